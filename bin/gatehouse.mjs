@@ -1,0 +1,20 @@
+#!/usr/bin/env node
+// The one file that must parse on any Node: it finds Node 24 and hands over to src/main.ts.
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const main = new URL('../src/main.ts', import.meta.url)
+const brought = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url))
+
+if (Number(process.versions.node.split('.')[0]) >= 24) {
+  await import(main.href)
+} else if (existsSync(brought)) {
+  const child = spawn(brought, [fileURLToPath(main), ...process.argv.slice(2)], { stdio: 'inherit' })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  child.on('exit', (code, signal) => process.exit(code ?? (signal === null ? 1 : 128)))
+} else {
+  console.error(`Gatehouse needs Node 24 or newer; this is ${process.version}.`)
+  console.error('Fix: run npm ci, which brings Node 24 along, or install Node 24.')
+  process.exit(1)
+}

@@ -1,0 +1,95 @@
+import type { Caller } from '../foundation/route.ts'
+import type { Action } from './actions.ts'
+
+/** What a grant says about tools: all of them, those that claim to be read-only, or names and globs. */
+export type ToolScope = 'all' | 'readOnly' | readonly string[]
+
+export type Grant = {
+  readonly id: string
+  readonly subject: string
+  /** Server names; undefined means every server of the group. */
+  readonly servers: readonly string[] | undefined
+  readonly tools: ToolScope
+}
+
+/** A server's own rule over its tools, which binds everybody. */
+export type ToolPolicy = {
+  readonly default: 'allow' | 'deny'
+  readonly allow: readonly string[]
+  readonly deny: readonly string[]
+}
+
+export type Target = {
+  readonly group: string
+  readonly server: string
+  readonly policy: ToolPolicy
+  /** For tool actions: the tool and whether the catalogue has it as read-only. */
+  readonly tool?: { readonly name: string; readonly readOnly: boolean }
+}
+
+export type Decision = { readonly allowed: boolean; readonly reason: string }
+
+/** Does a glob (`*` any run, `?` one character) cover the name? Linear backtracking to the last star only, so no pattern is slow. */
+export function covers(glob: string, name: string): boolean {
+  let g = 0
+  let n = 0
+  let star = -1
+  let resume = 0
+  while (n < name.length) {
+    if (g < glob.length && glob[g] === '*') {
+      star = g++
+      resume = n
+    } else if (g < glob.length && (glob[g] === '?' || glob[g] === name[n])) {
+      g++
+      n++
+    } else if (star >= 0) {
+      g = star + 1
+      n = ++resume
+    } else return false
+  }
+  while (glob[g] === '*') g++
+  return g === glob.length
+}
+
+function policyAllows(policy: ToolPolicy, tool: string): boolean {
+  if (policy.deny.some(glob => covers(glob, tool))) return false
+  return policy.default === 'allow' || policy.allow.some(glob => covers(glob, tool))
+}
+
+function scopeAllows(scope: ToolScope, action: Action, tool: Target['tool']): boolean {
+  if (scope === 'all') return true
+  switch (action) {
+    case 'server.use':
+    case 'tool.list':
+      return true
+    case 'tool.call':
+      if (tool === undefined) return false
+      return scope === 'readOnly' ? tool.readOnly : scope.some(glob => covers(glob, tool.name))
+    default:
+      // Resources and prompts are read by nature; a grant that names tools gives those tools and nothing else.
+      return scope === 'readOnly'
+  }
+}
+
+const operator = { allowed: true, reason: 'operator of this machine' } as const
+const denied = {
+  noGrant: { allowed: false, reason: 'no grant' },
+  policy: { allowed: false, reason: 'tool policy of the server' },
+} as const
+
+/**
+ * The one decision every path obeys: default deny, pure, no input but its arguments.
+ * `grants` are those of the target's group. Admins and managers manage; using a server takes a grant like anybody's.
+ * The operator at the gateway's own machine needs none, for they could write one; the server's tool policy binds even them.
+ */
+export function decide(caller: Caller, action: Action, target: Target, grants: readonly Grant[]): Decision {
+  if (target.tool !== undefined && !policyAllows(target.policy, target.tool.name)) return denied.policy
+  if (caller.kind === 'operator') return operator
+  for (const grant of grants) {
+    if (!caller.subjects.includes(grant.subject)) continue
+    if (grant.servers !== undefined && !grant.servers.includes(target.server)) continue
+    if (scopeAllows(grant.tools, action, target.tool))
+      return { allowed: true, reason: `grant ${grant.id} to ${grant.subject}` }
+  }
+  return denied.noGrant
+}

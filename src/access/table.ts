@@ -1,0 +1,111 @@
+import type { Kysely, Transaction } from 'kysely'
+import type { Tables } from '../database/index.ts'
+import { newId } from '../foundation/id.ts'
+import type { Grant, ToolScope } from './decide.ts'
+import { type GrantInput, grantSchema } from './scope.ts'
+
+/** A server group with everything that is decided by. */
+export type Group = {
+  readonly id: string
+  readonly name: string
+  readonly description: string
+  readonly managers: readonly string[]
+  readonly grants: readonly Grant[]
+}
+
+type Reader = Kysely<Tables>
+type Writer = Transaction<Tables>
+
+/** All groups by name, each with its managers by name and its grants by age. */
+export async function readGroups(database: Reader): Promise<Group[]> {
+  const groups = await database.selectFrom('server_groups').selectAll().orderBy('name').execute()
+  const managers = await database.selectFrom('group_managers').selectAll().orderBy('subject').execute()
+  const grants = await database.selectFrom('grants').selectAll().orderBy('id').execute()
+  const managersOf = Map.groupBy(managers, row => row.group_id)
+  const grantsOf = Map.groupBy(grants, row => row.group_id)
+  return groups.map(({ id, name, description }) => ({
+    id,
+    name,
+    description,
+    managers: (managersOf.get(id) ?? []).map(row => row.subject),
+    grants: (grantsOf.get(id) ?? []).map(asGrant),
+  }))
+}
+
+export async function readGroup(database: Reader, name: string): Promise<{ id: string } | undefined> {
+  return database.selectFrom('server_groups').select('id').where('name', '=', name).executeTakeFirst()
+}
+
+export async function insertGroup(
+  tx: Writer,
+  { name, description }: Pick<Group, 'name' | 'description'>,
+): Promise<string> {
+  const id = newId()
+  await tx.insertInto('server_groups').values({ id, name, description, created_at: Date.now() }).execute()
+  return id
+}
+
+export async function describeGroup(tx: Writer, id: string, description: string): Promise<void> {
+  await tx.updateTable('server_groups').set({ description }).where('id', '=', id).execute()
+}
+
+export async function deleteGroup(tx: Writer, id: string): Promise<void> {
+  await tx.deleteFrom('server_groups').where('id', '=', id).execute()
+}
+
+export async function insertManager(tx: Writer, groupId: string, subject: string): Promise<void> {
+  await tx
+    .insertInto('group_managers')
+    .values({ group_id: groupId, subject })
+    .onConflict(conflict => conflict.doNothing())
+    .execute()
+}
+
+export async function deleteManager(tx: Writer, groupId: string, subject: string): Promise<boolean> {
+  const { numDeletedRows } = await tx
+    .deleteFrom('group_managers')
+    .where('group_id', '=', groupId)
+    .where('subject', '=', subject)
+    .executeTakeFirst()
+  return numDeletedRows > 0n
+}
+
+export async function insertGrant(tx: Writer, groupId: string, grant: GrantInput): Promise<Grant> {
+  const id = newId()
+  await tx
+    .insertInto('grants')
+    .values({
+      id,
+      group_id: groupId,
+      subject: grant.subject,
+      servers_json: grant.servers === undefined ? null : JSON.stringify(grant.servers),
+      tools_json: grant.tools === undefined ? null : JSON.stringify(grant.tools),
+      created_at: Date.now(),
+    })
+    .execute()
+  return { id, subject: grant.subject, servers: grant.servers, tools: grant.tools ?? 'all' }
+}
+
+export async function deleteGrant(tx: Writer, groupId: string, id: string): Promise<boolean> {
+  const { numDeletedRows } = await tx
+    .deleteFrom('grants')
+    .where('group_id', '=', groupId)
+    .where('id', '=', id)
+    .executeTakeFirst()
+  return numDeletedRows > 0n
+}
+
+type GrantRow = { id: string; subject: string; servers_json: string | null; tools_json: string | null }
+
+const storedServers = grantSchema.shape.servers
+const storedTools = grantSchema.shape.tools
+
+function asGrant({ id, subject, servers_json, tools_json }: GrantRow): Grant {
+  const tools: ToolScope = tools_json === null ? 'all' : (storedTools.parse(JSON.parse(tools_json)) ?? 'all')
+  return {
+    id,
+    subject,
+    servers: servers_json === null ? undefined : storedServers.parse(JSON.parse(servers_json)),
+    tools,
+  }
+}

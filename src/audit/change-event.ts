@@ -1,0 +1,42 @@
+import { hash } from 'node:crypto'
+import { newId } from '../foundation/id.ts'
+import type { Caller } from '../foundation/route.ts'
+import type { AuditEvent } from './event.ts'
+
+export type Change = {
+  /** `room.verb`, such as `access.grant`. */
+  readonly action: string
+  /** `user:...`, `team:...`, `group:...`, `group/server` and so on. */
+  readonly target: string | null
+  /** What was set, without secrets. */
+  readonly detail?: unknown
+}
+
+/** The event of a change that was made through the management API, the manifest or the command line. */
+export function changeEvent(caller: Caller, requestId: string, change: Change): AuditEvent {
+  const at = Date.now()
+  const { id, kind, name, tokenId = null } = caller
+  return {
+    id: newId(at),
+    at,
+    kind: 'change',
+    requestId,
+    who: { id, kind, name, tokenId, address: null, client: null },
+    action: change.action,
+    target: change.target,
+    subject: null,
+    decision: null,
+    outcome: 'ok',
+    error: null,
+    input: null,
+    bytes: { in: 0, out: 0 },
+    time: { total: 0, upstream: 0 },
+    era: null,
+    detail: change.detail ?? null,
+  }
+}
+
+/** SHA-256 of the bytes of a value, hex: how arguments are recorded without being kept. */
+export function hashInput(bytes: Uint8Array): string {
+  return hash('sha256', bytes, 'hex')
+}

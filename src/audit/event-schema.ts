@@ -1,0 +1,48 @@
+import { z } from 'zod'
+import type { AuditEvent } from './event.ts'
+
+export const outcomes = [
+  'ok',
+  'tool_error',
+  'input_required',
+  'denied',
+  'rejected',
+  'error',
+  'cancelled',
+] as const
+
+const text = z.string().nullable()
+
+/** `AuditEvent` as the management API documents it. */
+export const eventSchema: z.ZodType<AuditEvent> = z
+  .object({
+    id: z.string(),
+    at: z.int().describe('Milliseconds since 1970.'),
+    kind: z.enum(['exchange', 'change', 'identity']),
+    requestId: z.string(),
+    who: z.object({
+      id: text,
+      kind: z.enum(['user', 'account', 'operator', 'nobody']),
+      name: text,
+      tokenId: text,
+      address: text.describe('Client address.'),
+      client: text.describe('What the client calls itself, unverified.'),
+    }),
+    action: z.string().describe('An MCP method, or room.verb for a change.'),
+    target: text.describe('group/server, or user:..., team:..., group:... and so on.'),
+    subject: text.describe('Tool or prompt name, or resource URI.'),
+    decision: z.object({ allowed: z.boolean(), reason: z.string() }).nullable(),
+    outcome: z.enum(outcomes),
+    error: text.describe('Error code of the gateway, or the JSON-RPC code of the server.'),
+    input: z
+      .object({ bytes: z.int(), sha256: text, arguments: z.unknown().optional() })
+      .nullable()
+      .describe('Arguments by size and hash, or in full where configured.'),
+    bytes: z.object({ in: z.int(), out: z.int() }),
+    time: z
+      .object({ total: z.number(), upstream: z.number() })
+      .describe('Milliseconds; upstream is the part spent waiting for the server.'),
+    era: z.enum(['session', 'stateless']).nullable(),
+    detail: z.unknown().describe('For changes: what was set, without secrets.'),
+  })
+  .meta({ id: 'AuditEvent' })

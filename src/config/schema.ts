@@ -1,0 +1,127 @@
+import { z } from 'zod'
+
+const megabyte = 1024 * 1024
+
+/** Every setting, with its default and what it does. docs/configuration.md is written from here. */
+export const configSchema = z.strictObject({
+  host: z.string().default('127.0.0.1').describe('Address to listen on.'),
+  port: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(4000)
+    .describe('Port to listen on; 0 picks a free one.'),
+  publicUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('The URL clients use, when a proxy stands in front.'),
+  dataDir: z
+    .string()
+    .min(1)
+    .default('.gatehouse')
+    .describe('Directory of the database, keys, spool and local socket.'),
+  databaseUrl: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'expected postgres://...')
+    .optional()
+    .describe('PostgreSQL instead of SQLite. DATABASE_URL works too.')
+    .meta({ secret: true }),
+  allowedHosts: z
+    .array(z.string())
+    .default([])
+    .describe('Further Host values to answer for, besides the listen address and publicUrl.'),
+  allowedOrigins: z
+    .array(z.string())
+    .default([])
+    .describe('Origins of web pages that may call the gateway, besides its own.'),
+  logLevel: z
+    .enum(['debug', 'info', 'warn', 'error', 'silent'])
+    .default('info')
+    .describe('What goes to the log on stderr.'),
+  audit: z
+    .strictObject({
+      arguments: z
+        .enum(['hash', 'full'])
+        .default('hash')
+        .describe('Record tool arguments as hash and size, or in full.'),
+      sync: z
+        .boolean()
+        .default(false)
+        .describe('fdatasync the spool before answering: survives power loss, costs time on every call.'),
+    })
+    .prefault({}),
+  limits: z
+    .strictObject({
+      requestBytes: z.coerce
+        .number()
+        .int()
+        .min(1024)
+        .max(4 * megabyte)
+        .default(megabyte)
+        .describe('Largest request body.'),
+      resultBytes: z.coerce
+        .number()
+        .int()
+        .min(1024)
+        .default(256 * megabyte)
+        .describe('Largest streamed answer of an upstream.'),
+      messageBytes: z.coerce
+        .number()
+        .int()
+        .min(1024)
+        .default(16 * megabyte)
+        .describe('Largest message that must be held in memory: a stdio line, a list, an SSE notification.'),
+      connectSeconds: z.coerce.number().positive().default(5).describe('To connect to an upstream.'),
+      callSeconds: z.coerce
+        .number()
+        .positive()
+        .max(600)
+        .default(60)
+        .describe(
+          'Whole time of one call, however much it trickles. Progress extends it up to callSecondsMax.',
+        ),
+      callSecondsMax: z.coerce
+        .number()
+        .positive()
+        .default(600)
+        .describe('Whole time of a call that reports progress.'),
+      sessionIdleSeconds: z.coerce
+        .number()
+        .positive()
+        .default(1800)
+        .describe('A session without traffic ends after this.'),
+      sessionsPerPrincipal: z.coerce
+        .number()
+        .int()
+        .positive()
+        .default(100)
+        .describe('Open sessions one caller may have.'),
+      processes: z.coerce
+        .number()
+        .int()
+        .positive()
+        .default(64)
+        .describe('stdio server processes that may run at once.'),
+      catalogueSeconds: z.coerce
+        .number()
+        .positive()
+        .default(300)
+        .describe('Age at which a catalogue is read again.'),
+      cataloguePages: z.coerce
+        .number()
+        .int()
+        .positive()
+        .default(100)
+        .describe('Pages of one list that are read at most.'),
+      catalogueItems: z.coerce
+        .number()
+        .int()
+        .positive()
+        .default(5000)
+        .describe('Items of one list that are kept at most.'),
+    })
+    .prefault({}),
+})
+
+export type Config = z.infer<typeof configSchema>

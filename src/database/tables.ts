@@ -1,0 +1,101 @@
+import type { Generated } from 'kysely'
+
+/** Every stored thing. Ids are text; times are milliseconds since 1970; `*_json` columns hold JSON text. One row type a table. */
+export type Tables = {
+  /** One row (id = 1): a counter that every change to identity, access or upstreams raises, so that every process notices. */
+  revisions: { id: number; revision: number }
+  /** Small facts about this instance: claim hash and its expiry, master key check. */
+  instance_facts: { name: string; value: string }
+  users: {
+    id: string
+    email: string
+    role: 'admin' | 'member' | 'auditor'
+    disabled_at: number | null
+    created_at: number
+  }
+  teams: { id: string; name: string; created_at: number }
+  team_members: { team_id: string; user_id: string }
+  virtual_accounts: {
+    id: string
+    name: string
+    owner_id: string | null
+    disabled_at: number | null
+    created_at: number
+  }
+  tokens: {
+    id: string
+    kind: 'pat' | 'vat'
+    /** HMAC-SHA-256 of the token under the pepper, base64url. */
+    hash: string
+    /** The last four characters, for people. */
+    hint: string
+    name: string
+    user_id: string | null
+    account_id: string | null
+    created_at: number
+    expires_at: number
+    last_used_at: number | null
+    revoked_at: number | null
+  }
+  server_groups: { id: string; name: string; description: string; created_at: number }
+  group_managers: { group_id: string; subject: string }
+  grants: {
+    id: string
+    group_id: string
+    subject: string
+    /** JSON array of server names, or null for all of the group. */
+    servers_json: string | null
+    /** JSON: "readOnly", or an array of names and globs; null for all tools. */
+    tools_json: string | null
+    created_at: number
+  }
+  servers: {
+    id: string
+    group_id: string
+    name: string
+    description: string
+    transport_json: string
+    /** JSON of the auth kind; secret values are sealed inside. */
+    auth_json: string
+    /** JSON { default: 'allow' | 'deny', allow: string[], deny: string[] }. */
+    tool_policy_json: string
+    /** Raised by every change. */
+    version: number
+    created_at: number
+    updated_at: number
+  }
+  /** What the last probe or catalogue sync found. */
+  server_facts: {
+    server_id: string
+    /** JSON array of the eras it answered in: 'session' and/or 'stateless'. */
+    eras_json: string
+    checked_at: number
+    /** JSON of the last problem, or null when it was well. */
+    problem_json: string | null
+    facts_json: string
+  }
+  catalogue_items: {
+    server_id: string
+    kind: 'tool' | 'resource' | 'template' | 'prompt'
+    name: string
+    position: number
+    /** The definition exactly as the server wrote it. */
+    definition: string
+    /** SHA-256 of its RFC 8785 form, hex. */
+    hash: string
+    seen_at: number
+  }
+  audit_events: {
+    /** Made by the gateway before the event is spooled; inserting it twice is one event. */
+    id: string
+    at: number
+    kind: string
+    principal: string | null
+    target: string | null
+    action: string
+    outcome: string
+    /** The whole event as JSON. */
+    event: string
+    sequence: Generated<number>
+  }
+}

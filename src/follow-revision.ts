@@ -1,0 +1,44 @@
+import type { Database } from './database/index.ts'
+import type { Log } from './foundation/log.ts'
+
+type Parts = {
+  readonly database: Database
+  readonly log: Log
+  refresh(): Promise<unknown>
+  distrust(): Promise<unknown>
+}
+
+const everyMilliseconds = 1000
+
+/** After this long without word from the database nothing remembered may be trusted to be still so. */
+const trustMilliseconds = 4000
+
+/** Calls `refresh` within a second of any process having changed what the database says of identity, access or upstreams; `distrust` when it cannot be asked. */
+export function followRevision(parts: Parts): () => void {
+  const { database, log, refresh, distrust } = parts
+  let seen: number | undefined
+  let heardAt = performance.now()
+  let isBusy = false
+  const timer = setInterval(() => {
+    if (isBusy) return
+    isBusy = true
+    look().finally(() => {
+      isBusy = false
+    })
+  }, everyMilliseconds)
+  timer.unref()
+
+  async function look(): Promise<void> {
+    try {
+      const revision = await database.revision()
+      if (seen !== undefined && revision !== seen) await refresh()
+      seen = revision
+      heardAt = performance.now()
+    } catch (error) {
+      if (performance.now() - heardAt > trustMilliseconds) await distrust()
+      log.warn({ err: error }, 'the database cannot be asked for changes')
+    }
+  }
+
+  return () => clearInterval(timer)
+}

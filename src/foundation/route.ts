@@ -1,0 +1,60 @@
+import type { z } from 'zod'
+
+export type Role = 'admin' | 'member' | 'auditor'
+
+/** Who makes a call, as far as a route needs to know. `identity` makes them; nothing else does. */
+export type Caller = {
+  /** Stable id of the user or virtual account; `operator` for the person on the gateway's own machine. */
+  readonly id: string
+  readonly kind: 'user' | 'account' | 'operator'
+  /** E-mail of a user, name of an account, `operator`. */
+  readonly name: string
+  readonly role: Role
+  /** Every subject this caller stands for in grants, as written in the manifest: `user:<email>`, `team:<name>`, `account:<name>`, `everyone`. */
+  readonly subjects: readonly string[]
+  readonly tokenId: string | undefined
+}
+
+export type RouteInput<Params, Query, Body> = {
+  readonly caller: Caller
+  readonly params: Params
+  readonly query: Query
+  readonly body: Body
+  readonly requestId: string
+}
+
+/** Which roles may enter. Finer rules (a group's managers) are the room's own, inside `act`. */
+export type Entry = 'anyone' | 'signed-in' | 'auditor' | 'admin'
+
+export type Route = {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** With `{name}` parameters, from the root: `/api/v1/users/{id}`. */
+  readonly path: string
+  readonly summary: string
+  readonly entry: Entry
+  /** Status of success; 200 unless told, 204 when there is nothing to say. */
+  readonly status?: number
+  readonly params?: z.ZodType
+  readonly query?: z.ZodType
+  readonly body?: z.ZodType
+  readonly answer?: z.ZodType
+  act(input: RouteInput<unknown, unknown, unknown>): Promise<unknown>
+}
+
+type Schema<T> = z.ZodType<T>
+
+/** Declares a route; `act` gets its parts already validated by the schemas. */
+export function route<Params = undefined, Query = undefined, Body = undefined, Answer = undefined>(declared: {
+  readonly method: Route['method']
+  readonly path: string
+  readonly summary: string
+  readonly entry: Entry
+  readonly status?: number
+  readonly params?: Schema<Params>
+  readonly query?: Schema<Query>
+  readonly body?: Schema<Body>
+  readonly answer?: Schema<Answer>
+  act(input: RouteInput<Params, Query, Body>): Promise<Answer>
+}): Route {
+  return declared as Route
+}

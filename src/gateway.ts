@@ -1,0 +1,163 @@
+/** The only wiring: every room and plane, in the order of the floor plan. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { openAccess } from './access/index.ts'
+import { openAudit } from './audit/index.ts'
+import type { Config } from './config/schema.ts'
+import { openDatabase } from './database/index.ts'
+import { dispatch } from './dispatch.ts'
+import { followRevision } from './follow-revision.ts'
+import { openAnnouncements } from './foundation/announcements.ts'
+import { systemClock } from './foundation/clock.ts'
+import { openFailureLimit } from './foundation/failure-limit.ts'
+import { compileGuards } from './foundation/guards.ts'
+import type { Log } from './foundation/log.ts'
+import { openMasterKey } from './foundation/master-key.ts'
+import { healthOf } from './health.ts'
+import { type Over, openHttp } from './http/index.ts'
+import { type Claim, openIdentity } from './identity/index.ts'
+import { openManifest } from './manifest/index.ts'
+import { openMcp } from './mcp/index.ts'
+import { openMetrics } from './telemetry/metrics.ts'
+import {
+  catalogueRoutes,
+  openCatalogue,
+  openConnections,
+  openProcesses,
+  openRegister,
+  probe,
+  searchPath,
+  serverRoutes,
+} from './upstreams/index.ts'
+import { openVault } from './vault/index.ts'
+import { version } from './version.ts'
+
+export type Gateway = {
+  /** Handles one HTTP request that came over TCP or the local socket. */
+  handle(request: IncomingMessage, response: ServerResponse, over: Over): void
+  hasAdmin(): Promise<boolean>
+  openClaim(): Promise<Claim | undefined>
+  /** Tells open streams to end. */
+  endStreams(): void
+  /** Stops upstream processes, flushes the audit, closes the database. */
+  close(): Promise<void>
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** Builds a gateway that is ready to handle requests; it opens no socket of its own. Throws what keeps it from starting. */
+export async function createGateway(config: Config, log: Log, environment: Environment): Promise<Gateway> {
+  const { dataDir, limits } = config
+  const clock = systemClock
+  const announcements = openAnnouncements()
+  const masterKey = openMasterKey(dataDir)
+  const database = await openDatabase(config)
+
+  const audit = await openAudit({ database, dataDir, log, sync: config.audit.sync })
+  const identity = await openIdentity({ database, masterKey, audit, clock, announcements, log })
+  const access = await openAccess({ database, audit, announcements, log })
+  const vault = openVault({ masterKey })
+  const register = await openRegister({
+    database,
+    access,
+    audit,
+    announcements,
+    sealing: vault,
+    searchPath: searchPath(environment),
+  })
+  const processes = openProcesses({
+    maximum: limits.processes,
+    dataDir,
+    lineBytes: limits.messageBytes,
+    environment,
+    log,
+  })
+  const connections = openConnections({ announcements, clock, processes, limits })
+  const equip = vault.equip
+  const catalogue = await openCatalogue({
+    database,
+    register,
+    connections,
+    announcements,
+    clock,
+    log,
+    limits,
+    equip: upstream => equip(upstream, 'gateway'),
+  })
+
+  const metrics = openMetrics()
+  const guards = compileGuards(config)
+  const failures = openFailureLimit(clock)
+  const mcp = openMcp({
+    access,
+    announcements,
+    audit,
+    catalogue,
+    clock,
+    config,
+    connections,
+    failures,
+    guards,
+    identity,
+    log,
+    metrics,
+    register,
+    vault,
+  })
+  const authSchema = vault.authSchema
+  const http = openHttp({
+    routes: [
+      ...identity.routes,
+      ...access.routes,
+      ...serverRoutes({ register, access, authSchema }),
+      ...catalogueRoutes({
+        register,
+        catalogue,
+        access,
+        authSchema,
+        equip,
+        probe: to => probe({ connections, clock, limits }, to),
+      }),
+      ...openManifest({ database, audit, identity, access, register }).routes,
+      ...audit.routes,
+    ],
+    identify: identity.identify,
+    operator: identity.operator,
+    audit,
+    config,
+    log,
+    version,
+    metrics: () => metrics.text(),
+    health: healthOf({ database, audit, register, catalogue, config }),
+    failures,
+    clock,
+  })
+  metrics.gauges({
+    sessions: mcp.sessions,
+    streams: mcp.streams,
+    processes: connections.running,
+    auditWaiting: () => audit.health().waitingBytes,
+  })
+  const stopFollowing = followRevision({
+    database,
+    log,
+    refresh: () => Promise.all([identity.refresh(), access.refresh(), register.refresh()]),
+    distrust: identity.refresh,
+  })
+
+  return {
+    handle: dispatch({ mcp: mcp.handle, http: http.handle }),
+    hasAdmin: async () =>
+      (await identity.readDeclared(database.kysely)).users.some(({ role }) => role === 'admin'),
+    openClaim: identity.openClaim,
+    endStreams: mcp.endStreams,
+    async close() {
+      stopFollowing()
+      await mcp.close()
+      await catalogue.close()
+      await connections.close()
+      await identity.close()
+      await audit.close()
+      await database.close()
+    },
+  }
+}

@@ -1,0 +1,109 @@
+/** OpenAPI 3.1 from the declarations of the routes. */
+import { z } from 'zod'
+import { isObject, type JsonObject } from '../foundation/json.ts'
+import type { Route } from '../foundation/route.ts'
+
+export function openApi(routes: readonly Route[], version: string): JsonObject {
+  const paths: Record<string, Record<string, JsonObject>> = {}
+  for (const route of routes) {
+    const path = paths[route.path] ?? {}
+    paths[route.path] = path
+    path[route.method.toLowerCase()] = operation(route)
+  }
+  return {
+    openapi: '3.1.1',
+    info: {
+      title: 'Gatehouse management API',
+      version,
+      description: 'Users, teams, server groups, servers, access, tokens and the audit of a Gatehouse.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/' }],
+    security: [{ bearer: [] }],
+    paths,
+    components: {
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer', description: 'A personal access token: gth_pat_...' },
+      },
+      schemas: { Problem: problem },
+    },
+  }
+}
+
+const text = { type: 'string' }
+const problem = {
+  type: 'object',
+  description: 'RFC 9457, with what to do about it. docs/errors.md lists every code.',
+  required: ['type', 'title', 'status', 'code', 'why', 'fix', 'requestId'],
+  properties: {
+    type: text,
+    title: text,
+    status: { type: 'integer' },
+    code: text,
+    why: text,
+    fix: text,
+    requestId: text,
+  },
+}
+
+function operation(route: Route): JsonObject {
+  const status = String(route.status ?? (route.answer === undefined ? 204 : 200))
+  const answer = route.answer === undefined ? {} : content(route.answer, 'output')
+  return {
+    operationId: operationId(route),
+    tags: [route.path.split('/')[3] ?? 'api'],
+    summary: route.summary,
+    description: entries[route.entry],
+    ...(route.entry === 'anyone' ? { security: [] } : {}),
+    parameters: [...parameters(route.params, 'path'), ...parameters(route.query, 'query')],
+    ...(route.body === undefined ? {} : { requestBody: { required: true, ...content(route.body, 'input') } }),
+    responses: {
+      [status]: { description: 'Done.', ...answer },
+      default: {
+        description: 'What went wrong, why, and the fix.',
+        content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+      },
+    },
+  }
+}
+
+const entries = {
+  anyone: 'Needs no token.',
+  'signed-in': 'For every user; what it shows and allows depends on who asks.',
+  auditor: 'For auditors and admins.',
+  admin: 'For admins.',
+} as const satisfies Record<Route['entry'], string>
+
+/** `GET /api/v1/users/{email}` is `getUsersByEmail`. */
+function operationId(route: Route): string {
+  const words = route.path.split('/').slice(3)
+  const named = words.map(word => (word.startsWith('{') ? `By${capital(word.slice(1, -1))}` : capital(word)))
+  return route.method.toLowerCase() + named.join('').replaceAll(/\W/g, '')
+}
+
+function capital(word: string): string {
+  return word.charAt(0).toUpperCase() + word.slice(1)
+}
+
+function content(schema: z.ZodType, io: 'input' | 'output'): JsonObject {
+  return { content: { 'application/json': { schema: schemaOf(schema, io) } } }
+}
+
+function schemaOf(schema: z.ZodType, io: 'input' | 'output'): JsonObject {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' })
+  return rest
+}
+
+function parameters(schema: z.ZodType | undefined, place: 'path' | 'query'): JsonObject[] {
+  if (schema === undefined) return []
+  // What was coerced has its type only on the way out, what has a default is required only there.
+  const { properties } = schemaOf(schema, 'output')
+  const { required } = schemaOf(schema, 'input')
+  if (!isObject(properties)) return []
+  return Object.entries(properties).map(([name, inner]) => ({
+    name,
+    in: place,
+    required: place === 'path' || (Array.isArray(required) && required.includes(name)),
+    schema: inner,
+  }))
+}

@@ -1,0 +1,60 @@
+/** People as the manifest declares them. These work inside a transaction of the manifest, which audits the whole. */
+import type { Role } from '../foundation/route.ts'
+import { ownerOf, putAccount, removeAccount } from './accounts.ts'
+import type { Room } from './room.ts'
+import { accounts, type From, users } from './table.ts'
+import { putTeam, removeTeam, teamsWithMembers } from './teams.ts'
+import { putUser, removeUser } from './users.ts'
+
+export type DeclaredUser = { readonly email: string; readonly role: Role }
+export type DeclaredTeam = { readonly name: string; readonly members: readonly string[] }
+/** `owner` is `user:<email>`. */
+export type DeclaredAccount = { readonly name: string; readonly owner?: string | undefined }
+
+export type DeclaredPeople = {
+  readonly users: readonly DeclaredUser[]
+  readonly teams: readonly DeclaredTeam[]
+  readonly virtualAccounts: readonly DeclaredAccount[]
+}
+
+/**
+ * The verbs of the manifest on this room. `put...` creates or changes, `remove...` throws `identity.unknown` when there is
+ * nothing to remove. Order matters: users, then teams and accounts; to remove, the other way round. Call `refresh` after
+ * the transaction.
+ */
+export type Declared = {
+  /** Everything, sorted by name. */
+  readDeclared(from?: From): Promise<DeclaredPeople>
+  putUser(tx: From, user: DeclaredUser): Promise<void>
+  putTeam(tx: From, team: DeclaredTeam): Promise<void>
+  putAccount(tx: From, account: DeclaredAccount): Promise<void>
+  removeUser(tx: From, email: string): Promise<void>
+  removeTeam(tx: From, name: string): Promise<void>
+  removeAccount(tx: From, name: string): Promise<void>
+}
+
+export function declared({ database, clock }: Pick<Room, 'database' | 'clock'>): Declared {
+  return {
+    readDeclared: (from = database.kysely) => readDeclared(from),
+    putUser: (tx, user) => putUser(tx, user, clock.now()),
+    putTeam: (tx, team) => putTeam(tx, team, clock.now()),
+    putAccount: (tx, account) => putAccount(tx, account, clock.now()),
+    removeUser,
+    removeTeam,
+    removeAccount,
+  }
+}
+
+async function readDeclared(from: From): Promise<DeclaredPeople> {
+  const people = await users(from)
+  const teams = await teamsWithMembers(from)
+  const virtualAccounts = await accounts(from)
+  return {
+    users: people.map(({ email, role }) => ({ email, role })),
+    teams: teams.map(({ name, members }) => ({ name, members })),
+    virtualAccounts: virtualAccounts.map(account => {
+      const owner = ownerOf(account)
+      return owner === null ? { name: account.name } : { name: account.name, owner }
+    }),
+  }
+}

@@ -1,0 +1,111 @@
+import type { AuditRecord } from '../audit/index.ts'
+import type { Database } from '../database/index.ts'
+import type { Announcements } from '../foundation/announcements.ts'
+import type { Clock } from '../foundation/clock.ts'
+import { fail } from '../foundation/errors.ts'
+import type { Log } from '../foundation/log.ts'
+import type { MasterKey } from '../foundation/master-key.ts'
+import { type Route, route } from '../foundation/route.ts'
+import { accountRoutes } from './accounts.ts'
+import { type Claim, claim, claimRoute, openClaim } from './claim.ts'
+import { type Declared, declared } from './declared.ts'
+import { Identifier, type Outcome } from './identify.ts'
+import { LastUse } from './last-use.ts'
+import { known } from './load.ts'
+import { operator, type Principal } from './principal.ts'
+import type { Room } from './room.ts'
+import { type IssuedToken, meView } from './schemas.ts'
+import { firstFact, markUsed, tokenByHash, tokenById } from './table.ts'
+import { teamRoutes } from './teams.ts'
+import { keyedHash, tokenRoutes } from './tokens.ts'
+import { userRoutes } from './users.ts'
+
+export type Identity = Declared & {
+  /**
+   * Who sends this Authorization header. Synchronous for tokens it remembers. Never throws: when something fails it is a
+   * rejection with `identity.unavailable`.
+   */
+  identify(authorization: string | undefined): Outcome | Promise<Outcome>
+  /** The same question later, for what stays open longer than a request: is this still a good principal, and with which subjects? */
+  recheck(principal: Principal): Promise<Outcome>
+  /** The person on the gateway's own machine. */
+  operator(): Principal
+  /** A one-time secret with which the first admin is made; undefined when there is an admin. */
+  openClaim(): Promise<Claim | undefined>
+  /** Makes the first admin and returns their token. Throws `identity.claim_refused`. */
+  claim(secret: string, by: { email: string; requestId: string }): Promise<IssuedToken>
+  /** Forgets every remembered token and announces `identity.changed`. To be called whenever the revision moved. */
+  refresh(): Promise<void>
+  readonly routes: readonly Route[]
+  /** Writes what is still to be written. */
+  close(): Promise<void>
+}
+
+type Parts = {
+  readonly database: Database
+  readonly masterKey: MasterKey
+  readonly audit: AuditRecord
+  readonly clock: Clock
+  readonly announcements: Announcements
+  readonly log: Log
+}
+
+/** Throws `vault.unsealable` when the database was used with another master key. */
+export async function openIdentity(parts: Parts): Promise<Identity> {
+  const { database, clock, log } = parts
+  const { kysely } = database
+  const pepper = parts.masterKey.derive('identity tokens')
+  await checkMasterKey(parts)
+  const lastUse = new LastUse(ids => markUsed(kysely, ids, clock.now()), log)
+  const identifier = new Identifier({
+    load: async token => known(kysely, await tokenByHash(kysely, keyedHash(pepper, token))),
+    reload: async tokenId => known(kysely, await tokenById(kysely, tokenId)),
+    used: tokenId => lastUse.note(tokenId),
+    clock,
+    log,
+  })
+  const refresh = async () => {
+    identifier.forget()
+    parts.announcements.announce({ topic: 'identity.changed' })
+  }
+  const room: Room = { database, audit: parts.audit, clock, pepper, refresh }
+  return {
+    ...declared(room),
+    identify: authorization => identifier.identify(authorization),
+    recheck: principal => identifier.recheck(principal),
+    operator: () => operator,
+    openClaim: () => openClaim(room),
+    claim: (secret, by) => claim(room, secret, by),
+    refresh,
+    routes: [
+      me,
+      claimRoute(room),
+      ...userRoutes(room),
+      ...teamRoutes(room),
+      ...accountRoutes(room),
+      ...tokenRoutes(room),
+    ],
+    close: () => lastUse.close(),
+  }
+}
+
+/** With another key every token would be unknown, and nobody would see why. */
+async function checkMasterKey({ database, masterKey }: Parts): Promise<void> {
+  const check = masterKey.derive('master key check').toString('base64url')
+  if ((await firstFact(database.kysely, 'master_key_check', check)) === check) return
+  fail('vault.unsealable', {
+    why: 'This database was used with another master key.',
+    fix: 'Put the master key it was used with into keys/master.key of the data directory.',
+  })
+}
+
+const me = route({
+  method: 'GET',
+  path: '/api/v1/me',
+  summary: 'Who you are to the gateway',
+  entry: 'signed-in',
+  answer: meView,
+  async act({ caller: { id, kind, name, role, subjects, tokenId } }) {
+    return { id, kind, name, role, subjects: [...subjects], tokenId: tokenId ?? null }
+  },
+})

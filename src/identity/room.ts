@@ -1,0 +1,45 @@
+import { type AuditEvent, type AuditRecord, changeEvent } from '../audit/index.ts'
+import type { Database } from '../database/index.ts'
+import type { Clock } from '../foundation/clock.ts'
+import type { Caller } from '../foundation/route.ts'
+import { operator } from './principal.ts'
+import type { From } from './table.ts'
+
+/** What the parts of this room share. */
+export type Room = {
+  readonly database: Database
+  readonly audit: AuditRecord
+  readonly clock: Clock
+  /** Keys the hashes of tokens and of the claim secret. */
+  readonly pepper: Buffer
+  /** Forgets what was remembered and tells the other rooms. */
+  refresh(): Promise<void>
+}
+
+/** Who makes a change; `nobody` is the person with the claim link. */
+export type By = { readonly caller: Caller | 'nobody'; readonly requestId: string }
+
+export type Act = By & {
+  readonly action: `identity.${string}`
+  /** `user:...`, `team:...`, `account:...` */
+  readonly target: string
+  readonly detail?: Readonly<Record<string, unknown>>
+}
+
+/** Makes one change, audited in its transaction: without the record there is no change. */
+export async function change<T>(room: Room, act: Act, work: (tx: From) => Promise<T>): Promise<T> {
+  const answer = await room.database.change(async tx => {
+    const outcome = await work(tx)
+    await room.audit.recorded(eventOf(act))
+    return outcome
+  })
+  await room.refresh()
+  return answer
+}
+
+const nobody = { id: null, kind: 'nobody', name: null, tokenId: null, address: null, client: null } as const
+
+function eventOf({ caller, requestId, ...made }: Act): AuditEvent {
+  if (caller !== 'nobody') return changeEvent(caller, requestId, made)
+  return { ...changeEvent(operator, requestId, made), kind: 'identity', who: nobody }
+}

@@ -1,0 +1,105 @@
+import { type AuditRecord, changeEvent } from '../audit/index.ts'
+import type { Database } from '../database/index.ts'
+import type { Caller } from '../foundation/route.ts'
+import type { Secrets } from '../vault/index.ts'
+import { check } from './check.ts'
+import { type PlanEntry, planSteps, type Step } from './plan.ts'
+import { refuse } from './problem.ts'
+import { doomedBy, nothingDoomed } from './prune.ts'
+import type { Manifest } from './schema.ts'
+import { composeServers } from './servers.ts'
+import { readSource, type Source } from './source.ts'
+import { type Rooms, readState, type State } from './state.ts'
+import { validate } from './validate.ts'
+
+export type ApplyParts = Rooms & { readonly database: Database; readonly audit: AuditRecord }
+
+export type Application = {
+  readonly caller: Caller
+  readonly requestId: string
+  /** YAML. */
+  readonly text: string
+  readonly secrets: Secrets
+  readonly dryRun: boolean
+  readonly prune: boolean
+}
+
+export type Applied = { readonly plan: readonly PlanEntry[]; readonly applied: boolean }
+
+type Read = { readonly manifest: Manifest; readonly source: Source }
+
+/**
+ * Makes the instance what the manifest says, all or nothing. A dry run is the same transaction, rolled back at its end, so
+ * it meets everything an application would. Throws `manifest.invalid` with every problem.
+ */
+export async function apply(parts: ApplyParts, application: Application): Promise<Applied> {
+  const read = readManifest(application.text)
+  let steps: readonly Step[] = []
+  try {
+    await parts.database.change(async tx => {
+      const state = await readState(parts, tx)
+      steps = planned(parts, application, read, state)
+      for (const step of inWorkingOrder(steps)) await step.run(tx)
+      if (application.dryRun) throw new DryRun()
+      await record(parts.audit, application, steps)
+    })
+  } catch (error) {
+    if (!(error instanceof DryRun)) throw error
+  }
+  if (!application.dryRun) await refresh(parts)
+  return { plan: steps.map(step => step.entry), applied: !application.dryRun }
+}
+
+/** Ends the transaction of a dry run. */
+class DryRun extends Error {}
+
+function readManifest(text: string): Read {
+  const read = readSource(text)
+  if ('problems' in read) return refuse(read.problems)
+  const validated = validate(read.source)
+  return 'problems' in validated ? refuse(validated.problems) : { ...validated, ...read }
+}
+
+function planned(parts: ApplyParts, application: Application, read: Read, state: State): Step[] {
+  const { manifest, source } = read
+  const doomed = application.prune ? doomedBy(manifest, state, application.caller) : nothingDoomed
+  const { servers, problems } = composeServers(
+    parts,
+    { manifest, source, secrets: application.secrets },
+    state,
+  )
+  const all = [...check(manifest, source, { state, doomed }), ...problems]
+  if (all.length > 0) return refuse(all)
+  return planSteps(parts, state, { manifest, servers }, doomed)
+}
+
+function inWorkingOrder(steps: readonly Step[]): readonly Step[] {
+  return steps.toSorted((a, b) => Number(b.makesAdmin) - Number(a.makesAdmin))
+}
+
+async function record(audit: AuditRecord, application: Application, steps: readonly Step[]): Promise<void> {
+  const { caller, requestId, prune } = application
+  const changing = steps.map(step => step.entry).filter(entry => entry.action !== 'keep')
+  const events = changing.map(({ action, kind, name, changes }) =>
+    changeEvent(caller, requestId, {
+      action: `manifest.${action}`,
+      target: targetOf(kind, name),
+      detail: changes,
+    }),
+  )
+  const counts = Map.groupBy(steps, step => step.entry.action)
+  const detail = { prune, ...Object.fromEntries([...counts].map(([action, { length }]) => [action, length])) }
+  events.push(changeEvent(caller, requestId, { action: 'manifest.apply', target: 'manifest', detail }))
+  await Promise.all(events.map(event => audit.recorded(event)))
+}
+
+function targetOf(kind: PlanEntry['kind'], name: string): string {
+  if (kind === 'server') return name
+  return `${kind === 'virtualAccount' ? 'account' : kind}:${name}`
+}
+
+async function refresh({ identity, access, register }: Rooms): Promise<void> {
+  await identity.refresh()
+  await access.refresh()
+  await register.refresh()
+}

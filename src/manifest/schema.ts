@@ -1,0 +1,56 @@
+import { z } from 'zod'
+import { groupSchema } from '../access/index.ts'
+import { emailSchema, nameSchema, ownerSchema, roleSchema } from '../identity/index.ts'
+import { serverInputSchema } from '../upstreams/index.ts'
+import { authSchema } from '../vault/index.ts'
+
+const most = 10_000
+
+const userSchema = z.strictObject({ email: emailSchema, role: roleSchema.default('member') })
+
+const teamSchema = z.strictObject({
+  name: nameSchema,
+  members: z.array(emailSchema).max(most).default([]).describe('E-mail addresses of users.'),
+})
+
+const accountSchema = z.strictObject({ name: nameSchema, owner: ownerSchema.optional() })
+
+/** The things each section holds. */
+export const thingSchemas = {
+  users: userSchema,
+  teams: teamSchema,
+  virtualAccounts: accountSchema,
+  groups: groupSchema,
+  servers: serverInputSchema(authSchema),
+}
+
+/** The whole manifest. A section that is left out is left alone, also by pruning. */
+export const manifestSchema = z
+  .strictObject({
+    users: z.array(thingSchemas.users).max(most).optional().describe('People.'),
+    teams: z.array(thingSchemas.teams).max(most).optional().describe('Teams of people.'),
+    virtualAccounts: z
+      .array(thingSchemas.virtualAccounts)
+      .max(most)
+      .optional()
+      .describe('Identities of programs.'),
+    groups: z
+      .array(thingSchemas.groups)
+      .max(most)
+      .optional()
+      .describe('Server groups: who manages, who may use.'),
+    servers: z.array(thingSchemas.servers).max(most).optional().describe('MCP servers.'),
+    virtualServers: z
+      .array(z.unknown())
+      .max(0, 'virtual servers are not built yet; leave the section out')
+      .optional()
+      .describe('Not built yet.'),
+  })
+  .describe('The desired state of a Gatehouse instance.')
+
+export type Manifest = z.infer<typeof manifestSchema>
+
+/** For editors, and for finding out which word a misspelt one was meant to be. */
+export function manifestJsonSchema(): Record<string, unknown> {
+  return { title: 'Gatehouse manifest', ...z.toJSONSchema(manifestSchema, { io: 'input' }) }
+}

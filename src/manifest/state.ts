@@ -1,0 +1,58 @@
+/** What is there, in the shape of a manifest. */
+import type { Kysely } from 'kysely'
+import type { Access, GrantInput, GroupInput } from '../access/index.ts'
+import type { Tables } from '../database/index.ts'
+import type { DeclaredPeople, Identity } from '../identity/index.ts'
+import type { Register, Upstream } from '../upstreams/index.ts'
+
+export type Rooms = {
+  readonly identity: Pick<
+    Identity,
+    | 'readDeclared'
+    | 'putUser'
+    | 'putTeam'
+    | 'putAccount'
+    | 'removeUser'
+    | 'removeTeam'
+    | 'removeAccount'
+    | 'refresh'
+  >
+  readonly access: Pick<Access, 'readGroups' | 'putGroup' | 'removeGroup' | 'refresh'>
+  readonly register: Pick<Register, 'manifest' | 'refresh'>
+}
+
+export type State = DeclaredPeople & {
+  readonly groups: readonly GroupInput[]
+  readonly servers: readonly Upstream[]
+}
+
+export async function readState(rooms: Rooms, database: Kysely<Tables>): Promise<State> {
+  const people = await rooms.identity.readDeclared(database)
+  const groups = await rooms.access.readGroups(database)
+  const servers = await rooms.register.manifest.read(database)
+  return { ...people, servers, groups: groups.map(group => withoutLeftovers(group, people, servers)) }
+}
+
+/** Grants may outlive the team, account or server they name. They give nothing to anybody, so a manifest does not show them. */
+function withoutLeftovers(
+  group: GroupInput,
+  people: DeclaredPeople,
+  servers: readonly Upstream[],
+): GroupInput {
+  const teams = new Set(people.teams.map(team => `team:${team.name}`))
+  const accounts = new Set(people.virtualAccounts.map(account => `account:${account.name}`))
+  const names = new Set(servers.filter(server => server.group === group.name).map(server => server.name))
+  const isThere = (subject: string) =>
+    !/^(?:team|account):/.test(subject) || teams.has(subject) || accounts.has(subject)
+  return {
+    ...group,
+    managers: group.managers.filter(isThere),
+    access: group.access.filter(grant => isThere(grant.subject)).flatMap(grant => withServers(grant, names)),
+  }
+}
+
+function withServers(grant: GrantInput, names: ReadonlySet<string>): GrantInput[] {
+  if (grant.servers === undefined) return [grant]
+  const servers = grant.servers.filter(server => names.has(server))
+  return servers.length === 0 ? [] : [{ ...grant, servers }]
+}

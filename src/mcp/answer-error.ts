@@ -1,0 +1,58 @@
+import { errorTable, type GatewayError, publicFace } from '../foundation/errors.ts'
+import type { Exchange } from './exchange.ts'
+
+/** Errors whose JSON-RPC code means the same in both eras but differs in number. */
+function codeFor(error: GatewayError, era: Exchange['era']): number {
+  return error.code === 'access.resource_unknown' && era === 'session' ? -32002 : error.rpcCode
+}
+
+/** The JSON-RPC dress of an error, as text. */
+export function errorBody(error: GatewayError, exchange: Exchange): string {
+  const data = publicFace(error, exchange.requestId)
+  return `{"jsonrpc":"2.0","id":${exchange.clientId},"error":${JSON.stringify({ code: codeFor(error, exchange.era), message: error.message, data })}}`
+}
+
+const outcomes: Readonly<Record<string, 'denied' | 'rejected' | 'cancelled'>> = {
+  access: 'denied',
+  identity: 'rejected',
+  http: 'rejected',
+  json: 'rejected',
+  mcp: 'rejected',
+}
+
+function outcomeOf(error: GatewayError): 'denied' | 'rejected' | 'cancelled' | 'error' {
+  if (error.code === 'mcp.cancelled') return 'cancelled'
+  return outcomes[error.code.split('.')[0] ?? ''] ?? 'error'
+}
+
+export type ErrorHeaders = Readonly<Record<string, string>>
+
+/** Answers with an error, once it is in the audit. The one place where an error becomes an MCP response. */
+export function answerError(exchange: Exchange, error: GatewayError, headers: ErrorHeaders = {}): void {
+  exchange.record(outcomeOf(error), error.code, failure => {
+    const { response } = exchange
+    if (response.headersSent || response.destroyed) return void response.destroy()
+    const body = Buffer.from(errorBody(error, exchange))
+    const retry = error.data?.retryAfterSeconds
+    response.writeHead(failure ? errorTable['audit.unavailable'].status : error.status, {
+      'content-type': 'application/json',
+      'content-length': body.length,
+      'x-request-id': exchange.requestId,
+      ...(typeof retry === 'number' ? { 'retry-after': String(retry) } : {}),
+      ...headers,
+    })
+    response.end(body)
+  })
+}
+
+/** Records an error whose answer has begun already, then ends the stream with it, or cuts the connection where a piece of JSON is out. */
+export function endWithError(
+  exchange: Exchange,
+  error: GatewayError,
+  frame: ((body: string) => string) | undefined,
+): void {
+  exchange.record(outcomeOf(error), error.code, () => {
+    if (frame === undefined || exchange.response.destroyed) exchange.response.destroy()
+    else exchange.response.end(frame(errorBody(error, exchange)))
+  })
+}

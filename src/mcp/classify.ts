@@ -1,0 +1,131 @@
+/** Body first: which era a POST speaks, and whether its headers say the same (MCP 2026-07-28, basic/transports; 2025-11-25, basic/transports). */
+import type { IncomingHttpHeaders } from 'node:http'
+import { fail } from '../foundation/errors.ts'
+import { isObject, type JsonObject } from '../foundation/json.ts'
+import { eraOf, looksStateless, metaKeys, sessionVersions, statelessVersions } from './versions.ts'
+
+export type Incoming =
+  | {
+      readonly kind: 'request'
+      readonly era: 'session' | 'stateless'
+      readonly id: string | number
+      readonly method: string
+      readonly params: JsonObject
+    }
+  | {
+      readonly kind: 'notification'
+      readonly era: 'session' | 'stateless'
+      readonly method: string
+      readonly params: JsonObject
+    }
+  | { readonly kind: 'response'; readonly era: 'session'; readonly id: string | number }
+
+const none: JsonObject = Object.freeze({})
+const maxIdLength = 128
+
+function isId(id: unknown): id is string | number {
+  return typeof id === 'string' ? id.length <= maxIdLength : Number.isSafeInteger(id)
+}
+
+/** Reads the parsed body of a POST. Throws `mcp.*` with the JSON-RPC code the era asks for. */
+export function classify(body: unknown, headers: IncomingHttpHeaders): Incoming {
+  if (Array.isArray(body)) fail('mcp.batch_refused')
+  if (!isObject(body)) fail('mcp.invalid_request', { why: 'The body is not a JSON-RPC message.' })
+  if (body.jsonrpc !== '2.0') fail('mcp.invalid_request', { why: 'The member jsonrpc must be "2.0".' })
+  if (body.method === undefined) return classifyResponse(body)
+  const { method } = body
+  if (typeof method !== 'string' || method.length > 128)
+    fail('mcp.invalid_request', { why: 'The member method must be a string.' })
+  if (body.params !== undefined && !isObject(body.params))
+    fail('mcp.invalid_request', { why: 'The member params must be an object.' })
+  const params = body.params ?? none
+  if ('id' in body && !isId(body.id)) {
+    fail('mcp.invalid_request', {
+      why: `The id must be a string of at most ${maxIdLength} characters or a safe integer.`,
+    })
+  }
+  const era = eraOfRequest(method, params, headers)
+  if (!('id' in body)) return { kind: 'notification', era, method, params }
+  if (!isId(body.id)) fail('mcp.invalid_request')
+  return { kind: 'request', era, id: body.id, method, params }
+}
+
+function classifyResponse(body: JsonObject): Incoming {
+  if (!isId(body.id) || 'result' in body === 'error' in body) {
+    fail('mcp.invalid_request', { why: 'The message is neither a request nor a response.' })
+  }
+  return { kind: 'response', era: 'session', id: body.id }
+}
+
+function eraOfRequest(
+  method: string,
+  params: JsonObject,
+  headers: IncomingHttpHeaders,
+): 'session' | 'stateless' {
+  const meta = params._meta
+  if (meta !== undefined && !isObject(meta))
+    fail('mcp.invalid_params', { why: 'The member _meta must be an object.' })
+  const claim = meta?.[metaKeys.version]
+  const header = headers['mcp-protocol-version']
+  if (claim === undefined) {
+    if (typeof header === 'string' && looksStateless(header) && method !== 'initialize') {
+      fail('mcp.invalid_params', {
+        why: `Requests of this revision carry params._meta["${metaKeys.version}"].`,
+      })
+    }
+    if (method !== 'initialize') checkSessionVersion(header)
+    return 'session'
+  }
+  if (typeof claim !== 'string')
+    fail('mcp.invalid_params', { why: `params._meta["${metaKeys.version}"] must be a string.` })
+  checkStatelessVersion(claim, header)
+  if (!isObject(meta?.[metaKeys.capabilities])) {
+    fail('mcp.invalid_params', { why: `params._meta["${metaKeys.capabilities}"] must be an object.` })
+  }
+  return 'stateless'
+}
+
+// Some clients leave the header out after initialize; the session remembers what was agreed.
+function checkSessionVersion(header: string | string[] | undefined): void {
+  if (header === undefined || (typeof header === 'string' && eraOf(header) === 'session')) return
+  fail('mcp.version_unsupported', {
+    why: 'MCP-Protocol-Version names no revision this gateway speaks.',
+    data: { supported: sessionVersions, requested: header },
+  })
+}
+
+function checkStatelessVersion(claim: string, header: string | string[] | undefined): void {
+  if (header !== claim) {
+    const why =
+      header === undefined
+        ? 'The header MCP-Protocol-Version is missing.'
+        : 'MCP-Protocol-Version is not the version in the body.'
+    fail('mcp.header_mismatch', { why })
+  }
+  if (eraOf(claim) !== 'stateless')
+    fail('mcp.version_unsupported', { data: { supported: statelessVersions, requested: claim } })
+}
+
+const encoded = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/
+
+/** The value behind a mirrored header: as it stands, or out of its base64 dress. Undefined when it cannot be one. */
+export function decodeMirrored(value: string): string | undefined {
+  const match = encoded.exec(value)
+  if (match === null) return /^[\x20-\x7e]*$/.test(value) ? value : undefined
+  const bytes = Buffer.from(match[1] ?? '', 'base64')
+  const text = bytes.toString('utf8')
+  return Buffer.from(text, 'utf8').equals(bytes) ? text : undefined
+}
+
+/** Checks that Mcp-Method and Mcp-Name mirror the body (MCP 2026-07-28, basic/transports/streamable-http). Throws `mcp.header_mismatch`. */
+export function checkMirrored(headers: IncomingHttpHeaders, method: string, name: string | undefined): void {
+  checkOne('Mcp-Method', headers['mcp-method'], method)
+  if (name !== undefined) checkOne('Mcp-Name', headers['mcp-name'], name)
+}
+
+function checkOne(header: string, value: string | string[] | undefined, expected: string): void {
+  if (value === undefined) fail('mcp.header_mismatch', { why: `The header ${header} is missing.` })
+  if (typeof value !== 'string' || decodeMirrored(value) !== expected) {
+    fail('mcp.header_mismatch', { why: `The header ${header} is not what the body says.` })
+  }
+}

@@ -1,0 +1,111 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Decision } from '../access/index.ts'
+import type { AuditEvent, AuditRecord } from '../audit/index.ts'
+import type { Clock } from '../foundation/clock.ts'
+import type { Principal } from '../identity/index.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { Era } from '../upstreams/index.ts'
+
+export type Over = 'tcp' | 'local'
+
+export type ExchangeParts = { readonly audit: AuditRecord; readonly metrics: Metrics; readonly clock: Clock }
+
+type Input = AuditEvent['input']
+
+/** One HTTP request of an MCP client on its way through the rooms, and the audit event it becomes. */
+export class Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly requestId: string
+  readonly over: Over
+  readonly at: number
+  principal: Principal | undefined
+  /** `group/server`, once it is known. */
+  target: string | null = null
+  action = 'http'
+  subject: string | null = null
+  decision: Decision | null = null
+  era: Era | null = null
+  /** The id the client gave, as raw JSON; `null` where there is none. */
+  clientId = 'null'
+  input: Input = null
+  bytesIn = 0
+  bytesOut = 0
+  readonly #parts: ExchangeParts
+  readonly #startedAt: number
+  #upstreamAt = 0
+  #upstreamTime = 0
+  #recorded = false
+
+  constructor(
+    parts: ExchangeParts,
+    request: IncomingMessage,
+    response: ServerResponse,
+    over: Over,
+    requestId: string,
+  ) {
+    this.#parts = parts
+    this.request = request
+    this.response = response
+    this.over = over
+    this.requestId = requestId
+    this.at = parts.clock.now()
+    this.#startedAt = parts.clock.elapsed()
+  }
+
+  upstreamStarted(): void {
+    this.#upstreamAt = this.#parts.clock.elapsed()
+  }
+
+  upstreamEnded(): void {
+    if (this.#upstreamAt !== 0) this.#upstreamTime = this.#parts.clock.elapsed() - this.#upstreamAt
+    this.#upstreamAt = 0
+  }
+
+  get isRecorded(): boolean {
+    return this.#recorded
+  }
+
+  /** Writes the audit event; `written` runs once it is safe to answer. A second call records nothing and goes on at once. */
+  record(outcome: AuditEvent['outcome'], error: string | null, written: (error?: Error) => void): void {
+    if (this.#recorded) return written()
+    this.#recorded = true
+    this.upstreamEnded()
+    const total = this.#parts.clock.elapsed() - this.#startedAt
+    this.#parts.metrics.exchange(this.action, outcome, total / 1000, this.#upstreamTime / 1000)
+    this.#parts.audit.record(this.#event(outcome, error, total), written)
+  }
+
+  #event(outcome: AuditEvent['outcome'], error: string | null, total: number): AuditEvent {
+    const { principal, request } = this
+    return {
+      id: this.requestId,
+      at: this.at,
+      kind: 'exchange',
+      requestId: this.requestId,
+      who: {
+        id: principal?.id ?? null,
+        kind: principal?.kind ?? 'nobody',
+        name: principal?.name ?? null,
+        tokenId: principal?.tokenId ?? null,
+        address: request.socket.remoteAddress ?? null,
+        client: request.headers['user-agent']?.slice(0, 200) ?? null,
+      },
+      action: this.action,
+      target: this.target,
+      subject: this.subject,
+      decision: this.decision,
+      outcome,
+      error,
+      input: this.input,
+      bytes: { in: this.bytesIn, out: this.bytesOut },
+      time: { total: round(total), upstream: round(this.#upstreamTime) },
+      era: this.era,
+      detail: null,
+    }
+  }
+}
+
+function round(milliseconds: number): number {
+  return Math.round(milliseconds * 1000) / 1000
+}

@@ -1,0 +1,144 @@
+/** What a whole answer must lose or gain before a client sees it. Everything that is not named here stays byte for byte. */
+import { applyPatches, elements, isObject, type JsonObject, type Patch, spanAt } from '../foundation/json.ts'
+import type { Exchange } from './exchange.ts'
+import type { ListKey } from './methods.ts'
+import { statelessVersions } from './versions.ts'
+
+/** The longest a client may keep a list: what a caller may see can change. */
+const maxTtlMs = 30_000
+
+// Lists differ by caller, whatever the upstream says of its own.
+function cachePatches(bytes: Buffer, result: JsonObject): Patch[] {
+  const patches: Patch[] = []
+  const additions: string[] = []
+  const scope = spanAt(bytes, ['result', 'cacheScope'])
+  if (scope) patches.push({ span: scope, text: '"private"' })
+  else additions.push('"cacheScope":"private"')
+  const ttl = spanAt(bytes, ['result', 'ttlMs'])
+  const isUsable = typeof result.ttlMs === 'number' && result.ttlMs >= 0
+  if (!ttl) additions.push('"ttlMs":0')
+  else if (!isUsable || Number(result.ttlMs) > maxTtlMs)
+    patches.push({ span: ttl, text: isUsable ? String(maxTtlMs) : '0' })
+  return [...patches, ...addMembers(bytes, ['result'], additions)]
+}
+
+function addMembers(bytes: Buffer, path: readonly string[], additions: readonly string[]): Patch[] {
+  const span = spanAt(bytes, path)
+  if (span === undefined || additions.length === 0) return []
+  const isEmpty = /^\{\s*\}$/.test(bytes.toString('latin1', span.start, Math.min(span.end, span.start + 64)))
+  return [
+    {
+      span: { start: span.start + 1, end: span.start + 1 },
+      text: additions.join(',') + (isEmpty ? '' : ','),
+    },
+  ]
+}
+
+function why(bytes: Buffer, sentence: string): Patch[] {
+  const member = `"dev.gatehouse/why":${JSON.stringify(sentence)}`
+  return spanAt(bytes, ['result', '_meta'])
+    ? addMembers(bytes, ['result', '_meta'], [member])
+    : addMembers(bytes, ['result'], [`"_meta":{${member}}`])
+}
+
+function keptPatches(
+  bytes: Buffer,
+  key: ListKey,
+  items: readonly unknown[],
+  keep: (item: JsonObject) => boolean,
+): Patch[] {
+  const kept = items.map(item => isObject(item) && keep(item))
+  if (kept.every(Boolean)) return []
+  const list = spanAt(bytes, ['result', key])
+  if (list === undefined) return []
+  const spans = [...elements(bytes, list.start)].filter((_, index) => kept[index])
+  const text = `[${spans.map(span => bytes.toString('utf8', span.start, span.end)).join(',')}]`
+  const isBare = spans.length === 0
+  return [
+    { span: list, text },
+    ...(isBare
+      ? why(
+          bytes,
+          `The server has ${items.length} ${key}; none of them is granted to you. Ask a manager of the group.`,
+        )
+      : []),
+  ]
+}
+
+/** A list without the items the caller may not use, never to be shared between callers. */
+export function rewriteList(
+  bytes: Buffer,
+  answer: JsonObject,
+  list: { key: ListKey; era: Exchange['era']; keep(item: JsonObject): boolean },
+): Buffer {
+  const { result } = answer
+  if (!isObject(result)) return bytes
+  const items = result[list.key]
+  const patches = Array.isArray(items) ? keptPatches(bytes, list.key, items, list.keep) : []
+  if (list.era === 'stateless') patches.push(...cachePatches(bytes, result))
+  return applyPatches(bytes, merged(patches))
+}
+
+// Two insertions at one place become one patch, because patches may not overlap.
+function merged(patches: readonly Patch[]): Patch[] {
+  const byStart = new Map<number, Patch>()
+  for (const patch of patches) {
+    const known = byStart.get(patch.span.start)
+    if (known === undefined || known.span.end !== known.span.start || patch.span.end !== patch.span.start)
+      byStart.set(patch.span.start, patch)
+    else byStart.set(patch.span.start, { span: patch.span, text: joinInsertions(known.text, patch.text) })
+  }
+  return [...byStart.values()]
+}
+
+function joinInsertions(first: string, second: string): string {
+  return first.endsWith(',') ? first + second : `${first},${second}`
+}
+
+/** Extensions the gateway relays end to end; others are not advertised, for their methods would not be found. */
+const relayedExtensions = new Set(['io.modelcontextprotocol/ui'])
+
+/** Capabilities without what the gateway does not relay. Undefined when nothing is to be changed. */
+export function relayedCapabilities(capabilities: unknown): JsonObject | undefined {
+  if (!isObject(capabilities)) return undefined
+  const extensions = isObject(capabilities.extensions) ? capabilities.extensions : undefined
+  const foreign = Object.keys(extensions ?? {}).filter(name => !relayedExtensions.has(name))
+  if (!('tasks' in capabilities) && foreign.length === 0) return undefined
+  const { tasks: _, extensions: __, ...rest } = capabilities
+  const relayed = Object.entries(extensions ?? {}).filter(([name]) => relayedExtensions.has(name))
+  return relayed.length === 0 ? rest : { ...rest, extensions: Object.fromEntries(relayed) }
+}
+
+function capabilityPatches(bytes: Buffer, result: JsonObject): Patch[] {
+  const reduced = relayedCapabilities(result.capabilities)
+  const span = spanAt(bytes, ['result', 'capabilities'])
+  return reduced && span ? [{ span, text: JSON.stringify(reduced) }] : []
+}
+
+/** A DiscoverResult that speaks for the gateway: its versions, what it relays, private. */
+export function rewriteDiscovery(bytes: Buffer, answer: JsonObject): Buffer {
+  const { result } = answer
+  if (!isObject(result)) return bytes
+  const versions = spanAt(bytes, ['result', 'supportedVersions'])
+  const patches: Patch[] = versions ? [{ span: versions, text: JSON.stringify(statelessVersions) }] : []
+  return applyPatches(bytes, [
+    ...patches,
+    ...capabilityPatches(bytes, result),
+    ...cachePatches(bytes, result),
+  ])
+}
+
+/** An InitializeResult for this client: its id, the agreed version, what the gateway relays. */
+export function rewriteOpening(
+  bytes: Buffer,
+  answer: JsonObject,
+  to: { clientId: string; version: string | undefined },
+): Buffer {
+  const { result } = answer
+  const id = spanAt(bytes, ['id'])
+  const patches: Patch[] = id ? [{ span: id, text: to.clientId }] : []
+  if (!isObject(result)) return applyPatches(bytes, patches)
+  const version = spanAt(bytes, ['result', 'protocolVersion'])
+  if (version && to.version !== undefined) patches.push({ span: version, text: JSON.stringify(to.version) })
+  return applyPatches(bytes, [...patches, ...capabilityPatches(bytes, result)])
+}

@@ -1,0 +1,195 @@
+import { badAnswer } from './message.ts'
+import type { AnswerSummary } from './sink.ts'
+
+const quote = 0x22
+const maxDepth = 64
+const maxCapture = 256
+
+type Capture = 'id' | 'isError' | 'resultType' | 'code' | undefined
+
+function slashesBefore(chunk: Buffer, end: number, from: number): number {
+  let count = 0
+  while (end - 1 - count >= from && chunk[end - 1 - count] === 0x5c) count++
+  return count
+}
+
+/**
+ * Passes one long JSON-RPC answer through in pieces: replaces the id at its top, remembers how it ended, holds nothing else.
+ * It follows strings and nesting, not JSON's whole grammar: what is wrong inside a result is the client's parser to find.
+ */
+export class AnswerStream {
+  readonly #expectedId: string
+  readonly #clientId: Buffer
+  #depth = 0
+  #inString = false
+  #escaped = false
+  #key = ''
+  #keyBytes: string | undefined
+  #expectKey = false
+  #topKey = ''
+  #capture: Capture
+  #captured = ''
+  #sawId = false
+  #sawResult = false
+  #sawError = false
+  #isError = false
+  #resultType: string | null = null
+  #code = ''
+  #bytes = 0
+
+  constructor(upstreamId: number, clientId: string) {
+    this.#expectedId = String(upstreamId)
+    this.#clientId = Buffer.from(clientId)
+  }
+
+  /** The bytes to pass on for this chunk. Throws `upstream.bad_answer`. */
+  push(chunk: Buffer): Buffer[] {
+    const out: Buffer[] = []
+    let from = 0
+    let i = 0
+    while (i < chunk.length) {
+      const wasId = this.#capture === 'id'
+      const next = this.#inString ? this.#string(chunk, i) : this.#structure(chunk, i)
+      if (!wasId && this.#capture === 'id') {
+        out.push(chunk.subarray(from, next))
+        from = next
+      } else if (wasId && this.#capture !== 'id') {
+        out.push(this.#clientId)
+        from = i
+      } else if (wasId) from = next
+      i = next
+    }
+    if (from < chunk.length && this.#capture !== 'id') out.push(chunk.subarray(from))
+    this.#bytes += chunk.length
+    return out
+  }
+
+  /** Call after the last piece. Throws when the answer is cut off or is not the one that was waited for. */
+  end(): AnswerSummary {
+    if (this.#depth !== 0 || this.#inString) throw badAnswer('The answer ended in the middle.')
+    if (!this.#sawId || this.#sawResult === this.#sawError)
+      throw badAnswer('The answer is not a JSON-RPC response to this request.')
+    return {
+      error: this.#sawError ? this.#code || 'unknown' : null,
+      isError: this.#isError,
+      resultType: this.#resultType,
+      bytes: this.#bytes,
+    }
+  }
+
+  #string(chunk: Buffer, at: number): number {
+    let end: number
+    if (this.#escaped) {
+      this.#escaped = false
+      end = at + 1
+    } else {
+      end = this.#stringEnd(chunk, at)
+    }
+    if (this.#keyBytes !== undefined && this.#keyBytes.length < maxCapture)
+      this.#keyBytes += chunk.toString('latin1', at, end)
+    if (this.#capture !== undefined) this.#take(chunk.toString('latin1', at, end))
+    if (!this.#inString && this.#keyBytes !== undefined) {
+      this.#key = this.#keyBytes.slice(0, -1)
+      this.#keyBytes = undefined
+    }
+    return end
+  }
+
+  // The string goes on at `at`: to its end, or to the end of the chunk, remembering an escape that was cut.
+  #stringEnd(chunk: Buffer, at: number): number {
+    for (let from = at; ; ) {
+      const end = chunk.indexOf(quote, from)
+      const isEscaped = slashesBefore(chunk, end < 0 ? chunk.length : end, at) % 2 === 1
+      if (end < 0) {
+        this.#escaped = isEscaped
+        return chunk.length
+      }
+      if (!isEscaped) {
+        this.#inString = false
+        return end + 1
+      }
+      from = end + 1
+    }
+  }
+
+  #structure(chunk: Buffer, at: number): number {
+    const byte = chunk[at]
+    switch (byte) {
+      case quote:
+        this.#inString = true
+        if (this.#expectKey) this.#keyBytes = ''
+        else if (this.#capture !== undefined) this.#take('"')
+        break
+      case 0x7b:
+      case 0x5b:
+        if (++this.#depth > maxDepth) throw badAnswer('The answer is nested too deeply.')
+        if (this.#capture !== undefined) throw badAnswer('A member of the answer has the wrong type.')
+        this.#expectKey = byte === 0x7b
+        break
+      case 0x7d:
+      case 0x5d:
+        this.#endCapture()
+        if (--this.#depth < 0) throw badAnswer('The answer is not JSON.')
+        this.#expectKey = false
+        break
+      case 0x2c:
+        this.#endCapture()
+        this.#expectKey = this.#depth <= 2
+        break
+      case 0x3a:
+        if (this.#expectKey) this.#beginValue()
+        break
+      default:
+        if (this.#depth === 0 && byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)
+          throw badAnswer('The answer is not JSON.')
+        if (this.#capture !== undefined && byte !== undefined && byte > 0x20)
+          this.#take(String.fromCharCode(byte))
+    }
+    return at + 1
+  }
+
+  #beginValue(): void {
+    this.#expectKey = false
+    if (this.#depth === 1) {
+      this.#topKey = this.#key
+      if (this.#key === 'id') this.#begin('id')
+      else if (this.#key === 'result') this.#sawResult = true
+      else if (this.#key === 'error') this.#sawError = true
+    } else if (this.#depth === 2) {
+      if (this.#topKey === 'error' && this.#key === 'code') this.#begin('code')
+      else if (this.#topKey === 'result' && this.#key === 'isError') this.#begin('isError')
+      else if (this.#topKey === 'result' && this.#key === 'resultType') this.#begin('resultType')
+    }
+  }
+
+  #begin(what: Capture): void {
+    this.#capture = what
+    this.#captured = ''
+  }
+
+  #take(text: string): void {
+    this.#captured += text
+    if (this.#captured.length > maxCapture) throw badAnswer('A member of the answer is too long.')
+  }
+
+  #endCapture(): void {
+    const text = this.#captured
+    switch (this.#capture) {
+      case 'id':
+        if (this.#sawId || text !== this.#expectedId)
+          throw badAnswer('The answer has the id of another request.')
+        this.#sawId = true
+        break
+      case 'isError':
+        this.#isError = text === 'true'
+        break
+      case 'resultType':
+        this.#resultType = text.replaceAll('"', '')
+        break
+      case 'code':
+        this.#code = text
+        break
+    }
+    this.#capture = undefined
+  }
+}

@@ -1,0 +1,124 @@
+import { z } from 'zod'
+import type { Access } from '../access/index.ts'
+import { type Caller, type Route, route } from '../foundation/route.ts'
+import type { Catalogue } from './catalogue.ts'
+import type { Equipped } from './equipped.ts'
+import { type Probe, probeAnswer } from './probe.ts'
+import type { Register } from './register.ts'
+import { serverParams } from './routes.ts'
+import { secretsSchema, serverInputSchema } from './server-input.ts'
+import type { Upstream } from './upstream.ts'
+
+type Parts = {
+  readonly register: Register
+  readonly catalogue: Catalogue
+  readonly access: Access
+  readonly authSchema: z.ZodType
+  equip(upstream: Upstream, principalId: string): Equipped
+  probe(to: Equipped): Promise<Probe>
+}
+
+const toolAnswer = z.object({
+  server: z.string().describe('group/server'),
+  name: z.string(),
+  hash: z.string().describe('SHA-256 of the definition in RFC 8785 form.'),
+  definition: z.unknown().describe('As the server wrote it.'),
+})
+
+const toolsAnswer = z.object({ items: z.array(toolAnswer), why: z.string().optional() })
+
+/** What servers offer and whether they work. */
+export function catalogueRoutes(parts: Parts): readonly Route[] {
+  return [probeDraft(parts), probeServer(parts), serverTools(parts), allTools(parts)]
+}
+
+function probeDraft({ register, authSchema, equip, probe }: Parts): Route {
+  return route({
+    method: 'POST',
+    path: '/api/v1/servers/test',
+    summary: 'Probe a server without registering it.',
+    entry: 'signed-in',
+    body: serverInputSchema(authSchema).extend({ secrets: secretsSchema }),
+    answer: probeAnswer,
+    async act({ caller, body: { secrets, ...input } }) {
+      return probe(equip(register.draft(caller, input, secrets), caller.id))
+    },
+  })
+}
+
+function probeServer({ register, catalogue, equip, probe }: Parts): Route {
+  return route({
+    method: 'POST',
+    path: '/api/v1/servers/{group}/{server}/test',
+    summary: 'Probe a registered server and read its catalogue again.',
+    entry: 'signed-in',
+    params: serverParams,
+    answer: probeAnswer,
+    async act({ caller, params: { group, server } }) {
+      const upstream = register.managed(caller, group, server)
+      register.checkRun(caller, upstream)
+      const report = await probe(equip(upstream, caller.id))
+      if (report.ok) await catalogue.sync(upstream)
+      return report
+    },
+  })
+}
+
+function usable(
+  { catalogue, access }: Parts,
+  caller: Caller,
+  upstream: Upstream,
+): z.infer<typeof toolAnswer>[] {
+  const { group, name: server, policy } = upstream
+  return catalogue
+    .items(upstream.id)
+    .filter(({ kind, name }) => {
+      const tool = { name, readOnly: catalogue.tool(upstream.id, name)?.readOnly === true }
+      return kind === 'tool' && access.clear(caller, 'tool.call', { group, server, policy, tool }).allowed
+    })
+    .map(({ name, hash, definition }) => ({
+      server: `${group}/${server}`,
+      name,
+      hash,
+      definition: JSON.parse(definition),
+    }))
+}
+
+function serverTools(parts: Parts): Route {
+  return route({
+    method: 'GET',
+    path: '/api/v1/servers/{group}/{server}/tools',
+    summary: 'The tools of a server that you may call.',
+    entry: 'signed-in',
+    params: serverParams,
+    answer: toolsAnswer,
+    async act({ caller, params: { group, server } }) {
+      const upstream = parts.register.visible(caller, group, server)
+      if (parts.catalogue.facts(upstream.id) === undefined) await parts.catalogue.sync(upstream)
+      const items = usable(parts, caller, upstream)
+      if (items.length > 0) return { items }
+      const count = parts.catalogue.items(upstream.id).filter(({ kind }) => kind === 'tool').length
+      const why =
+        count === 0
+          ? 'The server offers no tools.'
+          : `The server has ${count} tools; none of them is granted to you. Ask a manager of the group.`
+      return { items, why }
+    },
+  })
+}
+
+function allTools(parts: Parts): Route {
+  return route({
+    method: 'GET',
+    path: '/api/v1/tools',
+    summary: 'Every tool that you may call.',
+    entry: 'signed-in',
+    answer: toolsAnswer,
+    async act({ caller }) {
+      const items = [...parts.register.list()].flatMap(upstream => usable(parts, caller, upstream))
+      return items.length > 0
+        ? { items }
+        : { items, why: 'No tool of any server is granted to you, or no server has been read yet.' }
+    },
+  })
+}

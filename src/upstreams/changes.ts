@@ -1,0 +1,107 @@
+/** One change of one server each: rights, a transaction with its audit event, and a fresh snapshot after it. */
+import type { Transaction } from 'kysely'
+import type { Access } from '../access/index.ts'
+import { type AuditRecord, changeEvent } from '../audit/index.ts'
+import type { Database, Tables } from '../database/index.ts'
+import { fail } from '../foundation/errors.ts'
+import type { Caller } from '../foundation/route.ts'
+import { asInput, type ComposeParts, compose, isSameSite, type ServerInput } from './compose.ts'
+import { checkGroup, checkTransportRights, managed } from './rights.ts'
+import type { SealPlace } from './sealing.ts'
+import { deleteServer, groupExists, insertServer, readServer, updateServer } from './table.ts'
+import type { Upstream } from './upstream.ts'
+
+/** Who changes something, in which request. */
+export type By = { readonly caller: Caller; readonly requestId: string }
+
+export type ServerPlace = { readonly group: string; readonly name: string }
+
+/** What a change of a server may name; what it leaves out stays. */
+export type ServerChanges = {
+  readonly [Key in Exclude<keyof ServerInput, 'group' | 'name'>]?: ServerInput[Key] | undefined
+}
+
+export type Changes = {
+  create(by: By, input: ServerInput, secrets: SealPlace['secrets']): Promise<Upstream>
+  update(by: By, place: ServerPlace, changes: ServerChanges, secrets: SealPlace['secrets']): Promise<Upstream>
+  remove(by: By, place: ServerPlace): Promise<void>
+}
+
+export type ChangeParts = ComposeParts & {
+  readonly database: Database
+  readonly access: Access
+  readonly audit: AuditRecord
+}
+
+type Tx = Transaction<Tables>
+
+export function openChanges(parts: ChangeParts, refresh: () => Promise<void>): Changes {
+  const { access } = parts
+  async function change<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    const result = await parts.database.change(work)
+    await refresh()
+    return result
+  }
+  const record = ({ caller, requestId }: By, action: string, { group, name }: ServerPlace, detail: unknown) =>
+    parts.audit.recorded(changeEvent(caller, requestId, { action, target: `${group}/${name}`, detail }))
+  return {
+    create: (by, input, secrets) =>
+      change(async tx => {
+        checkGroup(access, by.caller, input.group)
+        checkTransportRights(by.caller, input.transport)
+        if (!(await groupExists(tx, input.group))) fail('access.not_found')
+        if ((await readServer(tx, input)) !== undefined)
+          fail('http.conflict', { why: `The group ${input.group} already has a server ${input.name}.` })
+        const server = compose(parts, { input, secrets, previous: undefined })
+        await insertServer(tx, server)
+        await record(by, 'upstreams.create_server', input, asInput(server))
+        return server
+      }),
+    update: (by, place, changes, secrets) =>
+      change(async tx => {
+        const present = managed(access, by.caller, await readServer(tx, place))
+        const next = compose(parts, {
+          input: changedInput(by.caller, present, changes),
+          secrets,
+          previous: present,
+        })
+        if (next === present) return present
+        await updateServer(tx, next)
+        await record(by, 'upstreams.update_server', place, onlyNamed(asInput(next), changes))
+        return next
+      }),
+    remove: (by, place) =>
+      change(async tx => {
+        const present = managed(access, by.caller, await readServer(tx, place))
+        await deleteServer(tx, present.id)
+        await record(by, 'upstreams.remove_server', place, null)
+      }),
+  }
+}
+
+function changedInput(caller: Caller, present: Upstream, changes: ServerChanges): ServerInput {
+  const before = asInput(present)
+  const { description, transport, auth, tools } = changes
+  checkTransportRights(caller, transport ?? present.transport, present.transport)
+  if (
+    auth === undefined &&
+    present.auth.kind !== 'none' &&
+    transport !== undefined &&
+    !isSameSite(transport, present.transport)
+  )
+    fail('http.bad_request', {
+      why: 'The stored credentials were given for another site and are not carried over.',
+      fix: 'Send auth together with the new transport.',
+    })
+  return {
+    ...before,
+    description: description ?? before.description,
+    transport: transport ?? before.transport,
+    auth: auth ?? before.auth,
+    tools: tools ?? before.tools,
+  }
+}
+
+function onlyNamed(input: ServerInput, changes: ServerChanges): unknown {
+  return Object.fromEntries(Object.entries(input).filter(([key]) => key in changes))
+}

@@ -1,0 +1,106 @@
+/** Reading everything an upstream offers: all pages, raw definitions, a hash of each. */
+import { hash } from 'node:crypto'
+import { canonical, elements, isObject, type JsonObject, spanAt } from '../foundation/json.ts'
+import { badAnswer } from './message.ts'
+import type { OwnClient } from './own-client.ts'
+
+export type ItemKind = 'tool' | 'resource' | 'template' | 'prompt'
+
+export type CatalogueItem = {
+  readonly kind: ItemKind
+  /** Name of a tool or prompt, URI of a resource, URI template of a template. */
+  readonly name: string
+  /** The definition exactly as the server wrote it. */
+  readonly definition: string
+  /** SHA-256 of its RFC 8785 form, hex. */
+  readonly hash: string
+}
+
+export type CatalogueLimits = { readonly cataloguePages: number; readonly catalogueItems: number }
+
+export type Reading = { readonly items: readonly CatalogueItem[]; readonly warnings: readonly string[] }
+
+type List = {
+  readonly kind: ItemKind
+  readonly method: string
+  readonly key: string
+  readonly capability: string
+  readonly name: string
+}
+
+const lists: readonly List[] = [
+  { kind: 'tool', method: 'tools/list', key: 'tools', capability: 'tools', name: 'name' },
+  { kind: 'resource', method: 'resources/list', key: 'resources', capability: 'resources', name: 'uri' },
+  {
+    kind: 'template',
+    method: 'resources/templates/list',
+    key: 'resourceTemplates',
+    capability: 'resources',
+    name: 'uriTemplate',
+  },
+  { kind: 'prompt', method: 'prompts/list', key: 'prompts', capability: 'prompts', name: 'name' },
+]
+
+/** Walks every list the upstream says it has, within the limits. Throws `upstream.*` when its tools cannot be read. */
+export async function readCatalogue(client: OwnClient, limits: CatalogueLimits): Promise<Reading> {
+  const capabilities = isObject(client.greeting.capabilities) ? client.greeting.capabilities : {}
+  const items: CatalogueItem[] = []
+  const warnings: string[] = []
+  for (const list of lists) {
+    if (capabilities[list.capability] === undefined) continue
+    items.push(...(await readList(client, list, limits, warnings)))
+  }
+  return { items, warnings }
+}
+
+async function readList(
+  client: OwnClient,
+  list: List,
+  limits: CatalogueLimits,
+  warnings: string[],
+): Promise<CatalogueItem[]> {
+  const found = new Map<string, CatalogueItem>()
+  const cursors = new Set<string>()
+  let cursor: string | undefined
+  for (let page = 0; ; page++) {
+    if (page >= limits.cataloguePages) {
+      warnings.push(`${list.method}: stopped after ${limits.cataloguePages} pages.`)
+      break
+    }
+    const { bytes, body } = await client.ask(list.method, cursor === undefined ? {} : { cursor })
+    const result = isObject(body.result) ? body.result : {}
+    for (const item of itemsOf(bytes, result, list)) found.set(item.name, item)
+    if (found.size > limits.catalogueItems) {
+      warnings.push(`${list.method}: stopped after ${limits.catalogueItems} items.`)
+      break
+    }
+    if (typeof result.nextCursor !== 'string') break
+    if (cursors.has(result.nextCursor)) {
+      warnings.push(`${list.method}: stopped, because the server gave the same cursor twice.`)
+      break
+    }
+    cursor = result.nextCursor
+    cursors.add(cursor)
+  }
+  return [...found.values()].slice(0, limits.catalogueItems)
+}
+
+function itemsOf(bytes: Buffer, result: JsonObject, list: List): CatalogueItem[] {
+  const values = result[list.key]
+  const span = spanAt(bytes, ['result', list.key])
+  if (!Array.isArray(values) || span === undefined)
+    throw badAnswer(`Its answer to ${list.method} has no ${list.key}.`)
+  return [...elements(bytes, span.start)].flatMap((element, index) => {
+    const value: unknown = values[index]
+    const name = isObject(value) ? value[list.name] : undefined
+    if (typeof name !== 'string' || name === '') return []
+    return [
+      {
+        kind: list.kind,
+        name,
+        definition: bytes.toString('utf8', element.start, element.end),
+        hash: hash('sha256', canonical(value)),
+      },
+    ]
+  })
+}

@@ -1,0 +1,28 @@
+import type { z } from 'zod'
+import type { SealedValues, StoredAuth } from './upstream.ts'
+
+/** Where sealed values will stand, and what their references mean. */
+export type SealPlace = {
+  readonly group: string
+  readonly server: string
+  readonly serverId: string
+  /** Values of references by `env:NAME` or `file:/path`, as the one who asks resolved them. */
+  readonly secrets: Readonly<Record<string, string>>
+}
+
+/**
+ * What the register needs of the vault, which stands to its right and is handed to it. A value that did not change keeps
+ * its previous seal, so that comparing what is stored tells whether anything changed.
+ */
+export type Sealing = {
+  /** How people write an auth kind. */
+  readonly authSchema: z.ZodType
+  /** Throws `vault.secret_missing`, `vault.header_refused`, or `http.bad_request` for what `authSchema` does not know. */
+  sealAuth(auth: unknown, place: SealPlace, previous?: StoredAuth): StoredAuth
+  /** Throws `vault.secret_missing`. */
+  sealEnvironment(
+    environment: Readonly<Record<string, string>>,
+    place: SealPlace,
+    previous?: SealedValues,
+  ): SealedValues
+}

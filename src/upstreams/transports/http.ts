@@ -1,0 +1,52 @@
+import { GatewayError } from '../../foundation/errors.ts'
+import type { Flight } from '../sink.ts'
+import { type AnswerFor, HttpAnswer } from './http-answer.ts'
+import type { Wire, WireHeaders } from './wire.ts'
+
+const bothFramings = [
+  'content-type',
+  'application/json',
+  'accept',
+  'application/json, text/event-stream',
+] as const
+
+/** Sends a request and reads its answer into the sink. `headers` are flat pairs, besides content type and accept. */
+export function postRequest(wire: Wire, headers: readonly string[], body: Buffer, to: AnswerFor): Flight {
+  const answer = new HttpAnswer(to)
+  const total = to.limits.callSeconds * 1000
+  const flight = wire.send({ method: 'POST', headers: [...bothFramings, ...headers], body, total }, answer)
+  answer.started(flight)
+  return flight
+}
+
+/** Sends a request without a JSON-RPC answer (a notification, a response, a DELETE) and gives the HTTP status. */
+export function sendOnly(
+  wire: Wire,
+  request: { method: 'POST' | 'DELETE'; headers: readonly string[]; body: Buffer | null; path?: string },
+): Promise<number> {
+  return new Promise((done, refused) => {
+    const headers = request.body === null ? request.headers : [...bothFramings, ...request.headers]
+    let status = 0
+    wire.send(
+      { ...request, headers, total: 10_000 },
+      {
+        head: given => {
+          status = given
+        },
+        chunk: () => {},
+        end: () => done(status),
+        broken: error => refused(error),
+      },
+    )
+  })
+}
+
+/** The session id an upstream gave, if it is one the protocol allows (visible ASCII). */
+export function sessionIdOf(headers: WireHeaders): string | undefined {
+  const id = headers['mcp-session-id']
+  if (id === undefined) return undefined
+  if (typeof id !== 'string' || !/^[\x21-\x7e]{1,512}$/.test(id)) {
+    throw new GatewayError('upstream.bad_answer', { why: 'Its Mcp-Session-Id is not visible ASCII.' })
+  }
+  return id
+}

@@ -1,0 +1,155 @@
+/** HTTP+SSE (revision 2024-11-05): one event stream in, POSTs out; a connection is a session. */
+import { GatewayError } from '../../foundation/errors.ts'
+import { collect } from '../collect.ts'
+import { type EventReader, EventStream, type ServerEvent } from '../event-stream.ts'
+import type { SessionLink } from '../link.ts'
+import { badAnswer } from '../message.ts'
+import type { Flight } from '../sink.ts'
+import { Channel } from './channel.ts'
+import { openChannelSession } from './channel-session.ts'
+import type { Deadlines } from './deadlines.ts'
+import { sendOnly } from './http.ts'
+import { type AnswerLimits, framingOf } from './http-answer.ts'
+import type { Wire, WireEvents, WireHeaders } from './wire.ts'
+
+export type SseParts = {
+  readonly wire: Wire
+  readonly url: string
+  readonly headers: readonly string[]
+  readonly limits: AnswerLimits
+  readonly deadlines: Deadlines
+  listChanged(): void
+  lost(): void
+}
+
+/** Opens the stream, waits for the endpoint it names, and sends the client's `initialize` there. */
+export async function openSseSession(
+  parts: SseParts,
+  initialize: Buffer,
+  upstreamId: number,
+  clientId: string,
+): Promise<SessionLink> {
+  const connection = new SseConnection(parts)
+  try {
+    await connection.opened
+    const opening = await collect(clientId, sink =>
+      connection.channel.request({
+        body: initialize,
+        upstreamId,
+        method: 'initialize',
+        sink,
+        mirrored: [],
+        endless: false,
+      }),
+    )
+    return openChannelSession({
+      channel: connection.channel,
+      opening,
+      sharedHandshake: false,
+      asksBack: true,
+      send: body => connection.post(body),
+      lost: () => parts.lost(),
+      left: () => connection.close(),
+    })
+  } catch (error) {
+    connection.close()
+    throw error
+  }
+}
+
+class SseConnection implements WireEvents, EventReader {
+  readonly channel: Channel
+  readonly opened: Promise<void>
+  readonly #parts: SseParts
+  readonly #flight: Flight & { extend(milliseconds: number): void }
+  #ready: () => void = () => {}
+  #refuse: (error: Error) => void = () => {}
+  #events: EventStream | undefined
+  #endpoint: string | undefined
+
+  constructor(parts: SseParts) {
+    this.#parts = parts
+    this.channel = new Channel({
+      send: message => this.post(Buffer.from(message)),
+      asksBack: true,
+      limits: parts.limits,
+      deadlines: parts.deadlines,
+      listChanged: () => parts.listChanged(),
+    })
+    this.opened = new Promise((done, refused) => {
+      this.#ready = done
+      this.#refuse = refused
+    })
+    const headers = ['accept', 'text/event-stream', ...parts.headers]
+    this.#flight = parts.wire.send({ method: 'GET', headers, body: null, total: 30_000 }, this)
+  }
+
+  post(body: Buffer): void {
+    if (this.#endpoint === undefined) return
+    sendOnly(this.#parts.wire, {
+      method: 'POST',
+      headers: this.#parts.headers,
+      body,
+      path: this.#endpoint,
+    }).then(
+      status => {
+        if (status >= 400)
+          this.#end(new GatewayError('upstream.unreachable', { why: `It answered a POST with ${status}.` }))
+      },
+      error => this.#end(error),
+    )
+  }
+
+  close(): void {
+    this.#flight.abort()
+    this.channel.ended(new GatewayError('mcp.cancelled'))
+  }
+
+  head(status: number, headers: WireHeaders): void {
+    if (framingOf(status, headers) !== 'events') throw badAnswer('It has no event stream at this address.')
+    this.#events = new EventStream(this, this.#parts.limits.messageBytes, this.#parts.limits.messageBytes)
+  }
+
+  chunk(bytes: Buffer): void {
+    this.#events?.push(bytes)
+  }
+
+  end(): void {
+    this.#end(new GatewayError('upstream.outcome_unknown', { why: 'It ended its event stream.' }))
+  }
+
+  broken(error: GatewayError): void {
+    this.#end(error)
+  }
+
+  event(event: ServerEvent): void {
+    if (event.event === 'endpoint') this.#named(event.bytes.toString())
+    else if (event.bytes.length > 0) this.channel.receive(event.bytes)
+  }
+
+  long(): boolean {
+    return false
+  }
+
+  longPiece(): void {}
+
+  longEnd(): void {}
+
+  // The endpoint is where credentials go next, so it must be where they went before.
+  #named(endpoint: string): void {
+    const url = URL.canParse(endpoint, this.#parts.url) ? new URL(endpoint, this.#parts.url) : undefined
+    if (url?.origin !== new URL(this.#parts.url).origin)
+      throw badAnswer('It names an endpoint on another origin.')
+    this.#endpoint = url.pathname + url.search
+    this.#flight.extend(0)
+    this.#ready()
+  }
+
+  #end(error: unknown): void {
+    const reason =
+      error instanceof GatewayError ? error : new GatewayError('upstream.unreachable', { cause: error })
+    this.#refuse(reason)
+    this.#flight.abort()
+    this.channel.ended(reason)
+  }
+}

@@ -1,0 +1,91 @@
+import { z } from 'zod'
+
+export { slug } from '../foundation/slug.ts'
+
+const privateNetwork = z
+  .boolean()
+  .default(false)
+  .describe('Let this server be at a loopback or private address. Off: only public addresses are reached.')
+
+const streamableHttp = z
+  .strictObject({
+    kind: z.literal('streamable-http'),
+    url: z.url({ protocol: /^https?$/ }).describe('The MCP endpoint, as its own clients would use it.'),
+    allowPrivateNetwork: privateNetwork,
+  })
+  .describe('A server that speaks streamable HTTP, of either era.')
+
+const sse = z
+  .strictObject({
+    kind: z.literal('sse'),
+    url: z
+      .url({ protocol: /^https?$/ })
+      .describe('The event stream of an HTTP+SSE server (revision 2024-11-05).'),
+    allowPrivateNetwork: privateNetwork,
+  })
+  .describe('A server that speaks HTTP+SSE, the transport before streamable HTTP.')
+
+const stdio = z
+  .strictObject({
+    kind: z.literal('stdio'),
+    command: z.string().min(1).max(1024).describe('The program, started without a shell.'),
+    args: z.array(z.string().max(8192)).max(256).default([]),
+    env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string().max(32_768)).default({}),
+    instance: z
+      .enum(['shared', 'per-user'])
+      .default('shared')
+      .describe(
+        'shared: one process for everybody, which cannot ask anybody back. per-user: one process for each caller.',
+      ),
+    idleSeconds: z
+      .int()
+      .min(1)
+      .max(86_400)
+      .default(600)
+      .describe('Stop the process after this long without a session or call.'),
+  })
+  .describe('A server run by the gateway as a child process. Only admins may add one.')
+
+export const transportSchema = z.discriminatedUnion('kind', [streamableHttp, sse, stdio])
+export type Transport = z.infer<typeof transportSchema>
+export type StdioTransport = Extract<Transport, { kind: 'stdio' }>
+export type HttpTransport = Exclude<Transport, { kind: 'stdio' }>
+
+export const toolPolicySchema = z
+  .strictObject({
+    default: z.enum(['allow', 'deny']).default('allow'),
+    allow: z.array(z.string().min(1).max(128)).default([]),
+    deny: z.array(z.string().min(1).max(128)).default([]),
+  })
+  .describe('The server own rule over its tools, by name or glob; it binds everybody. deny wins.')
+
+/** The session era is every revision with `initialize` (to 2025-11-25); the stateless era begins with 2026-07-28. */
+export type Era = 'session' | 'stateless'
+
+/** A value sealed by the vault, next to the text that stands for it in a manifest: a reference, a placeholder, or itself when it is no secret. */
+export type SealedValue = { readonly sealed: string; readonly text: string }
+
+export type SealedValues = Readonly<Record<string, SealedValue>>
+
+/** The auth kind as stored; only the vault opens its values. */
+export type StoredAuth =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'headers'; readonly headers: SealedValues }
+
+/** A transport as stored: the environment of a process may hold secrets, which the vault opens when one is started. */
+export type StoredTransport = HttpTransport | (Omit<StdioTransport, 'env'> & { readonly env: SealedValues })
+
+export type ToolPolicy = z.infer<typeof toolPolicySchema>
+
+/** A registered MCP server, as the rooms pass it around. Frozen by convention: a change makes a new one with a higher version. */
+export type Upstream = {
+  readonly id: string
+  readonly group: string
+  readonly name: string
+  readonly description: string
+  readonly transport: StoredTransport
+  readonly auth: StoredAuth
+  readonly policy: ToolPolicy
+  /** Raised by every change; part of every connection's key. */
+  readonly version: number
+}

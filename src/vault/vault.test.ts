@@ -1,0 +1,160 @@
+import { describe, expect, it } from 'vitest'
+import { testMasterKey } from '../../test/fixtures/identity.ts'
+import type { SealedValues, StoredAuth, Upstream } from '../upstreams/index.ts'
+import { authTypes, openVault } from './index.ts'
+
+const vault = openVault({ masterKey: testMasterKey })
+const reference = (name: string) => `\${${name}}`
+const place = (secrets: Record<string, string> = {}) => ({
+  group: 'eng',
+  server: 'my-db',
+  serverId: 's1',
+  secrets,
+})
+const headers = (values: Record<string, string>) => ({ kind: 'headers', headers: values })
+const refused = (code: string, why = '') =>
+  expect.objectContaining({ code, why: expect.stringContaining(why) })
+
+function upstream(auth: StoredAuth, env: SealedValues = {}, id = 's1'): Upstream {
+  return {
+    id,
+    group: 'eng',
+    name: 'my-db',
+    description: '',
+    transport: { kind: 'stdio', command: 'npx', args: [], env, instance: 'shared', idleSeconds: 600 },
+    auth,
+    policy: { default: 'allow', allow: [], deny: [] },
+    version: 1,
+  }
+}
+
+function sealed(values: Record<string, string>, secrets: Record<string, string> = {}, previous?: StoredAuth) {
+  const stored = vault.sealAuth(headers(values), place(secrets), previous)
+  if (stored.kind !== 'headers') throw new Error(stored.kind)
+  return stored
+}
+
+describe('equip', () => {
+  it('opens what was sealed, once for each server object', () => {
+    const stored = sealed(
+      { Authorization: `Bearer ${reference('env:T')}`, 'X-Region': 'eu' },
+      { 'env:T': 'top' },
+    )
+    const server = upstream(stored)
+    const equipped = vault.equip(server, 'ana')
+    expect(equipped).toMatchObject({ upstream: server, principalId: 'ana' })
+    expect(equipped.headers).toEqual(['Authorization', 'Bearer top', 'X-Region', 'eu'])
+    expect(vault.equip(server, 'bo').headers).toBe(equipped.headers)
+    expect(JSON.stringify(stored)).not.toContain('top')
+  })
+
+  it('sends nothing for kind none', () => {
+    expect(vault.equip(upstream({ kind: 'none' }), 'ana').headers).toEqual([])
+  })
+
+  it('opens nothing that was sealed for another server, header or purpose', () => {
+    const { headers: values } = sealed({ 'X-A': 'a', 'X-B': 'b' })
+    const { 'X-A': a, 'X-B': b } = values
+    if (!a || !b) throw new Error('not sealed')
+    const wrong = [
+      upstream({ kind: 'headers', headers: values }, {}, 's2'),
+      upstream({ kind: 'headers', headers: { 'X-A': b, 'X-B': a } }),
+    ]
+    for (const server of wrong) expect(() => vault.equip(server, 'ana')).toThrow(refused('vault.unsealable'))
+    const moved = vault.equip(upstream({ kind: 'none' }, { 'X-A': a }), 'ana')
+    expect(() => moved.environment()).toThrow(refused('vault.unsealable'))
+  })
+
+  it('opens the environment of a process when it is asked for', () => {
+    const env = vault.sealEnvironment(
+      { DB_PASSWORD: reference('file:/p'), LOG: 'info' },
+      place({ 'file:/p': 'pw\n' }),
+    )
+    expect(vault.equip(upstream({ kind: 'none' }, env), 'ana').environment()).toEqual({
+      DB_PASSWORD: 'pw',
+      LOG: 'info',
+    })
+  })
+})
+
+describe('sealAuth', () => {
+  it('keeps references, shows what is no secret, and hides literal secrets behind a placeholder', () => {
+    const stored = sealed(
+      {
+        Authorization: 'Bearer abc',
+        'X-Api-Key': reference('env:K'),
+        'X-Region': 'eu',
+        'X-Odd': 'ghp_0123456789abcdef0123',
+      },
+      { 'env:K': 'k' },
+    )
+    expect(Object.entries(stored.headers).map(([name, { text }]) => [name, text])).toEqual([
+      ['Authorization', reference('env:GATEHOUSE_SECRET_ENG_MY_DB_AUTHORIZATION')],
+      ['X-Api-Key', reference('env:K')],
+      ['X-Region', 'eu'],
+      ['X-Odd', reference('env:GATEHOUSE_SECRET_ENG_MY_DB_X_ODD')],
+    ])
+  })
+
+  it('keeps the seal of what does not change, and makes a new one for what does', () => {
+    const text = { Authorization: reference('env:T') }
+    const first = sealed(text, { 'env:T': 'one' })
+    expect(sealed(text, { 'env:T': 'one' }, first)).toEqual(first)
+    expect(sealed(text, { 'env:T': 'two' }, first)).not.toEqual(first)
+    expect(sealed({ Authorization: reference('env:U') }, { 'env:U': 'one' }, first)).not.toEqual(first)
+  })
+
+  it('leaves a literal secret alone when its placeholder comes back without a value', () => {
+    const first = sealed({ Authorization: 'Bearer abc' })
+    const placeholder = 'env:GATEHOUSE_SECRET_ENG_MY_DB_AUTHORIZATION'
+    const back = { Authorization: reference(placeholder) }
+    expect(sealed(back, {}, first)).toEqual(first)
+    expect(vault.equip(upstream(sealed(back, { [placeholder]: 'new' }, first)), 'a').headers).toEqual([
+      'Authorization',
+      'new',
+    ])
+    expect(() => sealed(back)).toThrow(refused('vault.secret_missing', placeholder))
+  })
+
+  it('replaces a secret that cannot be opened any more', () => {
+    const lost: StoredAuth = {
+      kind: 'headers',
+      headers: { Authorization: { sealed: 'AAAA', text: reference('env:T') } },
+    }
+    expect(
+      vault.equip(upstream(sealed({ Authorization: reference('env:T') }, { 'env:T': 'x' }, lost)), 'a')
+        .headers,
+    ).toEqual(['Authorization', 'x'])
+  })
+
+  it('refuses missing secrets, bad headers and kinds it does not know', () => {
+    expect(() => sealed({ Authorization: reference('env:T') })).toThrow(
+      refused('vault.secret_missing', 'env:T'),
+    )
+    expect(() => sealed({ Host: 'x' })).toThrow(refused('vault.header_refused', 'Host'))
+    expect(() => sealed({ 'X-Key': reference('env:K') }, { 'env:K': 'a\r\nHost: x' })).toThrow(
+      refused('vault.header_refused', 'X-Key'),
+    )
+    expect(() => sealed({})).toThrow(refused('http.bad_request', 'at least one header'))
+    expect(() => vault.sealAuth({ kind: 'oauth2', scopes: [] }, place())).toThrow(
+      refused('http.bad_request', 'oauth2'),
+    )
+    expect(() => vault.sealAuth({ kind: 'none', headers: {} }, place())).toThrow(refused('http.bad_request'))
+  })
+})
+
+describe.each(authTypes.members.map(member => [member.kind, member] as const))(
+  'the auth type %s',
+  (kind, member) => {
+    const example = { none: { kind: 'none' }, headers: headers({ 'X-A': 'a' }) }[kind]
+
+    it('reads its own configuration and gives back what it sealed', () => {
+      const stored = member.seal(member.config.parse(example), (_, text) => ({ sealed: text, text }))
+      expect(stored.kind).toBe(kind)
+      expect(member.headers(stored, (_, value) => value.sealed)).toEqual(
+        kind === 'none' ? {} : { 'X-A': 'a' },
+      )
+      expect(member.title).not.toBe('')
+    })
+  },
+)
