@@ -19,9 +19,9 @@ import { openManifest } from './manifest/index.ts'
 import { openMcp } from './mcp/index.ts'
 import { openMetrics } from './telemetry/metrics.ts'
 import {
+  Connections,
   catalogueRoutes,
   openCatalogue,
-  openConnections,
   openProcesses,
   openRegister,
   probe,
@@ -71,7 +71,13 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     environment,
     log,
   })
-  const connections = openConnections({ announcements, clock, processes, limits })
+  const connections = new Connections({
+    announcements,
+    clock,
+    processes,
+    limits,
+    searchPath: searchPath(environment),
+  })
   const equip = vault.equip
   const catalogue = await openCatalogue({
     database,
@@ -134,7 +140,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
   metrics.gauges({
     sessions: mcp.sessions,
     streams: mcp.streams,
-    processes: connections.running,
+    processes: () => connections.running(),
     auditWaiting: () => audit.health().waitingBytes,
   })
   const stopFollowing = followRevision({

@@ -1,7 +1,8 @@
 /** Sockets: TCP for clients, one local socket for commands of this machine; and how they end without cutting anybody off. */
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { isAnswering, socketPathOf } from './data-directory.ts'
+import type { Socket } from 'node:net'
+import { isAnswering } from './data-directory.ts'
 import type { Handler } from './dispatch.ts'
 import { fail } from './foundation/errors.ts'
 
@@ -11,13 +12,13 @@ export type ListenOptions = {
   endStreams(): void
   /** Where to listen over TCP; absent for a gateway that serves one local command. */
   readonly tcp?: { readonly host: string; readonly port: number } | undefined
-  readonly dataDir: string
+  /** Where commands of this machine come in. */
+  readonly socketPath: string
 }
 
 export type Listening = {
   /** The address clients reach over TCP, such as `http://127.0.0.1:4000`. */
   readonly url: string | undefined
-  readonly socketPath: string
   /** Stops accepting, lets requests in flight finish for so long, then cuts what is left. */
   drain(graceSeconds: number): Promise<void>
   /** Cuts every connection at once. */
@@ -26,10 +27,10 @@ export type Listening = {
 
 /** Opens the sockets. Throws `config.cannot_listen` or `config.in_use`. */
 export async function listen(options: ListenOptions): Promise<Listening> {
-  const socketPath = socketPathOf(options.dataDir)
+  const { socketPath } = options
   const local = newServer((request, response) => options.handle(request, response, 'local'))
   await listenLocally(local, socketPath)
-  if (options.tcp === undefined) return { url: undefined, socketPath, ...ending([local], options) }
+  if (options.tcp === undefined) return { url: undefined, ...ending([local], options) }
   const tcp = newServer((request, response) => options.handle(request, response, 'tcp'))
   try {
     await opened(tcp, () => tcp.listen(options.tcp))
@@ -37,7 +38,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
     local.close()
     return cannotListen(cause, `${options.tcp.host}:${options.tcp.port}`)
   }
-  return { url: urlOf(tcp, options.tcp.host), socketPath, ...ending([tcp, local], options) }
+  return { url: urlOf(tcp, options.tcp.host), ...ending([tcp, local], options) }
 }
 
 /** Slow senders are cut; answers are not limited here, for a stream may stay open as long as its caller likes. */
@@ -49,6 +50,7 @@ function newServer(listener: (request: IncomingMessage, response: ServerResponse
     connectionsCheckingInterval: 2_000,
     maxHeaderSize: 32 * 1024,
   })
+  followSilent(server)
   server.on('request', listener)
   return server
 }
@@ -112,7 +114,10 @@ function ending(servers: readonly Server[], { endStreams }: ListenOptions): Pick
     for (const server of servers) server.closeAllConnections()
   }
   const closeIdle = () => {
-    for (const server of servers) server.closeIdleConnections()
+    for (const server of servers) {
+      server.closeIdleConnections()
+      for (const socket of silent.get(server) ?? []) socket.destroy()
+    }
   }
   return {
     cut,
@@ -127,4 +132,17 @@ function ending(servers: readonly Server[], { endStreams }: ListenOptions): Pick
       clearTimeout(deadline)
     },
   }
+}
+
+/** Of each server the connections that have not asked anything yet, which Node does not count as idle. */
+const silent = new WeakMap<Server, Set<Socket>>()
+
+function followSilent(server: Server): void {
+  const sockets = new Set<Socket>()
+  silent.set(server, sockets)
+  server.on('connection', socket => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  server.on('request', request => sockets.delete(request.socket))
 }

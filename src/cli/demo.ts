@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../config/schema.ts'
+import { socketPathOf } from '../data-directory.ts'
 import { isObject } from '../foundation/json.ts'
 import { openLog } from '../foundation/log.ts'
 import { openProcesses, type Processes } from '../upstreams/index.ts'
@@ -29,9 +30,8 @@ type Stage = {
   readonly kit: Kit
   readonly announcer: Announcer
   readonly config: Config
-  /** Where the gateway answers over TCP, and on its local socket. */
+  /** Where the gateway answers over TCP. */
   readonly url: string
-  readonly socketPath: string
 }
 
 /** Begins to set the demo up around a running gateway. What fails is told, and keeps nothing else from working. */
@@ -55,7 +55,7 @@ export function openDemo(stage: Stage): Demo {
 async function setUp(stage: Stage, processes: Processes): Promise<void> {
   const { kit, announcer, config, url } = stage
   announcer.tell({ event: 'demo.starting' }, 'Demo: starting real MCP servers ...')
-  const operator = openApi(socketReach(config.dataDir, stage.socketPath))
+  const operator = openApi(socketReach(config.dataDir, socketPathOf(config.dataDir)))
   const places = { ...makePlaces(config.dataDir), httpUrl: await startHttpServer(processes) }
   const manifest = JSON.stringify(demoManifest(places))
   await operator.post('/manifest', { manifest })

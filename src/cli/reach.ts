@@ -69,8 +69,10 @@ async function inProcess(config: Config, environment: Environment): Promise<Reac
     // Only here, for the whole gateway is more than most commands need.
     const { createGateway } = await import('../gateway.ts')
     const gateway = await createGateway(config, openLog(quiet(config.logLevel)), environment)
-    const listening = await listen({ handle: gateway.handle, endStreams: gateway.endStreams, dataDir })
-    return socketReach(dataDir, listening.socketPath, async () => {
+    // A socket of its own: another command that found this gateway would lose it in the middle.
+    const socketPath = `${socketPathOf(dataDir)}.${process.pid}`
+    const listening = await listen({ ...gateway, socketPath })
+    return socketReach(dataDir, socketPath, async () => {
       await listening.drain(1)
       await gateway.close()
       lock.release()

@@ -1,7 +1,7 @@
 /** `gatehouse start`: the gateway itself, until it is told to stop. */
 import type { Command } from 'commander'
 import type { Config } from '../config/schema.ts'
-import { lockDataDirectory } from '../data-directory.ts'
+import { lockDataDirectory, socketPathOf } from '../data-directory.ts'
 import { fail } from '../foundation/errors.ts'
 import { isLoopback } from '../foundation/guards.ts'
 import { openLog } from '../foundation/log.ts'
@@ -66,12 +66,9 @@ async function run(kit: Kit, options: StartOptions): Promise<void> {
     try {
       await refuseToBeOpen(config, gateway)
       const listening = await listenFor(gateway, config)
-      const _url = listening.url ?? ''
       const url = listening.url ?? ''
       await welcome(announcer, { config, gateway, url })
-      const demo = options.demo
-        ? openDemo({ kit, announcer, config, url, socketPath: listening.socketPath })
-        : undefined
+      const demo = options.demo ? openDemo({ kit, announcer, config, url }) : undefined
       await untilToldToStop(signals, listening, announcer)
       await demo?.close()
     } finally {
@@ -96,5 +93,5 @@ async function refuseToBeOpen({ host }: Config, gateway: Gateway): Promise<void>
 }
 
 function listenFor(gateway: Gateway, { host, port, dataDir }: Config): Promise<Listening> {
-  return listen({ handle: gateway.handle, endStreams: gateway.endStreams, tcp: { host, port }, dataDir })
+  return listen({ ...gateway, tcp: { host, port }, socketPath: socketPathOf(dataDir) })
 }

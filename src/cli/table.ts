@@ -21,7 +21,7 @@ export function table(items: readonly JsonObject[], columns: readonly Column[]):
 
 /** A value as one line of text. What servers and people wrote must not move the cursor or break the line. */
 export function cell(value: unknown): string {
-  if (value === undefined || value === null) return '-'
+  if (value === undefined || value === null || value === '') return '-'
   if (typeof value === 'boolean') return value ? 'yes' : 'no'
   if (Array.isArray(value)) return value.length === 0 ? '-' : value.map(cell).join(', ')
   if (typeof value === 'object') return JSON.stringify(value)

@@ -27,7 +27,7 @@ const people = new Map([
   ['Bearer account', principal('nightly', 'member', 'account')],
 ])
 
-const whoAmI = { answer: z.object({ name: z.string() }) }
+const whoAmI = { answer: z.object({ name: z.string().meta({ id: 'Name' }) }) }
 const sampleRoutes = [
   route({
     ...whoAmI,
@@ -79,6 +79,7 @@ const recorded: AuditEvent[] = []
 const checks = [{ name: 'database', isWell: true, isRequired: true, found: 'It answers.' }]
 let mode: 'fine' | 'broken' = 'fine'
 let listening: Listening
+let socketPath: string
 
 beforeAll(async () => {
   const config = configSchema.parse({
@@ -110,12 +111,12 @@ beforeAll(async () => {
     http: http.handle,
     mcp: (_, response) => response.end('mcp'),
   })
-  const dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-http-'))
+  socketPath = join(mkdtempSync(join(tmpdir(), 'gatehouse-http-')), 'socket')
   listening = await listen({
     handle,
     endStreams: () => undefined,
     tcp: { host: '127.0.0.1', port: 0 },
-    dataDir,
+    socketPath,
   })
 })
 
@@ -158,7 +159,7 @@ function askLocally(
   headers: Record<string, string> = {},
 ): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
-    httpRequest({ socketPath: listening.socketPath, path, headers }, response => {
+    httpRequest({ socketPath, path, headers }, response => {
       let text = ''
       response.on('data', data => (text += data))
       response.on('end', () => resolve({ status: response.statusCode ?? 0, text }))
@@ -168,6 +169,7 @@ function askLocally(
   })
 }
 
+const tooLong = JSON.stringify('x'.repeat(2048))
 const things = { method: 'POST', body: '{"color":"red"}', as: 'admin' }
 
 describe('a declared route', () => {
@@ -196,7 +198,7 @@ describe('a declared route', () => {
     ['/api/v1/things/box', { ...things, body: '{"__proto__":{}}' }, 400, 'json.forbidden_key'],
     ['/api/v1/things/box', { ...things, body: '{' }, 400, 'json.malformed'],
     ['/api/v1/things/box', { ...things, body: '['.repeat(65) }, 400, 'json.too_deep'],
-    ['/api/v1/things/box', { ...things, body: JSON.stringify('x'.repeat(2048)) }, 413, 'http.body_too_large'],
+    ['/api/v1/things/box', { ...things, body: tooLong }, 413, 'http.body_too_large'],
     [
       '/api/v1/things/box',
       { ...things, headers: { 'content-type': 'text/plain' } },
@@ -315,25 +317,35 @@ describe('what is refused before a route is looked for', () => {
     })
   })
 
+  const me = 'GET /api/v1/me HTTP/1.1\r\n'
   it.each([
-    ['GET /api/v1/me HTTP/1.1\r\nHost: evil.example', 421],
-    ['GET /api/v1/me HTTP/1.1\r\nHost: localhost\r\nHost: localhost', 400],
+    ['a foreign Host', `${me}Host: evil.example`, 421],
+    ['two Hosts', `${me}Host: localhost\r\nHost: localhost`, 400],
+    ['two tokens', `${me}Host: localhost\r\nAuthorization: Bearer admin\r\nAuthorization: Bearer x`, 400],
+    ['a list of tokens', `${me}Host: localhost\r\nAuthorization: Bearer admin, Bearer x`, 400],
+    ['another authority', 'GET http://evil.example/api/v1/me HTTP/1.1\r\nHost: localhost', 400],
+    ['another authority at MCP', 'GET http://evil.example/mcp/a/b HTTP/1.1\r\nHost: localhost', 400],
+    ['no Host', 'GET /api/v1/me HTTP/1.1', 400],
     [
-      'GET /api/v1/me HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer admin\r\nAuthorization: Bearer x',
+      'two lengths',
+      'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked',
       400,
     ],
-    ['GET /api/v1/me HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer admin, Bearer x', 400],
-    ['GET http://evil.example/api/v1/me HTTP/1.1\r\nHost: localhost', 400],
-    ['GET http://localhost/api/v1/me HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer admin', 200],
-    ['GET /api/v1/me HTTP/1.1', 400],
-    ['GET /healthz HTTP/1.1\r\nHost: 10.0.0.7:4000', 200],
-    ['POST /api/v1/me HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked', 400],
-    [`GET /api/v1/me HTTP/1.1\r\nHost: localhost\r\n${'X: y\r\n'.repeat(100)}Z: z`, 400],
-    [`GET /api/v1/me HTTP/1.1\r\nHost: localhost\r\nX: ${'y'.repeat(40_000)}`, 431],
-    ['GET http://localhost/mcp/a/b HTTP/1.1\r\nHost: localhost', 200],
-    ['GET http://evil.example/mcp/a/b HTTP/1.1\r\nHost: localhost', 400],
-  ])('%s: %i', async (head, status) => {
+    ['101 headers', `${me}Host: localhost\r\n${'X: y\r\n'.repeat(100)}Z: z`, 400],
+    ['a header of 40 kB', `${me}Host: localhost\r\nX: ${'y'.repeat(40_000)}`, 431],
+  ])('refuses %s', async (_, head, status) => {
     expect(await askRaw(head)).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+  })
+
+  it.each([
+    [
+      'the whole URL of itself',
+      'GET http://localhost/api/v1/me HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer admin',
+    ],
+    ['the whole URL of itself at MCP', 'GET http://localhost/mcp/a/b HTTP/1.1\r\nHost: localhost'],
+    ['a probe at its bare address', 'GET /healthz HTTP/1.1\r\nHost: 10.0.0.7:4000'],
+  ])('takes %s', async (_, head) => {
+    expect(await askRaw(head)).toMatch(/^HTTP\/1.1 200 /)
   })
 })
 
@@ -409,6 +421,9 @@ it('describes itself as OpenAPI', async () => {
     responses: { 201: expect.anything(), default: expect.anything() },
   })
   expect(json.paths['/api/v1/claim'].post.security).toEqual([])
+  const me = json.paths['/api/v1/me'].get.responses[200].content['application/json'].schema
+  expect(me.properties.name).toEqual({ $ref: '#/components/schemas/Name' })
+  expect(json.components.schemas.Name).toEqual({ type: 'string' })
 })
 
 // Last, because it uses up what this address may fail.

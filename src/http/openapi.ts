@@ -5,10 +5,11 @@ import type { Route } from '../foundation/route.ts'
 
 export function openApi(routes: readonly Route[], version: string): JsonObject {
   const paths: Record<string, Record<string, JsonObject>> = {}
+  const schemas: Schemas = { Problem: problem }
   for (const route of routes) {
     const path = paths[route.path] ?? {}
     paths[route.path] = path
-    path[route.method.toLowerCase()] = operation(route)
+    path[route.method.toLowerCase()] = operation(route, schemas)
   }
   return {
     openapi: '3.1.1',
@@ -25,10 +26,13 @@ export function openApi(routes: readonly Route[], version: string): JsonObject {
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer', description: 'A personal access token: gth_pat_...' },
       },
-      schemas: { Problem: problem },
+      schemas,
     },
   }
 }
+
+/** Schemas that have a name, by it: the document has each once. */
+type Schemas = Record<string, unknown>
 
 const text = { type: 'string' }
 const problem = {
@@ -46,17 +50,19 @@ const problem = {
   },
 }
 
-function operation(route: Route): JsonObject {
+function operation(route: Route, schemas: Schemas): JsonObject {
   const status = String(route.status ?? (route.answer === undefined ? 204 : 200))
-  const answer = route.answer === undefined ? {} : content(route.answer, 'output')
+  const answer = route.answer === undefined ? {} : content(schemaOf(route.answer, 'output', schemas))
   return {
     operationId: operationId(route),
     tags: [route.path.split('/')[3] ?? 'api'],
     summary: route.summary,
     description: entries[route.entry],
     ...(route.entry === 'anyone' ? { security: [] } : {}),
-    parameters: [...parameters(route.params, 'path'), ...parameters(route.query, 'query')],
-    ...(route.body === undefined ? {} : { requestBody: { required: true, ...content(route.body, 'input') } }),
+    parameters: [...parameters(route.params, 'path', schemas), ...parameters(route.query, 'query', schemas)],
+    ...(route.body === undefined
+      ? {}
+      : { requestBody: { required: true, ...content(schemaOf(route.body, 'input', schemas)) } }),
     responses: {
       [status]: { description: 'Done.', ...answer },
       default: {
@@ -85,20 +91,25 @@ function capital(word: string): string {
   return word.charAt(0).toUpperCase() + word.slice(1)
 }
 
-function content(schema: z.ZodType, io: 'input' | 'output'): JsonObject {
-  return { content: { 'application/json': { schema: schemaOf(schema, io) } } }
+function content(schema: JsonObject): JsonObject {
+  return { content: { 'application/json': { schema } } }
 }
 
-function schemaOf(schema: z.ZodType, io: 'input' | 'output'): JsonObject {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' })
+/** A schema as it stands in the document; what it refers to by name goes where the document keeps that. */
+function schemaOf(schema: z.ZodType, io: 'input' | 'output', schemas: Schemas): JsonObject {
+  const { $schema: _, ...whole } = z.toJSONSchema(schema, { io, unrepresentable: 'any' })
+  const moved: unknown = JSON.parse(JSON.stringify(whole).replaceAll('"#/$defs/', '"#/components/schemas/'))
+  if (!isObject(moved)) return {}
+  const { $defs = {}, ...rest } = moved
+  Object.assign(schemas, $defs)
   return rest
 }
 
-function parameters(schema: z.ZodType | undefined, place: 'path' | 'query'): JsonObject[] {
+function parameters(schema: z.ZodType | undefined, place: 'path' | 'query', schemas: Schemas): JsonObject[] {
   if (schema === undefined) return []
   // What was coerced has its type only on the way out, what has a default is required only there.
-  const { properties } = schemaOf(schema, 'output')
-  const { required } = schemaOf(schema, 'input')
+  const { properties } = schemaOf(schema, 'output', schemas)
+  const { required } = schemaOf(schema, 'input', schemas)
   if (!isObject(properties)) return []
   return Object.entries(properties).map(([name, inner]) => ({
     name,

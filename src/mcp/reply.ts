@@ -1,10 +1,12 @@
 /** The answer to one request of a client: JSON, or an event stream once the upstream has more to say than its answer. */
+import type { ServerResponse } from 'node:http'
 import { GatewayError } from '../foundation/errors.ts'
 import { applyPatches, isObject, type JsonObject, type Patch, spanAt } from '../foundation/json.ts'
 import type { AnswerSummary, Flight, Sink } from '../upstreams/index.ts'
 import { answerError, endWithError } from './answer-error.ts'
 import type { Exchange } from './exchange.ts'
 import { serverRequests } from './methods.ts'
+import { endWith, sendJson } from './send-json.ts'
 import { metaKeys } from './versions.ts'
 
 /** More than this unread by a client of a channel that cannot be paused ends the answer. */
@@ -23,11 +25,14 @@ export type ReplyOptions = {
   ended(): void
 }
 
-const streamHeaders = {
-  'content-type': 'text/event-stream',
-  'cache-control': 'no-cache, no-transform',
-  'x-accel-buffering': 'no',
-} as const
+const streamHeaders = [
+  'content-type',
+  'text/event-stream',
+  'cache-control',
+  'no-cache, no-transform',
+  'x-accel-buffering',
+  'no',
+] as const
 
 function outcomeOf(result: unknown): 'ok' | 'tool_error' | 'input_required' {
   if (!isObject(result)) return 'ok'
@@ -63,7 +68,7 @@ export class Reply implements Sink {
     this.#openEvents()
     // The head goes out with the first event, which is usually in the same packet; alone only when that one is late.
     setImmediate(() => {
-      if (this.#mode === 'events' && !this.#isOver) this.#exchange.response.flushHeaders()
+      if (!this.#isOver) this.#sendHead().flushHeaders()
     })
   }
 
@@ -129,6 +134,7 @@ export class Reply implements Sink {
     this.#exchange.record(outcome, summary.error, failure => {
       const { response } = this.#exchange
       if (failure) return void response.destroy()
+      if (this.#mode === 'events') this.#sendHead()
       if (this.#held) response.write(this.#held)
       response.end(this.#mode === 'events' ? '\n\n' : undefined)
     })
@@ -141,11 +147,11 @@ export class Reply implements Sink {
   /** Opens the event stream at once: for listens, whose client waits for nothing else. */
   open(): void {
     this.#openEvents()
-    this.#exchange.response.flushHeaders()
+    this.#sendHead().flushHeaders()
   }
 
   beat(): void {
-    if (this.#mode === 'events' && !this.#isOver && !this.#held) this.#exchange.response.write(':\n\n')
+    if (this.#mode === 'events' && !this.#isOver && !this.#held) this.#sendHead().write(':\n\n')
   }
 
   /** Ends what is under way, because the gateway says so. */
@@ -163,12 +169,8 @@ export class Reply implements Sink {
         ? answerError(this.#exchange, new GatewayError('audit.unavailable'))
         : void response.destroy()
     if (response.destroyed) return
-    if (this.#mode === 'events') return void response.end(frame(body, undefined))
-    response.writeHead(status === 400 || status === 404 ? status : 200, {
-      'content-type': 'application/json',
-      'content-length': body.length,
-    })
-    response.end(body)
+    if (this.#mode === 'events') return sendLast(response, frame(body, undefined))
+    sendJson(response, status === 400 || status === 404 ? status : 200, body)
   }
 
   #fail(error: GatewayError): void {
@@ -184,12 +186,18 @@ export class Reply implements Sink {
   #openEvents(): void {
     if (this.#mode !== 'unset' || this.#isOver) return
     this.#mode = 'events'
-    this.#exchange.response.writeHead(200, streamHeaders)
+  }
+
+  #sendHead(): ServerResponse {
+    const { response } = this.#exchange
+    if (!response.headersSent) response.writeHead(200, [...streamHeaders])
+    return response
   }
 
   #write(bytes: Buffer): void {
     const { response } = this.#exchange
     if (this.#isOver || response.destroyed) return
+    if (this.#mode === 'events') this.#sendHead()
     if (response.write(bytes) || this.#isPaused) {
       if (response.writableLength > unreadBytes)
         this.stop(new GatewayError('mcp.cancelled', { why: 'The client does not read its answer.' }))
@@ -236,6 +244,13 @@ export class Reply implements Sink {
     flight?.abort()
     this.#exchange.record('cancelled', null, () => undefined)
   }
+}
+
+// An event stream of one event is told by its length: one write, and nothing to wait for.
+function sendLast(response: ServerResponse, event: Buffer): void {
+  if (response.headersSent) return void response.end(event)
+  response.writeHead(200, [...streamHeaders, 'content-length', String(event.length)])
+  endWith(response, event)
 }
 
 const framePrefix = Buffer.from('event: message\ndata: ')

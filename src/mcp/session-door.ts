@@ -8,6 +8,7 @@ import { Follow } from './follow.ts'
 import { prepare } from './forward.ts'
 import { relayedCapabilities, rewriteOpening } from './lists.ts'
 import { clientNotifications, type MethodRow, methods } from './methods.ts'
+import { sendJson } from './send-json.ts'
 import { newSessionId, type Session, type Sessions } from './sessions.ts'
 import type { StatelessParts, Visit } from './stateless.ts'
 import { eraOf } from './versions.ts'
@@ -84,12 +85,7 @@ async function initialize(parts: SessionParts, visit: Visit, incoming: SessionRe
   exchange.bytesOut = answer.length
   exchange.record(error === null ? 'ok' : 'error', error, failure => {
     if (failure) return void exchange.response.destroy()
-    exchange.response.writeHead(200, {
-      'content-type': 'application/json',
-      'content-length': answer.length,
-      ...(error === null ? { 'mcp-session-id': id } : {}),
-    })
-    exchange.response.end(answer)
+    sendJson(exchange.response, 200, answer, error === null ? ['mcp-session-id', id] : [])
   })
 }
 
@@ -163,11 +159,11 @@ async function request(
 }
 
 function pong({ exchange }: Visit): void {
-  const body = `{"jsonrpc":"2.0","id":${exchange.clientId},"result":{}}`
+  const body = Buffer.from(`{"jsonrpc":"2.0","id":${exchange.clientId},"result":{}}`)
   exchange.bytesOut = body.length
   exchange.record('ok', null, failure => {
     if (failure) return void exchange.response.destroy()
-    exchange.response.writeHead(200, { 'content-type': 'application/json' }).end(body)
+    sendJson(exchange.response, 200, body)
   })
 }
 

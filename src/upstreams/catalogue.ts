@@ -43,23 +43,6 @@ const askSeconds = 15
 /** Surprises and announcements of one server lead to at most one reading in this time. */
 const restMilliseconds = 2000
 
-export type Catalogue = {
-  /** What is known of a tool, at once. */
-  tool(serverId: string, name: string): ToolFacts | undefined
-  /** A tool nobody has heard of: reads the catalogue again, unless that was just done. Undefined when there is no such tool. */
-  surprise(upstream: Upstream, name: string): Promise<ToolFacts | undefined>
-  /** Tools seen in a list on its way to a client: some servers show more to some. */
-  observe(serverId: string, tools: unknown): void
-  eras(serverId: string): readonly Era[] | undefined
-  /** Finds out what the server speaks. Throws `upstream.*`. */
-  learnEras(upstream: Upstream): Promise<readonly Era[]>
-  /** Reads everything now. One reading at a time for each server. */
-  sync(upstream: Upstream): Promise<Synced>
-  items(serverId: string): readonly CatalogueItem[]
-  facts(serverId: string): ServerFacts | undefined
-  close(): Promise<void>
-}
-
 function toolFacts(definition: unknown): ToolFacts {
   const annotations = isObject(definition) && isObject(definition.annotations) ? definition.annotations : {}
   return { readOnly: annotations.readOnlyHint === true }
@@ -80,7 +63,6 @@ const unread = (): Known => ({
 
 /** Opens the catalogue with what was read before, so that a start needs no upstream. */
 export async function openCatalogue(parts: CatalogueParts): Promise<Catalogue> {
-  const { register, announcements, clock, log } = parts
   const servers = new Map<string, Known>()
   for (const facts of await readFacts(parts.database.kysely))
     servers.set(facts.serverId, { ...unread(), facts })
@@ -89,26 +71,109 @@ export async function openCatalogue(parts: CatalogueParts): Promise<Catalogue> {
     if (known) known.items = [...known.items, item]
   }
   for (const known of servers.values()) known.tools = toolsOf(known.items)
+  return new Catalogue(parts, servers)
+}
 
-  const working = new Set<Promise<unknown>>()
+export class Catalogue {
+  readonly #parts: CatalogueParts
+  readonly #servers: Map<string, Known>
+  readonly #working = new Set<Promise<unknown>>()
+  readonly #stops: readonly (() => void)[]
+  readonly #timer: NodeJS.Timeout
 
-  function of(serverId: string): Known {
-    const known = servers.get(serverId) ?? unread()
-    servers.set(serverId, known)
+  constructor(parts: CatalogueParts, servers: Map<string, Known>) {
+    this.#parts = parts
+    this.#servers = servers
+    this.#stops = [
+      parts.announcements.listen('upstream.changed', ({ serverId }) => this.#changed(serverId)),
+      parts.announcements.listen('catalogue.changed', ({ serverId }) => this.#announced(serverId)),
+    ]
+    this.#timer = setInterval(() => this.#readOld(), 5000)
+    this.#timer.unref()
+  }
+
+  /** What is known of a tool, at once. */
+  tool(serverId: string, name: string): ToolFacts | undefined {
+    return this.#servers.get(serverId)?.tools.get(name)
+  }
+
+  /** A tool nobody has heard of: reads the catalogue again, unless that was just done. Undefined when there is no such tool. */
+  async surprise(upstream: Upstream, name: string): Promise<ToolFacts | undefined> {
+    const known = this.#of(upstream.id)
+    if (known.syncing) await known.syncing
+    else if (this.#isRested(known)) await this.sync(upstream)
+    return this.tool(upstream.id, name)
+  }
+
+  /** Tools seen in a list on its way to a client: some servers show more to some. */
+  observe(serverId: string, tools: unknown): void {
+    if (!Array.isArray(tools)) return
+    const known = this.#of(serverId)
+    for (const tool of tools) {
+      if (!isObject(tool) || typeof tool.name !== 'string' || known.tools.has(tool.name)) continue
+      if (known.tools.size < this.#parts.limits.catalogueItems) known.tools.set(tool.name, toolFacts(tool))
+    }
+  }
+
+  eras(serverId: string): readonly Era[] | undefined {
+    return this.#servers.get(serverId)?.facts?.eras
+  }
+
+  /** Finds out what the server speaks. Throws `upstream.*`. */
+  async learnEras(upstream: Upstream): Promise<readonly Era[]> {
+    return (await this.sync(upstream)).facts.eras
+  }
+
+  items(serverId: string): readonly CatalogueItem[] {
+    return this.#servers.get(serverId)?.items ?? []
+  }
+
+  facts(serverId: string): ServerFacts | undefined {
+    return this.#servers.get(serverId)?.facts
+  }
+
+  /** Reads everything now. One reading at a time for each server. */
+  sync(upstream: Upstream): Promise<Synced> {
+    const known = this.#of(upstream.id)
+    if (known.syncing) return known.syncing
+    known.triedAt = this.#parts.clock.elapsed()
+    const reading = this.#read(upstream, known).finally(() => {
+      known.syncing = undefined
+      this.#working.delete(reading)
+    })
+    known.syncing = reading
+    this.#working.add(reading)
+    return reading
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer)
+    for (const stop of this.#stops) stop()
+    await Promise.allSettled(this.#working)
+  }
+
+  #of(serverId: string): Known {
+    const known = this.#servers.get(serverId) ?? unread()
+    this.#servers.set(serverId, known)
     return known
   }
 
-  async function read(upstream: Upstream, known: Known): Promise<Synced> {
-    const equipped = parts.equip(upstream)
-    const eras = await findEras(parts.connections, equipped, askSeconds)
+  #isRested(known: Known): boolean {
+    return this.#parts.clock.elapsed() - known.triedAt > restMilliseconds
+  }
+
+  async #read(upstream: Upstream, known: Known): Promise<Synced> {
+    const { connections, limits, clock, database } = this.#parts
+    const equipped = this.#parts.equip(upstream)
+    const eras = await findEras(connections, equipped, askSeconds)
     const client = await openOwnClient(
-      parts.connections,
+      connections,
       equipped,
       eras.includes('stateless') ? 'stateless' : 'session',
       askSeconds,
     )
     try {
-      const { items, warnings } = await readCatalogue(client, parts.limits)
+      const { items, warnings } = await readCatalogue(client, limits)
       const facts = {
         serverId: upstream.id,
         eras,
@@ -119,90 +184,44 @@ export async function openCatalogue(parts: CatalogueParts): Promise<Catalogue> {
       known.facts = facts
       known.items = items
       known.tools = new Map([...known.tools, ...toolsOf(items)])
-      await storeReading(parts.database, facts, items)
+      await storeReading(database, facts, items)
       return { facts, items }
     } finally {
       await client.close()
     }
   }
 
-  function sync(upstream: Upstream): Promise<Synced> {
-    const known = of(upstream.id)
-    if (known.syncing) return known.syncing
-    known.triedAt = clock.elapsed()
-    const reading = read(upstream, known).finally(() => {
-      known.syncing = undefined
-      working.delete(reading)
+  #readQuietly(upstream: Upstream): void {
+    this.sync(upstream).catch(error => {
+      const server = `${upstream.group}/${upstream.name}`
+      this.#parts.log.warn({ server, code: error.code, why: error.why }, 'catalogue not read')
     })
-    known.syncing = reading
-    working.add(reading)
-    return reading
   }
 
-  function syncQuietly(upstream: Upstream): void {
-    sync(upstream).catch(error =>
-      log.warn(
-        { server: `${upstream.group}/${upstream.name}`, code: error.code, why: error.why },
-        'catalogue not read',
-      ),
-    )
-  }
-
-  function byId(serverId: string): Upstream | undefined {
-    for (const upstream of register.list()) if (upstream.id === serverId) return upstream
+  #upstream(serverId: string): Upstream | undefined {
+    for (const upstream of this.#parts.register.list()) if (upstream.id === serverId) return upstream
     return undefined
   }
 
-  const stops = [
-    announcements.listen('upstream.changed', ({ serverId }) => {
-      const upstream = byId(serverId)
-      servers.delete(serverId)
-      if (upstream) syncQuietly(upstream)
-    }),
-    announcements.listen('catalogue.changed', ({ serverId }) => {
-      const upstream = byId(serverId)
-      const known = of(serverId)
-      if (upstream && clock.elapsed() - known.triedAt > restMilliseconds) syncQuietly(upstream)
-    }),
-  ]
+  #changed(serverId: string): void {
+    const upstream = this.#upstream(serverId)
+    this.#servers.delete(serverId)
+    if (upstream) this.#readQuietly(upstream)
+  }
 
-  const timer = setInterval(() => {
-    const oldest = clock.now() - parts.limits.catalogueSeconds * 1000
+  #announced(serverId: string): void {
+    const upstream = this.#upstream(serverId)
+    if (upstream && this.#isRested(this.#of(serverId))) this.#readQuietly(upstream)
+  }
+
+  #readOld(): void {
+    const { clock, limits, register } = this.#parts
+    const age = limits.catalogueSeconds * 1000
     for (const upstream of register.list()) {
-      const known = of(upstream.id)
-      const isOld = (known.facts?.checkedAt ?? 0) < oldest
-      if (isOld && clock.elapsed() - known.triedAt > parts.limits.catalogueSeconds * 1000)
-        syncQuietly(upstream)
+      const known = this.#of(upstream.id)
+      const isOld = (known.facts?.checkedAt ?? 0) < clock.now() - age
+      if (isOld && clock.elapsed() - known.triedAt > age) this.#readQuietly(upstream)
     }
-  }, 5000)
-  timer.unref()
-
-  return {
-    tool: (serverId, name) => servers.get(serverId)?.tools.get(name),
-    async surprise(upstream, name) {
-      const known = of(upstream.id)
-      if (known.syncing) await known.syncing
-      else if (clock.elapsed() - known.triedAt > restMilliseconds) await sync(upstream)
-      return of(upstream.id).tools.get(name)
-    },
-    observe(serverId, tools) {
-      if (!Array.isArray(tools)) return
-      const known = of(serverId)
-      for (const tool of tools) {
-        if (!isObject(tool) || typeof tool.name !== 'string' || known.tools.has(tool.name)) continue
-        if (known.tools.size < parts.limits.catalogueItems) known.tools.set(tool.name, toolFacts(tool))
-      }
-    },
-    eras: serverId => servers.get(serverId)?.facts?.eras,
-    learnEras: async upstream => (await sync(upstream)).facts.eras,
-    sync,
-    items: serverId => servers.get(serverId)?.items ?? [],
-    facts: serverId => servers.get(serverId)?.facts,
-    async close() {
-      clearInterval(timer)
-      for (const stop of stops) stop()
-      await Promise.allSettled(working)
-    },
   }
 }
 

@@ -5,7 +5,14 @@ import { type AuditRecord, changeEvent } from '../audit/index.ts'
 import type { Database, Tables } from '../database/index.ts'
 import { fail } from '../foundation/errors.ts'
 import type { Caller } from '../foundation/route.ts'
-import { asInput, type ComposeParts, compose, isSameSite, type ServerInput } from './compose.ts'
+import {
+  asInput,
+  type ComposeParts,
+  compose,
+  isSameSite,
+  type ServerChanges,
+  type ServerInput,
+} from './compose.ts'
 import { checkGroup, checkTransportRights, managed } from './rights.ts'
 import type { SealPlace } from './sealing.ts'
 import { deleteServer, groupExists, insertServer, readServer, updateServer } from './table.ts'
@@ -15,11 +22,6 @@ import type { Upstream } from './upstream.ts'
 export type By = { readonly caller: Caller; readonly requestId: string }
 
 export type ServerPlace = { readonly group: string; readonly name: string }
-
-/** What a change of a server may name; what it leaves out stays. */
-export type ServerChanges = {
-  readonly [Key in Exclude<keyof ServerInput, 'group' | 'name'>]?: ServerInput[Key] | undefined
-}
 
 export type Changes = {
   create(by: By, input: ServerInput, secrets: SealPlace['secrets']): Promise<Upstream>
@@ -60,11 +62,8 @@ export function openChanges(parts: ChangeParts, refresh: () => Promise<void>): C
     update: (by, place, changes, secrets) =>
       change(async tx => {
         const present = managed(access, by.caller, await readServer(tx, place))
-        const next = compose(parts, {
-          input: changedInput(by.caller, present, changes),
-          secrets,
-          previous: present,
-        })
+        checkChange(by.caller, present, changes)
+        const next = compose(parts, { input: { ...changes, ...place }, secrets, previous: present })
         if (next === present) return present
         await updateServer(tx, next)
         await record(by, 'upstreams.update_server', place, onlyNamed(asInput(next), changes))
@@ -79,27 +78,14 @@ export function openChanges(parts: ChangeParts, refresh: () => Promise<void>): C
   }
 }
 
-function changedInput(caller: Caller, present: Upstream, changes: ServerChanges): ServerInput {
-  const before = asInput(present)
-  const { description, transport, auth, tools } = changes
+function checkChange(caller: Caller, present: Upstream, { transport, auth }: ServerChanges): void {
   checkTransportRights(caller, transport ?? present.transport, present.transport)
-  if (
-    auth === undefined &&
-    present.auth.kind !== 'none' &&
-    transport !== undefined &&
-    !isSameSite(transport, present.transport)
-  )
+  if (transport === undefined || auth !== undefined || present.auth.kind === 'none') return
+  if (!isSameSite(transport, present.transport))
     fail('http.bad_request', {
       why: 'The stored credentials were given for another site and are not carried over.',
       fix: 'Send auth together with the new transport.',
     })
-  return {
-    ...before,
-    description: description ?? before.description,
-    transport: transport ?? before.transport,
-    auth: auth ?? before.auth,
-    tools: tools ?? before.tools,
-  }
 }
 
 function onlyNamed(input: ServerInput, changes: ServerChanges): unknown {

@@ -24,8 +24,13 @@ export type ComposeParts = {
   readonly searchPath: string
 }
 
+/** What a change of a server may name; what it leaves out stays. */
+export type ServerChanges = {
+  readonly [Key in Exclude<keyof ServerInput, 'group' | 'name'>]?: ServerInput[Key] | undefined
+}
+
 type Composing = {
-  readonly input: ServerInput
+  readonly input: Pick<ServerInput, 'group' | 'name'> & ServerChanges
   readonly secrets: SealPlace['secrets']
   readonly previous: Upstream | undefined
 }
@@ -35,36 +40,56 @@ type Composing = {
  * version. Throws `upstream.command_refused`, `upstream.address_refused` and what sealing throws.
  */
 export function compose(parts: ComposeParts, { input, secrets, previous }: Composing): Upstream {
-  const { group, name, description, tools: policy } = input
-  checkTransport(input.transport, parts.searchPath)
+  const { group, name } = input
   const id = previous?.id ?? newId()
   const place = { group, server: name, serverId: id, secrets }
-  const transport = sealTransport(parts.sealing, input.transport, place, previous?.transport)
-  // Secrets given for one site are not carried over to another.
-  const known = isSameSite(previous?.transport, transport) ? previous?.auth : undefined
-  const auth = parts.sealing.sealAuth(input.auth, place, known)
+  const transport =
+    input.transport === undefined
+      ? present(previous).transport
+      : sealTransport(parts, input.transport, place, previous?.transport)
+  const auth =
+    input.auth === undefined
+      ? present(previous).auth
+      : // Secrets given for one site are not carried over to another.
+        parts.sealing.sealAuth(
+          input.auth,
+          place,
+          isSameSite(previous?.transport, transport) ? previous?.auth : undefined,
+        )
   if (transport.kind === 'stdio' && auth.kind !== 'none')
     fail('http.bad_request', {
       why: 'A stdio server takes no headers; give it its secrets in transport.env.',
     })
-  const next = { id, group, name, description, transport, auth, policy }
+  const description = input.description ?? present(previous).description
+  const next = {
+    id,
+    group,
+    name,
+    description,
+    transport,
+    auth,
+    policy: input.tools ?? present(previous).policy,
+  }
   if (previous !== undefined && canonical({ ...previous, version: 0 }) === canonical({ ...next, version: 0 }))
     return previous
   return { ...next, version: (previous?.version ?? 0) + 1 }
 }
 
-function checkTransport(transport: Transport, searchPath: string): void {
-  if (transport.kind === 'stdio') checkCommand(transport, searchPath)
-  else checkUrl(transport.url)
+function present(previous: Upstream | undefined): Upstream {
+  return previous ?? fail('http.bad_request', { why: 'A new server needs all of its parts.' })
 }
 
 function sealTransport(
-  sealing: Sealing,
+  { sealing, searchPath }: ComposeParts,
   transport: Transport,
   place: SealPlace,
   previous: StoredTransport | undefined,
 ): StoredTransport {
-  if (transport.kind !== 'stdio') return transport
+  if (transport.kind !== 'stdio') {
+    checkUrl(transport.url)
+    return transport
+  }
+  checkCommand(transport, searchPath)
   const before = previous?.kind === 'stdio' ? previous.env : undefined
   return { ...transport, env: sealing.sealEnvironment(transport.env, place, before) }
 }

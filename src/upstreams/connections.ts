@@ -3,8 +3,9 @@ import type { Announcements } from '../foundation/announcements.ts'
 import type { Clock } from '../foundation/clock.ts'
 import { GatewayError } from '../foundation/errors.ts'
 import { canonical } from '../foundation/json.ts'
+import { checkCommand } from './command-policy.ts'
 import type { Equipped } from './equipped.ts'
-import type { Outgoing, SessionLink, StatelessLink } from './link.ts'
+import type { SessionLink, StatelessLink } from './link.ts'
 import { openDeadlines } from './transports/deadlines.ts'
 import { postRequest } from './transports/http.ts'
 import type { AnswerLimits } from './transports/http-answer.ts'
@@ -14,7 +15,7 @@ import { openRestarts } from './transports/restarts.ts'
 import { openSseSession } from './transports/sse.ts'
 import { StdioServer } from './transports/stdio.ts'
 import { openWire, type Wire } from './transports/wire.ts'
-import type { Era, StoredTransport, Upstream } from './upstream.ts'
+import type { Era, HttpTransport, StoredTransport, Upstream } from './upstream.ts'
 
 type StdioTransport = Extract<StoredTransport, { kind: 'stdio' }>
 
@@ -22,6 +23,8 @@ export type ConnectionParts = {
   readonly announcements: Announcements
   readonly clock: Clock
   readonly processes: Processes
+  /** Where bare command names are looked up. */
+  readonly searchPath: string
   readonly limits: AnswerLimits & { readonly connectSeconds: number }
 }
 
@@ -36,118 +39,117 @@ export type Opening = {
 
 const connectionsPerUpstream = 256
 
-export type Connections = ReturnType<typeof openConnections>
+/** The live ways to upstreams. */
+export class Connections {
+  readonly #parts: ConnectionParts
+  readonly #deadlines = openDeadlines()
+  readonly #wires = new Map<string, { readonly version: number; readonly wire: Wire }>()
+  readonly #servers = new Map<string, StdioServer>()
+  readonly #stopListening: () => void
 
-export function openConnections(parts: ConnectionParts) {
-  const deadlines = openDeadlines()
-  const wires = new Map<string, { readonly version: number; readonly wire: Wire }>()
-  const servers = new Map<string, StdioServer>()
+  constructor(parts: ConnectionParts) {
+    this.#parts = parts
+    this.#stopListening = parts.announcements.listen('upstream.changed', ({ serverId }) =>
+      this.#drop(serverId),
+    )
+  }
 
-  const stopListening = parts.announcements.listen('upstream.changed', ({ serverId }) => dropOf(serverId))
+  /** The way to an upstream in the stateless era. A promise only where a process must be started. */
+  stateless(to: Equipped): StatelessLink | Promise<StatelessLink> {
+    const { transport } = to.upstream
+    if (transport.kind === 'stdio') return this.#server(to, transport, { era: 'stateless' }).openStateless(to.principalId)
+    if (transport.kind === 'sse') {
+      throw new GatewayError('mcp.era_unsupported', {
+        why: 'HTTP+SSE servers speak only revisions with sessions.',
+      })
+    }
+    const wire = this.#wire(to.upstream, transport)
+    const { limits } = this.#parts
+    return {
+      request: ({ upstreamId, sink, endless, mirrored, body }) =>
+        postRequest(wire, [...to.headers, ...mirrored], body, { upstreamId, sink, limits, endless }),
+    }
+  }
 
-  function dropOf(serverId: string): void {
-    void wires.get(serverId)?.wire.close()
-    wires.delete(serverId)
-    for (const [key, server] of servers) {
+  /** Opens a session with an upstream in the session era. Check `opening.body.error`: the upstream may have refused. */
+  openSession(to: Equipped, opening: Opening): Promise<SessionLink> {
+    const { upstream, headers } = to
+    const { transport } = upstream
+    const { body, upstreamId, clientId, capabilities, lost } = opening
+    if (transport.kind === 'stdio')
+      return this.#server(to, transport, { era: 'session', capabilities }).openSession(to.principalId, lost)
+    const shared = { wire: this.#wire(upstream, transport), headers, limits: this.#parts.limits, lost }
+    if (transport.kind === 'streamable-http') return openHttpSession(shared, body, upstreamId, clientId)
+    const listChanged = () => this.#listChanged(upstream.id)
+    const sse = { ...shared, url: transport.url, deadlines: this.#deadlines, listChanged }
+    return openSseSession(sse, body, upstreamId, clientId)
+  }
+
+  /** How many processes of stdio servers run. */
+  running(): number {
+    return this.#parts.processes.running()
+  }
+
+  async close(): Promise<void> {
+    this.#stopListening()
+    this.#deadlines.close()
+    const wires = [...this.#wires.values()].map(({ wire }) => wire.close())
+    await Promise.all([...wires, ...[...this.#servers.values()].map(server => server.close())])
+    await this.#parts.processes.close()
+  }
+
+  #listChanged(serverId: string): void {
+    this.#parts.announcements.announce({ topic: 'catalogue.changed', serverId })
+  }
+
+  // Ends what was opened for a server as it was; closing goes on by itself and reports to whoever was using it.
+  #drop(serverId: string): void {
+    void this.#wires.get(serverId)?.wire.close()
+    this.#wires.delete(serverId)
+    for (const [key, server] of this.#servers) {
       if (!key.startsWith(`${serverId}\n`)) continue
-      servers.delete(key)
+      this.#servers.delete(key)
       void server.close()
     }
   }
 
-  function wireTo(upstream: Upstream): Wire {
-    const known = wires.get(upstream.id)
+  #wire(upstream: Upstream, transport: HttpTransport): Wire {
+    const known = this.#wires.get(upstream.id)
     if (known?.version === upstream.version) return known.wire
-    if (upstream.transport.kind === 'stdio')
-      throw new GatewayError('internal.unexpected', { internal: 'no wire to a process' })
-    dropOf(upstream.id)
-    const wire = openWire(
-      upstream.transport,
-      { connectSeconds: parts.limits.connectSeconds, connections: connectionsPerUpstream },
-      deadlines,
-    )
-    wires.set(upstream.id, { version: upstream.version, wire })
+    this.#drop(upstream.id)
+    const { connectSeconds } = this.#parts.limits
+    const wire = openWire(transport, { connectSeconds, connections: connectionsPerUpstream }, this.#deadlines)
+    this.#wires.set(upstream.id, { version: upstream.version, wire })
     return wire
   }
 
-  const listChanged = (serverId: string) => () =>
-    parts.announcements.announce({ topic: 'catalogue.changed', serverId })
-
-  function stdioServer(
+  #server(
     to: Equipped,
     transport: StdioTransport,
-    era: Era,
-    capabilities: unknown,
+    opening: { era: Era; capabilities?: unknown },
   ): StdioServer {
-    const { upstream } = to
     const isOwn = transport.instance === 'per-user'
-    const whose = isOwn ? [to.principalId, era === 'session' ? canonical(capabilities) : ''] : []
-    const key = [upstream.id, upstream.version, era, ...whose].join('\n')
-    const known = servers.get(key)
+    const whose = isOwn
+      ? [to.principalId, opening.era === 'session' ? canonical(opening.capabilities ?? null) : '']
+      : []
+    const key = [to.upstream.id, to.upstream.version, opening.era, ...whose].join('\n')
+    const known = this.#servers.get(key)
     if (known) return known
+    const { processes, limits, searchPath, clock } = this.#parts
     const server = new StdioServer({
       spec: { command: transport.command, args: transport.args, env: to.environment() },
-      era,
-      capabilities: isOwn ? capabilities : undefined,
+      checkCommand: () => checkCommand(transport, searchPath),
+      era: opening.era,
+      capabilities: isOwn ? opening.capabilities : undefined,
       asksBack: isOwn,
       idleSeconds: transport.idleSeconds,
-      processes: parts.processes,
-      restarts: openRestarts(parts.clock),
-      limits: parts.limits,
-      deadlines,
-      listChanged: listChanged(upstream.id),
+      processes,
+      restarts: openRestarts(clock),
+      limits,
+      deadlines: this.#deadlines,
+      listChanged: () => this.#listChanged(to.upstream.id),
     })
-    servers.set(key, server)
+    this.#servers.set(key, server)
     return server
   }
-
-  return {
-    /** The way to an upstream in the stateless era. A promise only where a process must be started. */
-    stateless(to: Equipped): StatelessLink | Promise<StatelessLink> {
-      const { transport } = to.upstream
-      if (transport.kind === 'stdio')
-        return stdioServer(to, transport, 'stateless', undefined).openStateless()
-      if (transport.kind === 'sse')
-        throw new GatewayError('mcp.era_unsupported', {
-          why: 'HTTP+SSE servers speak only revisions with sessions.',
-        })
-      const wire = wireTo(to.upstream)
-      return { request: outgoing => statelessRequest(wire, to.headers, outgoing, parts.limits) }
-    },
-
-    /** Opens a session with an upstream in the session era. Check `opening.body.error`: the upstream may have refused. */
-    openSession(to: Equipped, opening: Opening): Promise<SessionLink> {
-      const { upstream, headers } = to
-      const { transport } = upstream
-      if (transport.kind === 'stdio')
-        return stdioServer(to, transport, 'session', opening.capabilities).openSession(opening.lost)
-      const shared = { wire: wireTo(upstream), headers, limits: parts.limits, lost: opening.lost }
-      if (transport.kind === 'streamable-http')
-        return openHttpSession(shared, opening.body, opening.upstreamId, opening.clientId)
-      const sse = { ...shared, url: transport.url, deadlines, listChanged: listChanged(upstream.id) }
-      return openSseSession(sse, opening.body, opening.upstreamId, opening.clientId)
-    },
-
-    running: () => parts.processes.running(),
-
-    async close(): Promise<void> {
-      stopListening()
-      deadlines.close()
-      await Promise.all([
-        ...[...wires.values()].map(({ wire }) => wire.close()),
-        ...[...servers.values()].map(server => server.close()),
-      ])
-      await parts.processes.close()
-    },
-  }
-}
-
-function statelessRequest(wire: Wire, headers: readonly string[], outgoing: Outgoing, limits: AnswerLimits) {
-  const { upstreamId, sink, endless } = outgoing
-  return postRequest(wire, [...headers, ...outgoing.mirrored], outgoing.body, {
-    upstreamId,
-    sink,
-    limits,
-    endless,
-  })
 }

@@ -14,6 +14,9 @@ export type Equipped = {
   readonly [equipped]: true
 }
 
+/** Stands for the gateway where it asks for itself: nothing a server says then is about anybody. */
+export const ownPrincipal = 'gateway'
+
 /** For the vault alone (an architecture test holds everybody else to it): marks what access cleared and the vault equipped. */
 export function markEquipped(
   parts: Pick<Equipped, 'upstream' | 'headers' | 'environment' | 'principalId'>,

@@ -2,7 +2,7 @@
 export { type Catalogue, type CatalogueParts, openCatalogue, type ToolFacts } from './catalogue.ts'
 export { catalogueRoutes } from './catalogue-routes.ts'
 export type { ServerInput } from './compose.ts'
-export { type ConnectionParts, type Connections, type Opening, openConnections } from './connections.ts'
+export { type ConnectionParts, Connections, type Opening } from './connections.ts'
 export { type Equipped, markEquipped } from './equipped.ts'
 export type { Outgoing, SessionLink, StatelessLink, Unsolicited } from './link.ts'
 export { nextUpstreamId } from './message.ts'

@@ -15,7 +15,7 @@ type Program = {
 }
 
 const runnerRefused =
-  /^(?:-c|--call|--shell.*|--script-shell.*|--node-options.*|--(?:@[^:]*:)?registry.*|--userconfig.*|--globalconfig.*|--index.*|--extra-index-url.*|--default-index.*|--find-links.*|-i|-f|-e|--eval.*|--from=(?:git|https?|ssh|file).*|(?:git\+|https?:|ssh:|file:).*)$/
+  /^(?:-c|--call.*|--shell.*|--script-shell.*|--node-options.*|--(?:@[^:]*:)?registry.*|--(?:user|global)config.*|--index.*|--extra-index-url.*|--default-index.*|--find-links.*|-i|-f|-e|--eval.*|--from=(?:git|https?|ssh|file).*|(?:git\+|https?:|ssh:|file:).*)$/
 const runnerFlags =
   /^(?:-y|--yes|-q|--quiet|-s|--silent|--no-.*|--prefer-(?:online|offline)|--offline|--isolated|-v|--verbose)$/
 

@@ -1,12 +1,13 @@
 /** A look at a server, step by step: resolve, connect, era, tools - each with its time, and a fix for what fails. */
 import { z } from 'zod'
 import type { Clock } from '../foundation/clock.ts'
-import { asGatewayError } from '../foundation/errors.ts'
+import { asGatewayError, type GatewayError } from '../foundation/errors.ts'
 import type { Connections } from './connections.ts'
 import type { Equipped } from './equipped.ts'
 import { findEras, type OwnClient, openOwnClient } from './own-client.ts'
 import { type CatalogueLimits, readCatalogue } from './read-catalogue.ts'
 import { resolveHost, touch } from './transports/reach.ts'
+import { ProcessFailure } from './transports/stdio.ts'
 import type { HttpTransport } from './upstream.ts'
 
 export const probeAnswer = z.object({
@@ -51,8 +52,8 @@ export async function probe(parts: ProbeParts, to: Equipped): Promise<Probe> {
       steps.push({ name, ok: true, milliseconds: milliseconds(), found: found(result) })
       return result
     } catch (thrown) {
-      const { why, fix } = asGatewayError(thrown)
-      steps.push({ name, ok: false, milliseconds: milliseconds(), why, fix })
+      const error = asGatewayError(thrown)
+      steps.push({ name, ok: false, milliseconds: milliseconds(), why: whyFor(error), fix: error.fix })
       throw thrown
     }
   }
@@ -75,6 +76,13 @@ export async function probe(parts: ProbeParts, to: Equipped): Promise<Probe> {
     if (steps.every(({ ok }) => ok)) throw thrown
   }
   return { ok: steps.every(({ ok }) => ok), steps }
+}
+
+// Who probes a server manages it, so the last words of its process are theirs to read.
+function whyFor({ why, cause }: GatewayError): string {
+  return cause instanceof ProcessFailure
+    ? [why, cause.end.why, ...cause.end.stderr.slice(-10)].join('\n')
+    : why
 }
 
 type RunStep = <T>(name: Step['name'], work: () => Promise<T>, found: (result: T) => string) => Promise<T>

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { onEachDatabase } from '../../test/fixtures/databases.ts'
 import { openRooms, person } from '../../test/fixtures/rooms.ts'
+import type { ServerInput } from './index.ts'
 
 type Face = { name: string; details?: { version: number; id: string } }
 type Items = { items: Face[]; why?: string }
@@ -210,25 +211,16 @@ onEachDatabase(open => {
       await expect(
         ask('PATCH /servers/eng/files', { transport: shell.transport }, admin),
       ).rejects.toMatchObject(refused)
-      const transport = {
-        kind: 'stdio',
-        command: 'npx',
-        args: [],
-        env: { NODE_OPTIONS: 'x' },
-        instance: 'shared',
-        idleSeconds: 9,
-      } as const
-      const input = {
+      const env = { NODE_OPTIONS: 'x' }
+      const input: ServerInput = {
         group: 'eng',
         name: 'x',
         description: '',
-        transport,
+        transport: { kind: 'stdio', command: 'npx', args: [], env, instance: 'shared', idleSeconds: 9 },
         auth: { kind: 'none' },
         tools: { default: 'allow', allow: [], deny: [] },
-      } as const
-      expect(() =>
-        register.draft(admin, { ...input, tools: { default: 'allow', allow: [], deny: [] } }, {}),
-      ).toThrow(expect.objectContaining(refused))
+      }
+      expect(() => register.draft(admin, input, {})).toThrow(expect.objectContaining(refused))
     })
 
     it('opening the private network', async () => {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { testMasterKey } from '../../test/fixtures/identity.ts'
 import type { SealedValues, StoredAuth, Upstream } from '../upstreams/index.ts'
-import { authTypes, openVault } from './index.ts'
+import { authTypes } from './auth-types/index.ts'
+import { openVault } from './index.ts'
 
 const vault = openVault({ masterKey: testMasterKey })
 const reference = (name: string) => `\${${name}}`

@@ -11,7 +11,7 @@ import { type Score, score } from './runner.ts'
 const REQUIRED = { '2025-11-25': 30, '2026-07-28': 37 }
 
 const { values } = parseArgs({ options: { direct: { type: 'boolean', default: false } } })
-const toStop: (() => Promise<void>)[] = []
+const toStop: (() => Promise<unknown>)[] = []
 // Leaving by process.exit ends what was started.
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
 try {

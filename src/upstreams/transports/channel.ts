@@ -65,6 +65,7 @@ export class Channel {
   readonly #parts: ChannelParts
   readonly #pending = new Map<number, Pending>()
   readonly #members = new Set<Member>()
+  readonly #callers = new Set<string>()
 
   constructor(parts: ChannelParts) {
     this.#parts = parts
@@ -72,6 +73,11 @@ export class Channel {
 
   get isIdle(): boolean {
     return this.#pending.size === 0 && this.#members.size === 0
+  }
+
+  /** Notes who uses the channel: what the server says to nobody by name is passed on only as long as that is one caller. */
+  usedBy(principalId: string): void {
+    this.#callers.add(principalId)
   }
 
   join(member: Member): void {
@@ -160,16 +166,17 @@ export class Channel {
         body,
         member => typeof params.uri === 'string' && member.subscriptions.has(params.uri),
       )
-    } else if (this.#members.size === 1) this.#tell(bytes, body, () => true)
+    } else if (this.#members.size === 1 && this.#callers.size <= 1) this.#tell(bytes, body, () => true)
   }
 
-  // Progress names its request, a listen's messages name the listen; a log line names nothing, so it is only certain when one request is under way.
+  // Progress names its request, a listen's messages name the listen; a log line names nothing. It may be about a call of before, so it is only certain when nobody else ever called.
   #owner(params: JsonObject, method: string): Pending | undefined {
     if (method === 'notifications/progress')
       return typeof params.progressToken === 'number' ? this.#pending.get(params.progressToken) : undefined
     const listen = isObject(params._meta) ? params._meta['io.modelcontextprotocol/subscriptionId'] : undefined
     if (listen !== undefined) return typeof listen === 'number' ? this.#pending.get(listen) : undefined
-    if (method !== 'notifications/message' || this.#pending.size !== 1) return undefined
+    if (method !== 'notifications/message' || this.#pending.size !== 1 || this.#callers.size > 1)
+      return undefined
     return [...this.#pending.values()].find(pending => !pending.outgoing.endless)
   }
 

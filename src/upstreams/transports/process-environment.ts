@@ -1,9 +1,11 @@
 import { delimiter, dirname } from 'node:path'
 import { markName } from './process-group.ts'
 
-// What a program needs to find its home, its temporary files, other programs, and to speak the user's language.
-const passedOn = ['HOME', 'USER', 'LOGNAME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR']
-const passedOnByWindows = ['SystemRoot', 'USERPROFILE', 'APPDATA', 'LOCALAPPDATA', 'TEMP', 'TMP', 'PATHEXT']
+// What a program needs to find its home and its temporary files, and to speak the user's language.
+const personal = ['HOME', 'USER', 'LOGNAME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR']
+// Whom this machine trusts: without these, npx and its like reach no registry behind a certificate authority of one's own.
+const trusted = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR']
+const neededByWindows = ['SystemRoot', 'USERPROFILE', 'APPDATA', 'LOCALAPPDATA', 'TEMP', 'TMP', 'PATHEXT']
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -13,7 +15,7 @@ export function processEnvironment(
   own: Environment,
   mark: string,
 ): Record<string, string> {
-  const names = process.platform === 'win32' ? [...passedOn, ...passedOnByWindows] : passedOn
+  const names = [...personal, ...trusted, ...(process.platform === 'win32' ? neededByWindows : [])]
   const environment: Record<string, string> = { PATH: searchPath(gateway) }
   for (const name of names) if (gateway[name] !== undefined) environment[name] = gateway[name]
   for (const [name, value] of Object.entries(own)) if (value !== undefined) environment[name] = value

@@ -38,7 +38,7 @@ type House = {
 
 function openHouse(options: Partial<ProcessOptions> = {}): House {
   const directory = temporaryDirectory()
-  const environment = { PATH: process.env.PATH, HOME: directory }
+  const environment = { PATH: '/usr/bin:/bin', HOME: directory }
   const processes = openProcesses({
     maximum: 10,
     dataDir: join(directory, 'state'),
@@ -196,9 +196,10 @@ describe('a process', () => {
 describe('what a process finds', () => {
   it('is a clean environment: a short list, its own settings, the mark', async () => {
     const environment = {
-      PATH: process.env.PATH,
+      PATH: '/usr/bin:/bin',
       HOME: '/home/gate',
       LANG: 'C.UTF-8',
+      SSL_CERT_FILE: '/etc/our-ca.pem',
       DATABASE_URL: 'postgres://secret',
       NODE_OPTIONS: '--no-warnings',
       npm_config_registry: 'http://secret',
@@ -209,7 +210,13 @@ describe('what a process finds', () => {
     })
     const { PATH: _, ...seen } = JSON.parse(await line(/LOG_LEVEL/))
     const mark = expect.stringMatching(/^[0-9a-z]{26}\.1$/)
-    expect(seen).toEqual({ HOME: '/home/gate', LANG: 'C.UTF-8', LOG_LEVEL: 'info', GATEHOUSE_PROCESS: mark })
+    expect(seen).toEqual({
+      HOME: '/home/gate',
+      LANG: 'C.UTF-8',
+      SSL_CERT_FILE: '/etc/our-ca.pem',
+      LOG_LEVEL: 'info',
+      GATEHOUSE_PROCESS: mark,
+    })
   })
 
   it('is the node that runs the gateway, first on the PATH', async () => {

@@ -62,11 +62,11 @@ describe('when the gateway is killed', () => {
       temporaryDirectory(),
       `import { writeSync } from 'node:fs'
        const server = start('env', ['-i', 'sleep', '1000'])
-       writeSync(1, 'pid ' + server.pid + '\\n')
+       writeSync(1, 'started ' + server.pid + '\\n')
        process.kill(process.pid, 'SIGKILL')`,
     )
-    const [server] = await pids(gateway, 1)
-    await until('it is gone', () => !isAlive(server!))
+    const server = Number((await gateway.seen.line(/^started \d+$/)).split(' ')[1])
+    await until('it is gone', () => !isAlive(server))
   })
 
   if (process.platform === 'linux') {

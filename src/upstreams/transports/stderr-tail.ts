@@ -30,7 +30,7 @@ export function openStderrTail(redaction: Redaction): StderrTail {
 
   function show(line: Buffer): string {
     const text = redaction.redact(line.toString('utf8').replace(/\r$/, ''))
-    const safe = line.length < room ? text : text.slice(0, text.length - redaction.longest)
+    const safe = line.length < room ? text : text.slice(0, Math.max(0, text.length - redaction.longest))
     return safe
       .replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, escaped)
       .slice(0, keptCharacters)

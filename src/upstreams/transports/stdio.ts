@@ -1,5 +1,6 @@
 import { GatewayError } from '../../foundation/errors.ts'
 import { type Collected, collect } from '../collect.ts'
+import { ownPrincipal } from '../equipped.ts'
 import type { SessionLink, StatelessLink } from '../link.ts'
 import type { Era } from '../upstream.ts'
 import { Channel } from './channel.ts'
@@ -17,6 +18,8 @@ export type StdioParts = {
   readonly capabilities: unknown
   readonly asksBack: boolean
   readonly idleSeconds: number
+  /** Throws when the command may not be started: what its name means may have changed since it was registered. */
+  checkCommand(): void
   readonly processes: Processes
   readonly restarts: Restarts
   readonly limits: AnswerLimits
@@ -28,6 +31,16 @@ type Running = {
   readonly process: ServerProcess
   readonly channel: Channel
   readonly opening: Promise<Collected | undefined>
+}
+
+/** Why a process is gone, with its last words: for those who manage the server, not for those who use it. */
+export class ProcessFailure extends Error {
+  readonly end: ProcessEnd
+
+  constructor(end: ProcessEnd) {
+    super(end.why)
+    this.end = end
+  }
 }
 
 /** How long a caller is kept waiting for a restart before being told of it. */
@@ -50,8 +63,8 @@ export class StdioServer {
     this.#idle.unref()
   }
 
-  async openSession(lost: () => void): Promise<SessionLink> {
-    const running = await this.#use()
+  async openSession(caller: string, lost: () => void): Promise<SessionLink> {
+    const running = await this.#use(caller)
     const opening = await running.opening
     if (opening === undefined) throw new GatewayError('mcp.era_unsupported')
     return openChannelSession({
@@ -65,8 +78,8 @@ export class StdioServer {
     })
   }
 
-  async openStateless(): Promise<StatelessLink> {
-    const { channel } = await this.#use()
+  async openStateless(caller: string): Promise<StatelessLink> {
+    const { channel } = await this.#use(caller)
     return { request: outgoing => channel.request(outgoing) }
   }
 
@@ -84,7 +97,13 @@ export class StdioServer {
     this.#usedAt = performance.now()
   }
 
-  async #use(): Promise<Running> {
+  async #use(caller: string): Promise<Running> {
+    const running = await this.#ready()
+    if (caller !== ownPrincipal) running.channel.usedBy(caller)
+    return running
+  }
+
+  async #ready(): Promise<Running> {
     this.#touch()
     if (this.#closed)
       throw new GatewayError('upstream.process_failed', {
@@ -103,6 +122,7 @@ export class StdioServer {
       const why = this.#failure?.why ?? 'It failed several times.'
       throw new GatewayError('upstream.process_failed', {
         why: `${why} The next start is tried in ${Math.ceil(waitMs / 1000)} s.`,
+        cause: this.#failure?.cause,
       })
     }
     if (waitMs > 0) await new Promise(done => setTimeout(done, waitMs))
@@ -110,6 +130,7 @@ export class StdioServer {
 
   #start(): Running {
     const { processes, restarts, spec, limits, deadlines, asksBack } = this.#parts
+    this.#parts.checkCommand()
     restarts.starting()
     const process = processes.start(spec, {
       line: line => channel.receive(line),
@@ -132,7 +153,9 @@ export class StdioServer {
     const wasCurrent = this.#running === running
     if (wasCurrent) this.#running = undefined
     const error = new GatewayError('upstream.process_failed', {
-      why: [end.why, ...end.stderr.slice(-5)].join('\n'),
+      why: 'Its process ended.',
+      internal: end.why,
+      cause: new ProcessFailure(end),
     })
     if (wasCurrent && !this.#closed) {
       this.#failure = error
