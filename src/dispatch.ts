@@ -7,9 +7,21 @@ import { answerProblem, type Over } from './http/index.ts'
 
 export type Handler = (request: IncomingMessage, response: ServerResponse, over: Over) => void
 
+export type Planes = {
+  readonly mcp: Handler
+  readonly http: Handler
+  /** Told the status of every answer that went out whole. */
+  answered(status: number): void
+}
+
 /** One handler over both planes: `/mcp` and below is MCP, everything else the HTTP plane. */
-export function dispatch(planes: { readonly mcp: Handler; readonly http: Handler }): Handler {
+export function dispatch(planes: Planes): Handler {
+  // One listener for all answers, so that a call makes none of its own.
+  function finished(this: ServerResponse): void {
+    planes.answered(this.statusCode)
+  }
   return (request, response, over) => {
+    response.on('finish', finished)
     const target = request.url ?? '/'
     if (!target.startsWith('/')) {
       try {

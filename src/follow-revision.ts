@@ -2,7 +2,7 @@ import type { Database } from './database/index.ts'
 import type { Log } from './foundation/log.ts'
 
 type Parts = {
-  readonly database: Database
+  readonly database: Pick<Database, 'revision'>
   readonly log: Log
   refresh(): Promise<unknown>
   distrust(): Promise<unknown>
@@ -31,7 +31,8 @@ export function followRevision(parts: Parts): () => void {
   async function look(): Promise<void> {
     try {
       const revision = await database.revision()
-      if (seen !== undefined && revision !== seen) await refresh()
+      // The first look too: the rooms may have read what they know before another process changed it.
+      if (revision !== seen) await refresh()
       seen = revision
       heardAt = performance.now()
     } catch (error) {

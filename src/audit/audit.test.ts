@@ -47,10 +47,7 @@ onEachDatabase((open, _name, newPlace) => {
     expect(await audit.search(admin, query)).toEqual({ items: [event] })
     expect(await database.kysely.selectFrom('audit_events').selectAll().execute()).toEqual([
       {
-        sequence: 1,
         id: event.id,
-        at: event.at,
-        kind: 'exchange',
         principal: 'user:ana@example.com',
         target: 'engineering/files',
         action: 'tools/call',
@@ -64,7 +61,9 @@ onEachDatabase((open, _name, newPlace) => {
     const { audit, database } = await fresh()
     await audit.recorded(toolCall({ id: newId() }))
     await expect.poll(() => idsIn(database), { timeout: 10_000 }).toHaveLength(1)
-    expect(audit.health()).toEqual({ writing: undefined, shipping: undefined, waitingBytes: 0 })
+    await expect
+      .poll(() => audit.health())
+      .toEqual({ writing: undefined, shipping: undefined, waitingBytes: 0 })
   })
 
   it('stores text no database likes: NUL, lone surrogates, quotes, and names without end', async () => {

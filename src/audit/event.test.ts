@@ -16,8 +16,7 @@ describe('the shape of an audit event, on which exports and dashboards depend', 
       run: 'run',
       sync: false,
       segmentBytes: 1000,
-      accept: () => undefined,
-      finished: () => undefined,
+      changed: () => undefined,
       log: silentLog,
     })
     spool.record(toolCall({ id: '1k4x0000000000000000ab', at: 1_790_000_000_000 }), () => undefined)

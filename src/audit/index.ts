@@ -4,15 +4,13 @@ import type { Database } from '../database/index.ts'
 import { newHandle } from '../foundation/id.ts'
 import type { Log } from '../foundation/log.ts'
 import type { Caller, Route } from '../foundation/route.ts'
-import { Backlog } from './backlog.ts'
 import type { AuditRecord } from './event.ts'
-import { Leftovers } from './leftovers.ts'
 import { type Lock, tryLock } from './lock.ts'
 import { auditRoutes } from './routes.ts'
 import { type Filter, type Found, searchEvents } from './search.ts'
-import { Shipper } from './ship.ts'
+import type { Segment } from './segment.ts'
+import { Shipper } from './shipper.ts'
 import { Spool } from './spool.ts'
-import { insertEvents } from './table.ts'
 
 export { type Change, changeEvent, hashInput } from './change-event.ts'
 export type { AuditEvent, AuditRecord } from './event.ts'
@@ -48,47 +46,28 @@ export type AuditParts = {
 
 const megabyte = 1024 * 1024
 const segmentBytes = 16 * megabyte
-const bounds = { pieceEvents: 200, pieceBytes: megabyte / 4, memoryBytes: 16 * megabyte }
-const adoptMilliseconds = 60_000
+// Some five hundred events, a few milliseconds in which other writers of the database wait.
+const pieceBytes = (megabyte * 5) / 16
 
 /** Opens the audit: an append-only spool in `<dataDir>/spool`, which is shipped to the database. */
 export async function openAudit({ database, dataDir, log, sync }: AuditParts): Promise<Audit> {
   const directory = join(dataDir, 'spool')
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const { run, lock } = beginRun(directory)
-  const backlog = new Backlog(bounds, log)
-  const shipper = new Shipper({ backlog, insert: batch => insertEvents(database, batch), log })
-  const spool = new Spool({
-    directory,
-    run,
-    sync,
-    segmentBytes,
-    accept: (batch, segment, bytes) => shipper.notice(backlog.add(segment, bytes, batch)),
-    finished: segment => backlog.finished(segment),
-    log,
-  })
-  const leftovers = new Leftovers({ directory, backlog, log })
-  const adopt = () => {
-    leftovers.adopt()
-    if (backlog.waitingBytes > 0) shipper.notice(true)
-  }
-  adopt()
-  const adopting = setInterval(adopt, adoptMilliseconds).unref()
+  const shipper = new Shipper({ directory, run, pieceBytes, database: database.place }, log)
+  const changed = (segment: Segment, bytes: number) => shipper.notice(segment, bytes)
+  const spool = new Spool({ directory, run, sync, segmentBytes, changed, log })
   return {
     ...recording(spool),
     ...searching(database, spool, shipper),
     health: () => ({
       writing: spool.problem,
       shipping: shipper.problem,
-      waitingBytes: backlog.waitingBytes,
+      waitingBytes: shipper.waitingBytes,
     }),
     async close() {
-      clearInterval(adopting)
       await spool.close()
-      shipper.close()
-      // What is not taken now has been noted, and stays in the spool for the next start.
-      await shipper.flush().catch(() => undefined)
-      leftovers.close()
+      await shipper.close()
       lock.release()
     },
   }

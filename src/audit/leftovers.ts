@@ -1,14 +1,34 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Log } from '../foundation/log.ts'
-import type { Backlog } from './backlog.ts'
 import { type Lock, tryLock } from './lock.ts'
 import { remove } from './segment.ts'
 
 /** `<run>.lock`, which a living run holds, and its segments `<start time>-<run>.ndjson`. */
 const spoolFile = /^(?:\d+-)?([0-9a-z]+)\.(?:lock|ndjson)$/
 
-type Parts = { readonly directory: string; readonly backlog: Backlog; readonly log: Log }
+const runOf = (name: string) => spoolFile.exec(name)?.[1]
+
+/** Whether the spool holds anything of another run, living or not. */
+export function hasOtherRuns(directory: string, run: string): boolean {
+  try {
+    return readdirSync(directory).some(name => ![run, undefined].includes(runOf(name)))
+  } catch {
+    // Whoever looks closer will say why the spool cannot be read.
+    return true
+  }
+}
+
+/** A whole file of a run that ended. */
+export type Leftover = { readonly path: string; readonly size: number; discard(): void }
+
+type Parts = {
+  readonly directory: string
+  /** The one that is not left. */
+  readonly run: string
+  readonly accept: (leftover: Leftover) => void
+  readonly log: Log
+}
 
 /** What runs that ended, well or not, left in the spool. */
 export class Leftovers {
@@ -24,8 +44,10 @@ export class Leftovers {
   adopt(): void {
     const { directory, log } = this.#parts
     try {
-      const runs = Map.groupBy(readdirSync(directory).sort(), name => spoolFile.exec(name)?.[1])
-      for (const [run, names] of runs) if (run !== undefined) this.#adoptRun(run, names)
+      const runs = Map.groupBy(readdirSync(directory).sort(), runOf)
+      for (const [run, names] of runs) {
+        if (run !== undefined && run !== this.#parts.run) this.#adoptRun(run, names)
+      }
     } catch (cause) {
       log.error({ err: cause, directory }, 'audit: the spool of earlier runs cannot be read')
     }
@@ -37,7 +59,7 @@ export class Leftovers {
   }
 
   #adoptRun(run: string, names: readonly string[]): void {
-    const { directory, backlog, log } = this.#parts
+    const { directory, accept, log } = this.#parts
     const lock = tryLock(join(directory, `${run}.lock`))
     if (lock === undefined) return
     this.#locks.add(lock)
@@ -49,7 +71,7 @@ export class Leftovers {
         remove(path, log)
         if (waiting.delete(path) && waiting.size === 0) this.#release(lock)
       }
-      backlog.adopt({ path, size: statSync(path).size, isFinished: true, discard })
+      accept({ path, size: statSync(path).size, discard })
     }
   }
 

@@ -1,8 +1,7 @@
-import { type FileHandle, open } from 'node:fs/promises'
-import { isObject } from '../foundation/json.ts'
+import { closeSync, openSync, readSync } from 'node:fs'
+import type { Row } from '../database/index.ts'
 import type { Log } from '../foundation/log.ts'
-import type { AuditEvent } from './event.ts'
-import type { Batch } from './spool.ts'
+import { rowOf } from './row.ts'
 
 type Wanted = {
   readonly path: string
@@ -16,67 +15,53 @@ type Wanted = {
 const newline = 0x0a
 
 /** Reads events back from a spool file. A last line without its end was never acknowledged and is dropped. */
-export async function readBack(wanted: Wanted): Promise<Batch & { readonly end: number }> {
+export function readBack(wanted: Wanted): { readonly rows: readonly Row[]; readonly end: number } {
   const { path, log } = wanted
-  const file = await openOrMiss(path)
+  const file = openOrMiss(path)
   if (file === undefined) {
     log.error({ path }, 'audit: a spool file is gone before it was in the database')
-    return { events: [], lines: [], end: wanted.end }
+    return { rows: [], end: wanted.end }
   }
   try {
-    const { text, end } = await wholeLines(file, wanted)
-    return { ...parsed(text, wanted), end }
+    const { lines, end } = wholeLines(file, wanted)
+    return { rows: rowsOf(lines, wanted), end }
   } finally {
-    await file.close()
+    closeSync(file)
   }
 }
 
-async function openOrMiss(path: string): Promise<FileHandle | undefined> {
+function openOrMiss(path: string): number | undefined {
   try {
-    return await open(path, 'r')
+    return openSync(path, 'r')
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
     throw error
   }
 }
 
-async function wholeLines(
-  file: FileHandle,
+function wholeLines(
+  file: number,
   { start, end, bytes }: Wanted,
-): Promise<{ text: string; end: number }> {
+): { readonly lines: Buffer; readonly end: number } {
   for (let size = bytes; ; size *= 2) {
     const buffer = Buffer.allocUnsafe(Math.min(size, end - start))
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, start)
-    const last = buffer.subarray(0, bytesRead).lastIndexOf(newline)
-    if (last >= 0) return { text: buffer.toString('utf8', 0, last), end: start + last + 1 }
-    if (start + bytesRead >= end || bytesRead < buffer.length) return { text: '', end }
+    const bytesRead = readSync(file, buffer, 0, buffer.length, start)
+    const length = buffer.subarray(0, bytesRead).lastIndexOf(newline) + 1
+    if (length > 0) return { lines: buffer.subarray(0, length), end: start + length }
+    if (start + bytesRead >= end || bytesRead < buffer.length) return { lines: buffer.subarray(0, 0), end }
   }
 }
 
-function parsed(text: string, { path, log }: Wanted): Batch {
-  const batch: Batch = { events: [], lines: [] }
-  for (const line of text.split('\n')) {
-    const event = text === '' ? undefined : parseEvent(line)
-    if (event !== undefined) {
-      batch.events.push(event)
-      batch.lines.push(line)
-    } else if (text !== '')
-      log.error({ path, bytes: line.length }, 'audit: a damaged line of the spool is left out')
+function rowsOf(lines: Buffer, { path, log }: Wanted): Row[] {
+  const rows: Row[] = []
+  let start = 0
+  while (start < lines.length) {
+    const end = lines.indexOf(newline, start)
+    // Line by line, for one string of all of them would be a large object, which the collector moves aside and keeps long.
+    const row = rowOf(lines.toString('utf8', start, end))
+    if (row !== undefined) rows.push(row)
+    else log.error({ path, bytes: end - start }, 'audit: a damaged line of the spool is left out')
+    start = end + 1
   }
-  return batch
-}
-
-function parseEvent(line: string): AuditEvent | undefined {
-  try {
-    const value: unknown = JSON.parse(line)
-    return isEvent(value) ? value : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/** Only what the table needs, so that an event written by another version still gets through. */
-function isEvent(value: unknown): value is AuditEvent {
-  if (!isObject(value) || !isObject(value.who) || !Number.isSafeInteger(value.at)) return false
-  return [value.id, value.kind, value.action, value.outcome].every(member => typeof member === 'string')
+  return rows
 }

@@ -1,19 +1,8 @@
 import { closeSync, fdatasync, ftruncateSync, openSync, rmSync, writeSync } from 'node:fs'
 import type { Log } from '../foundation/log.ts'
 
-/** A spool file, as far as shipping cares. */
-export type Stored = {
-  readonly path: string
-  /** Bytes of whole lines in it. */
-  readonly size: number
-  /** Nothing will be added to it. */
-  readonly isFinished: boolean
-  /** Removes the file: all of it is in the database. */
-  discard(): void
-}
-
 /** The file being written. Only whole acknowledged lines count toward its size; what a failed write leaves is cut off. */
-export class Segment implements Stored {
+export class Segment {
   readonly path: string
   readonly #log: Log
   #file: number | undefined
@@ -25,10 +14,12 @@ export class Segment implements Stored {
     this.#file = openSync(path, 'ax', 0o600)
   }
 
+  /** Bytes of whole lines in it. */
   get size(): number {
     return this.#size
   }
 
+  /** Nothing will be added to it. */
   get isFinished(): boolean {
     return this.#file === undefined
   }

@@ -6,73 +6,69 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { toolCall } from '../../test/fixtures/audit-event.ts'
-import { type Database, openDatabase } from '../database/index.ts'
+import { type Appender, type Database, openAppender, openDatabase } from '../database/index.ts'
 import { newId } from '../foundation/id.ts'
 import { silentLog } from '../foundation/log.ts'
-import { Backlog } from './backlog.ts'
-import { Leftovers } from './leftovers.ts'
 import { tryLock } from './lock.ts'
-import { Shipper } from './ship.ts'
+import { Shipping } from './ship.ts'
 import { Spool } from './spool.ts'
-import { insertEvents } from './table.ts'
+import { auditTarget } from './table.ts'
 
 type Weather = 'fine' | 'refuses' | 'stores and then fails'
 
-/** The rooms' parts as `openAudit` joins them, with bounds so small that every path is taken, and a plug to pull. */
+/** Spool and shipping in one thread, with bounds so small that every path is taken, and a plug to pull. */
 class Run {
   readonly acknowledged: string[] = []
   readonly spool: Spool
   readonly #directory: string
-  readonly #backlog: Backlog
-  readonly #shipper: Shipper
-  readonly #leftovers: Leftovers
+  readonly #shipping: Shipping
   readonly #run = newId()
   readonly #lock
   weather: Weather = 'fine'
-  readonly #isPulled: () => boolean
+  #isPulled = false
 
   constructor(directory: string, database: Database) {
-    let isPulled = false
-    this.#isPulled = () => isPulled
     this.#directory = directory
-    this.#lock = tryLock(join(directory, `${this.#run}.lock`))
-    this.#backlog = new Backlog({ pieceEvents: 3, pieceBytes: 1500, memoryBytes: 4000 }, silentLog)
-    const insert = async (batch: Parameters<typeof insertEvents>[1]) => {
-      if (isPulled || this.weather === 'refuses') throw new Error('down')
-      await insertEvents(database, batch)
-      if (isPulled || this.weather !== 'fine') throw new Error('cut off')
-    }
-    this.#shipper = new Shipper({ backlog: this.#backlog, insert, log: silentLog })
-    this.spool = new Spool({
-      directory,
-      run: this.#run,
-      sync: false,
-      segmentBytes: 3000,
-      accept: (batch, segment, bytes) => this.#shipper.notice(this.#backlog.add(segment, bytes, batch)),
-      finished: segment => this.#backlog.finished(segment),
-      log: silentLog,
-    })
-    this.#leftovers = new Leftovers({ directory, backlog: this.#backlog, log: silentLog })
-    this.#leftovers.adopt()
-    this.pull = () => {
-      isPulled = true
-      this.#shipper.close()
-      this.#leftovers.close()
-      this.#lock?.release()
+    const [run, log] = [this.#run, silentLog]
+    this.#lock = tryLock(join(directory, `${run}.lock`))
+    const open = async () => this.#inWeather(await openAppender(database.place, auditTarget))
+    const report = () => undefined
+    this.#shipping = new Shipping({ directory, run, pieceBytes: 1500, open, report, log })
+    const changed = this.#tell
+    this.spool = new Spool({ directory, run, sync: false, segmentBytes: 3000, changed, log })
+    this.#shipping.adopt()
+  }
+
+  readonly #tell = ({ path, size, isFinished }: { path: string; size: number; isFinished: boolean }) =>
+    this.#shipping.tell([{ path, size, isFinished }])
+
+  #inWeather(appender: Appender): Appender {
+    return {
+      append: async rows => {
+        if (this.#isPulled || this.weather === 'refuses') throw new Error('down')
+        await appender.append(rows)
+        if (this.#isPulled || this.weather !== 'fine') throw new Error('cut off')
+      },
+      secure: async () => !this.#isPulled && this.weather === 'fine' && appender.secure(),
+      close: appender.close,
     }
   }
 
-  readonly pull: () => void
+  async pull(): Promise<void> {
+    this.#isPulled = true
+    await this.#shipping.close()
+    this.#lock?.release()
+  }
 
   record(): void {
     const id = newId()
     this.spool.record(toolCall({ id }), error => {
-      if (error === undefined && !this.#isPulled()) this.acknowledged.push(id)
+      if (error === undefined && !this.#isPulled) this.acknowledged.push(id)
     })
   }
 
   ship(): Promise<unknown> {
-    return this.#shipper.flush().catch(() => undefined)
+    return this.#shipping.flush().catch(() => undefined)
   }
 
   /** Half a line, as a write that the kill interrupted leaves it. */
@@ -138,16 +134,16 @@ describe('record, ship, kill and restart in any order', () => {
         void run.ship()
         await Promise.resolve()
         run.tear()
-        run.pull()
+        await run.pull()
         return begin()
       case 'kill':
         run.tear()
-        run.pull()
+        await run.pull()
         return begin()
       case 'restart':
         await run.spool.close()
         await run.ship()
-        run.pull()
+        await run.pull()
         return begin()
     }
   }
@@ -165,7 +161,7 @@ describe('record, ship, kill and restart in any order', () => {
         let run = begin()
         for (const next of steps) run = await take(run, next, begin)
         await run.spool.close()
-        run.pull()
+        await run.pull()
         const last = begin()
         await last.ship()
         const rows = await database.kysely.selectFrom('audit_events').select('id').execute()
@@ -173,7 +169,7 @@ describe('record, ship, kill and restart in any order', () => {
         expect(new Set(stored).size).toBe(stored.length)
         for (const { acknowledged } of runs) for (const id of acknowledged) expect(stored).toContain(id)
         expect(readdirSync(directory).filter(name => name.endsWith('.ndjson'))).toEqual([])
-        last.pull()
+        await last.pull()
         await database.kysely.deleteFrom('audit_events').execute()
       }),
       { numRuns: 200 },

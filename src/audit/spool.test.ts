@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { toolCall } from '../../test/fixtures/audit-event.ts'
 import { silentLog } from '../foundation/log.ts'
 import type { Segment } from './segment.ts'
-import { type Batch, Spool } from './spool.ts'
+import { Spool } from './spool.ts'
 
 type Files = typeof import('node:fs')
 
@@ -44,11 +44,10 @@ const writesHalf = (real: Files['writeSync'], file: number, text: string) =>
 
 describe('the spool', () => {
   let directory: string
-  let batches: Batch[]
-  let kept: string[]
+  /** Bytes of each write that was kept. */
+  let kept: number[]
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), 'gatehouse-spool-'))
-    batches = []
     kept = []
   })
   afterEach(() => {
@@ -62,15 +61,11 @@ describe('the spool', () => {
     rmSync(directory, { recursive: true })
   })
 
-  const accept = (batch: Batch) => {
-    batches.push(batch)
-    kept.push(...batch.events.map(event => event.id))
-  }
-  const finished = (segment: Segment) => {
-    if (segment.size === 0) segment.discard()
+  const changed = (_: Segment, bytes: number) => {
+    if (bytes > 0) kept.push(bytes)
   }
   const openSpool = ({ sync = false, segmentBytes = 1_000_000 } = {}) =>
-    new Spool({ directory, run: 'run', sync, segmentBytes, accept, finished, log: silentLog })
+    new Spool({ directory, run: 'run', sync, segmentBytes, changed, log: silentLog })
   const record = (spool: Spool, id: string) =>
     new Promise<Error | undefined>(resolve => spool.record(toolCall({ id }), resolve))
   const files = () => readdirSync(directory).map(name => readFileSync(join(directory, name), 'utf8'))
@@ -83,7 +78,7 @@ describe('the spool', () => {
     for (const id of ['a', 'b', 'c']) spool.record(toolCall({ id }), () => answered++)
     expect([answered, idsOnDisk()]).toEqual([0, []])
     await spool.settled()
-    expect([answered, idsOnDisk(), batches.length]).toEqual([3, ['a', 'b', 'c'], 1])
+    expect([answered, idsOnDisk(), kept]).toEqual([3, ['a', 'b', 'c'], [files().join('').length]])
     await spool.close()
   })
 
@@ -133,7 +128,7 @@ describe('the spool', () => {
       expect(await record(spool, 'after')).toBeUndefined()
       expect(spool.problem).toBeUndefined()
       await spool.close()
-      expect(kept).toEqual(['before', 'after'])
+      expect(kept).toHaveLength(2)
       for (const text of files()) for (const line of text.split('\n').slice(0, -1)) JSON.parse(line)
       expect(files().join('')).toMatch(/"before".*"after"/s)
     })
@@ -158,9 +153,9 @@ describe('the spool', () => {
     const first = record(spool, 'a')
     await nextTurn()
     const later = ['b', 'c'].map(id => record(spool, id))
-    expect(batches).toEqual([])
+    expect(kept).toEqual([])
     expect(await Promise.all([first, ...later])).toEqual([undefined, undefined, undefined])
-    expect([disk.syncs, kept]).toEqual([2, ['a', 'b', 'c']])
+    expect([disk.syncs, kept.length, idsOnDisk()]).toEqual([2, 2, ['a', 'b', 'c']])
     await spool.close()
   })
 

@@ -7,13 +7,14 @@ import { Segment } from './segment.ts'
 
 export type Written = (error?: Error) => void
 
-/** Events, and the same as JSON. */
-export type Batch = { readonly events: AuditEvent[]; readonly lines: string[] }
-
 /** What one turn of the event loop recorded. */
-type Queue = Batch & { readonly callbacks: Written[] }
+type Queue = {
+  /** Whole lines. */
+  lines: string
+  readonly callbacks: Written[]
+}
 
-const emptyQueue = (): Queue => ({ events: [], lines: [], callbacks: [] })
+const emptyQueue = (): Queue => ({ lines: '', callbacks: [] })
 
 type Parts = {
   readonly directory: string
@@ -22,10 +23,8 @@ type Parts = {
   /** Let every batch reach the disk itself before it counts as written. */
   readonly sync: boolean
   readonly segmentBytes: number
-  /** Hears of every batch that is written, before those who recorded it. */
-  readonly accept: (batch: Batch, segment: Segment, bytes: number) => void
-  /** Hears of every segment that nothing will be added to. */
-  readonly finished: (segment: Segment) => void
+  /** Hears of every segment that grew by some bytes, or that nothing will be added to. */
+  readonly changed: (segment: Segment, bytes: number) => void
   readonly log: Log
 }
 
@@ -52,9 +51,7 @@ export class Spool {
       written(new GatewayError('audit.unavailable', { internal: 'The audit is closed.' }))
       return
     }
-    const line = JSON.stringify(event)
-    this.#queue.events.push(event)
-    this.#queue.lines.push(line)
+    this.#queue.lines += `${JSON.stringify(event)}\n`
     this.#enqueue(written)
   }
 
@@ -87,12 +84,12 @@ export class Spool {
   }
 
   #write(batch: Queue): void {
-    if (batch.lines.length === 0) {
+    if (batch.lines === '') {
       this.#settle(batch)
       return
     }
     this.#segment ??= this.#newSegment()
-    const bytes = this.#segment.append(`${batch.lines.join('\n')}\n`)
+    const bytes = this.#segment.append(batch.lines)
     if (this.#parts.sync) this.#syncThenKeep(this.#segment, batch, bytes)
     else this.#keep(this.#segment, batch, bytes)
   }
@@ -117,7 +114,7 @@ export class Spool {
   #keep(segment: Segment, batch: Queue, bytes: number): void {
     segment.keep(bytes)
     this.#problem = undefined
-    this.#parts.accept(batch, segment, bytes)
+    this.#parts.changed(segment, bytes)
     if (segment.size >= this.#parts.segmentBytes) this.#finish()
     this.#settle(batch)
   }
@@ -137,7 +134,8 @@ export class Spool {
     if (segment === undefined) return
     this.#segment = undefined
     segment.finish()
-    this.#parts.finished(segment)
+    if (segment.size === 0) segment.discard()
+    else this.#parts.changed(segment, 0)
   }
 
   #settle({ callbacks }: Queue, error?: Error): void {

@@ -1,11 +1,14 @@
-import { sql } from 'kysely'
-import type { Database } from '../database/index.ts'
+import type { Database, Target } from '../database/index.ts'
 import { timePart } from '../foundation/id.ts'
-import type { AuditEvent } from './event.ts'
-import type { Batch } from './spool.ts'
 
 /** Longer values are cut in the columns that are searched by; the event itself stays whole. */
 const columnLength = 400
+
+/** Where `rowOf` goes. */
+export const auditTarget: Target = {
+  table: 'audit_events',
+  columns: ['id', 'principal', 'target', 'action', 'outcome', 'event'],
+}
 
 /** Text as both databases take it into an indexed column: PostgreSQL refuses NUL, lone surrogates and very long values. */
 export function columnText(text: string): string {
@@ -13,34 +16,8 @@ export function columnText(text: string): string {
 }
 
 /** How callers are written in the `principal` column and filter: `user:<email>`, `account:<name>`. */
-export function principalOf({ kind, name }: Pick<AuditEvent['who'], 'kind' | 'name'>): string | null {
+export function principalOf({ kind, name }: { kind: string; name: string | null }): string | null {
   return name === null ? null : columnText(`${kind}:${name}`)
-}
-
-function row(event: AuditEvent, line: string): unknown[] {
-  const target = event.target === null ? null : columnText(event.target)
-  return [
-    event.id,
-    event.at,
-    event.kind,
-    principalOf(event.who),
-    target,
-    columnText(event.action),
-    event.outcome,
-    line,
-  ]
-}
-
-/** Stores events, each once however often it comes: one statement with one parameter. */
-export async function insertEvents(database: Database, { events, lines }: Batch): Promise<void> {
-  const rows = JSON.stringify(events.map((event, i) => row(event, lines[i] ?? '')))
-  const source =
-    database.dialect === 'sqlite' ? sql`json_each(${rows})` : sql`json_array_elements(${rows}::json)`
-  await sql`
-    insert into audit_events (id, at, kind, principal, target, action, outcome, event)
-    select value ->> 0, cast(value ->> 1 as bigint), value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
-    from ${source} where true on conflict (id) do nothing
-  `.execute(database.kysely)
 }
 
 export type Filter = {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { sql } from 'kysely'
 import { describe, expect, it } from 'vitest'
 import { directories, onEachDatabase } from '../../test/fixtures/databases.ts'
-import { openDatabase } from './index.ts'
+import { openAppender, openDatabase } from './index.ts'
 
 const team = (name: string) => ({ id: name, name, created_at: 1_790_000_000_000 })
 
@@ -91,31 +91,28 @@ onEachDatabase((open, _name, newPlace) => {
     })
   })
 
-  it('counts audit events by itself and stores the same event once', async () => {
+  it('appends rows by a connection of its own, each key once, all of them or none', async () => {
     const database = await open()
-    const event = {
-      at: 1,
-      kind: 'change',
-      action: 'x',
-      outcome: 'ok',
-      event: '{}',
-      principal: null,
-      target: null,
-    }
-    const insert = (id: string) =>
-      database.kysely
-        .insertInto('audit_events')
-        .values({ id, ...event })
-        .onConflict(conflict => conflict.column('id').doNothing())
-        .execute()
-    for (const id of ['a', 'a', 'b']) await insert(id)
-    const rows = await database.kysely
-      .selectFrom('audit_events')
-      .select(['id', 'sequence'])
-      .orderBy('sequence')
-      .execute()
-    expect(rows.map(row => row.id)).toEqual(['a', 'b'])
-    expect(rows[1]!.sequence).toBeGreaterThan(rows[0]!.sequence)
+    const columns = ['id', 'principal', 'target', 'action', 'outcome', 'event']
+    const appender = await openAppender(database.place, { table: 'audit_events', columns })
+    const row = (id: string, action: string | null = 'tools/call') => [
+      id,
+      null,
+      'a "b", {c}\\',
+      action,
+      'ok',
+      '{}',
+    ]
+    await appender.append([row('a'), row('a'), row('b')])
+    await appender.append([row('b'), row('c')])
+    await expect(appender.append([row('d'), row('e', null)])).rejects.toThrow()
+    await appender.append([])
+    expect(await appender.secure()).toBe(true)
+    await appender.close()
+    const rows = await database.kysely.selectFrom('audit_events').selectAll().orderBy('id').execute()
+    expect(rows.map(({ id, principal, target }) => [id, principal, target])).toEqual(
+      ['a', 'b', 'c'].map(id => [id, null, 'a "b", {c}\\']),
+    )
   })
 
   it('enforces foreign keys', async () => {

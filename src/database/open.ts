@@ -7,6 +7,8 @@ import type { Tables } from './tables.ts'
 
 export type Database = {
   readonly dialect: 'sqlite' | 'postgres'
+  /** Opens the same database once more. */
+  readonly place: DatabaseOptions
   /** For reading, and for records that are no configuration. Never inside `change`, where `tx` is the way. */
   readonly kysely: Kysely<Tables>
   /**
@@ -26,20 +28,20 @@ export type DatabaseOptions = {
   readonly databaseUrl?: string | undefined
 }
 
-/** Opens the database, creating and migrating it as needed. Throws `database.newer` and `database.unavailable`. */
-export async function openDatabase({ dataDir, databaseUrl }: DatabaseOptions): Promise<Database> {
+export async function openDatabase(place: DatabaseOptions): Promise<Database> {
+  const { dataDir, databaseUrl } = place
   const dialect = databaseUrl === undefined ? 'sqlite' : 'postgres'
   const kysely = new Kysely<Tables>({
     dialect: databaseUrl === undefined ? sqliteDialect(dataDir) : postgresDialect(databaseUrl),
   })
   try {
-    await migrate(kysely, dialect)
+    await migrate(kysely)
   } catch (cause) {
     await kysely.destroy()
     if (cause instanceof GatewayError) throw cause
     return fail('database.unavailable', { why: `The database answers: ${messageOf(cause)}`, cause })
   }
-  return { dialect, kysely, ...revisions(kysely), close: () => kysely.destroy() }
+  return { dialect, place, kysely, ...revisions(kysely), close: () => kysely.destroy() }
 }
 
 function revisions(kysely: Kysely<Tables>): Pick<Database, 'change' | 'revision'> {

@@ -1,24 +1,8 @@
 import { type Dialect, PostgresDialect } from 'kysely'
-import { Pool, types } from 'pg'
+import { openPool } from './postgres-pool.ts'
 
-const int8 = 20
+const connections = 10
 
-/** A pool of at most ten connections. Counters and times (int8) are read as numbers; all of ours are below 2^53. */
 export function postgresDialect(databaseUrl: string): Dialect {
-  const pool = new Pool({
-    connectionString: databaseUrl,
-    application_name: 'gatehouse',
-    max: 10,
-    connectionTimeoutMillis: 5000,
-    statement_timeout: 60_000,
-    idle_in_transaction_session_timeout: 60_000,
-    keepAlive: true,
-    types: {
-      getTypeParser: (oid: number, format?: 'text' | 'binary') =>
-        oid === int8 ? Number : types.getTypeParser(oid, format as 'text'),
-    },
-  })
-  // The pool has already dropped the broken connection; whoever needs one next meets the error.
-  pool.on('error', () => undefined)
-  return new PostgresDialect({ pool })
+  return new PostgresDialect({ pool: openPool(databaseUrl, connections) })
 }

@@ -39,7 +39,9 @@ function openFile(dataDir: string): DatabaseSync {
   // Created here because SQLite would follow the umask; its WAL and shared memory take the mode of this file.
   closeSync(openSync(file, 'a', 0o600))
   const sqlite = new DatabaseSync(file, { timeout: patienceMilliseconds, enableForeignKeyConstraints: true })
-  sqlite.exec('pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 0')
+  // Checkpoints, which block until all is on the disk, are mostly left to the audit's own thread, which begins them earlier.
+  sqlite.exec(`pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 0;
+    pragma wal_autocheckpoint = 4000`)
   return sqlite
 }
 

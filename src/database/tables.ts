@@ -1,5 +1,3 @@
-import type { Generated } from 'kysely'
-
 /** Every stored thing. Ids are text; times are milliseconds since 1970; `*_json` columns hold JSON text. One row type a table. */
 export type Tables = {
   /** One row (id = 1): a counter that every change to identity, access or upstreams raises, so that every process notices. */
@@ -85,17 +83,14 @@ export type Tables = {
     hash: string
     seen_at: number
   }
+  /** An event as JSON, and of it what is searched by. */
   audit_events: {
-    /** Made by the gateway before the event is spooled; inserting it twice is one event. */
+    /** Made by the gateway before the event is spooled; inserting it twice is one event. Begins with its time. */
     id: string
-    at: number
-    kind: string
     principal: string | null
     target: string | null
     action: string
     outcome: string
-    /** The whole event as JSON. */
     event: string
-    sequence: Generated<number>
   }
 }

@@ -1,4 +1,5 @@
 /** Bounded JSON: a scan that refuses what is dangerous before parsing, and spans to patch text without re-serialising it. */
+import { isUtf8 } from 'node:buffer'
 import { fail } from './errors.ts'
 
 const quote = 0x22
@@ -195,16 +196,14 @@ export function scanBounds(bytes: Buffer): void {
   }
 }
 
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
 /** Bytes as a JSON value, within the bounds of `scanBounds` and strictly UTF-8. Throws `json.*`. */
 export function parseBounded(bytes: Buffer): unknown {
+  if (!isUtf8(bytes)) fail('json.malformed', { why: 'The body is not UTF-8.' })
   scanBounds(bytes)
   try {
-    return JSON.parse(decoder.decode(bytes))
+    return JSON.parse(bytes.toString('utf8'))
   } catch (cause) {
-    const why = cause instanceof TypeError ? 'The body is not UTF-8.' : 'The body does not parse as JSON.'
-    return fail('json.malformed', { why, cause })
+    return fail('json.malformed', { why: 'The body does not parse as JSON.', cause })
   }
 }
 

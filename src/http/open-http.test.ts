@@ -108,6 +108,7 @@ beforeAll(async () => {
     health: async () => checks,
   })
   const handle = dispatch({
+    answered: () => {},
     http: http.handle,
     mcp: (_, response) => response.end('mcp'),
   })

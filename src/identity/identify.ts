@@ -46,7 +46,7 @@ const unavailable: Rejection = {
 
 export class Identifier {
   readonly #parts: Parts
-  /** Good tokens by the digest of their text: memory never holds a token longer than the request that brought it. */
+  /** Good tokens by the digest of the header that brought them: memory never holds a token longer than its request. */
   #remembered = new Map<string, Known>()
   #loading = new Map<string, Promise<Outcome>>()
 
@@ -82,13 +82,13 @@ export class Identifier {
 
   #identify(authorization: string | undefined): Outcome | Promise<Outcome> {
     if (authorization === undefined || authorization === '') return noToken
+    const digest = hash('sha256', authorization, 'base64')
+    const known = this.#remembered.get(digest)
+    if (known !== undefined) return this.#admit(known)
     if (authorization.includes(',')) return several
     const token = bearer.exec(authorization)?.[1]
     if (token === undefined) return noBearer
-    if (tokenKind(token) === undefined) return malformed
-    const digest = hash('sha256', token, 'base64')
-    const known = this.#remembered.get(digest)
-    return known === undefined ? this.#load(token, digest) : this.#admit(known)
+    return tokenKind(token) === undefined ? malformed : this.#load(token, digest)
   }
 
   #admit({ principal, tokenId, expiresAt }: Known): Outcome {

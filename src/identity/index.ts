@@ -3,4 +3,4 @@ export type { DeclaredAccount, DeclaredPeople, DeclaredTeam, DeclaredUser } from
 export { type Identity, openIdentity } from './open.ts'
 export { isRejection, mayManage, type Principal, type Rejection } from './principal.ts'
 export { emailSchema, type IssuedToken, nameSchema, ownerSchema, roleSchema } from './schemas.ts'
-export { type TokenKind, tokenKind } from './token-format.ts'
+export { newToken, type TokenKind, tokenKind } from './token-format.ts'

@@ -1,5 +1,6 @@
-import { errorTable, type GatewayError, publicFace } from '../foundation/errors.ts'
+import { GatewayError, publicFace } from '../foundation/errors.ts'
 import type { Exchange } from './exchange.ts'
+import { watchReading } from './send-json.ts'
 
 /** Errors whose JSON-RPC code means the same in both eras but differs in number. */
 function codeFor(error: GatewayError, era: Exchange['era']): number {
@@ -32,9 +33,10 @@ export function answerError(exchange: Exchange, error: GatewayError, headers: Er
   exchange.record(outcomeOf(error), error.code, failure => {
     const { response } = exchange
     if (response.headersSent || response.destroyed) return void response.destroy()
-    const body = Buffer.from(errorBody(error, exchange))
-    const retry = error.data?.retryAfterSeconds
-    response.writeHead(failure ? errorTable['audit.unavailable'].status : error.status, {
+    const shown = failure === undefined ? error : new GatewayError('audit.unavailable')
+    const body = Buffer.from(errorBody(shown, exchange))
+    const retry = shown.data?.retryAfterSeconds
+    response.writeHead(shown.status, {
       'content-type': 'application/json',
       'content-length': body.length,
       'x-request-id': exchange.requestId,
@@ -45,14 +47,26 @@ export function answerError(exchange: Exchange, error: GatewayError, headers: Er
   })
 }
 
+/** Answers what went well, once that is in the audit; where it cannot be, says so instead. */
+export function answerOk(exchange: Exchange, answer: () => void): void {
+  exchange.record('ok', null, failure => {
+    if (failure === undefined) answer()
+    else answerError(exchange, new GatewayError('audit.unavailable'))
+  })
+}
+
 /** Records an error whose answer has begun already, then ends the stream with it, or cuts the connection where a piece of JSON is out. */
 export function endWithError(
   exchange: Exchange,
   error: GatewayError,
   frame: ((body: string) => string) | undefined,
 ): void {
+  const { response } = exchange
   exchange.record(outcomeOf(error), error.code, () => {
-    if (frame === undefined || exchange.response.destroyed) exchange.response.destroy()
-    else exchange.response.end(frame(errorBody(error, exchange)))
+    // A stream that ended before, to be resumed, has nothing more to say.
+    if (response.writableEnded) return
+    if (frame === undefined || response.destroyed) return void response.destroy()
+    response.end(frame(errorBody(error, exchange)))
+    watchReading(response)
   })
 }

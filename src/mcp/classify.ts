@@ -1,7 +1,9 @@
 /** Body first: which era a POST speaks, and whether its headers say the same (MCP 2026-07-28, basic/transports; 2025-11-25, basic/transports). */
+import { isUtf8 } from 'node:buffer'
 import type { IncomingHttpHeaders } from 'node:http'
 import { fail } from '../foundation/errors.ts'
 import { isObject, type JsonObject } from '../foundation/json.ts'
+import type { MirroredArgument } from '../upstreams/index.ts'
 import { eraOf, looksStateless, metaKeys, sessionVersions, statelessVersions } from './versions.ts'
 
 export type Incoming =
@@ -106,21 +108,54 @@ function checkStatelessVersion(claim: string, header: string | string[] | undefi
     fail('mcp.version_unsupported', { data: { supported: statelessVersions, requested: claim } })
 }
 
-const encoded = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/
+const dress = { start: '=?base64?', end: '?=' } as const
 
 /** The value behind a mirrored header: as it stands, or out of its base64 dress. Undefined when it cannot be one. */
 export function decodeMirrored(value: string): string | undefined {
-  const match = encoded.exec(value)
-  if (match === null) return /^[\x20-\x7e]*$/.test(value) ? value : undefined
-  const bytes = Buffer.from(match[1] ?? '', 'base64')
-  const text = bytes.toString('utf8')
-  return Buffer.from(text, 'utf8').equals(bytes) ? text : undefined
+  if (!value.startsWith(dress.start) || !value.endsWith(dress.end))
+    return /^[\x20-\x7e]*$/.test(value) ? value : undefined
+  const inside = value.slice(dress.start.length, -dress.end.length)
+  const bytes = Buffer.from(inside, 'base64')
+  return isUtf8(bytes) && bytes.toString('base64') === inside ? bytes.toString('utf8') : undefined
 }
 
 /** Checks that Mcp-Method and Mcp-Name mirror the body (MCP 2026-07-28, basic/transports/streamable-http). Throws `mcp.header_mismatch`. */
 export function checkMirrored(headers: IncomingHttpHeaders, method: string, name: string | undefined): void {
   checkOne('Mcp-Method', headers['mcp-method'], method)
   if (name !== undefined) checkOne('Mcp-Name', headers['mcp-name'], name)
+}
+
+/** Checks that the headers of mirrored arguments say what the body says. Throws `mcp.header_mismatch`. */
+export function checkMirroredArguments(
+  headers: IncomingHttpHeaders,
+  args: unknown,
+  mirrored: readonly MirroredArgument[],
+): void {
+  for (const { header, path } of mirrored) {
+    const value = path.reduce(
+      (from, step) => (isObject(from) && Object.hasOwn(from, step) ? from[step] : undefined),
+      args,
+    )
+    const given = headers[header]
+    if (!canBeMirrored(value)) {
+      if (given === undefined) continue
+      fail('mcp.header_mismatch', { why: `The header ${header} mirrors an argument the body does not have.` })
+    }
+    if (given === undefined) fail('mcp.header_mismatch', { why: `The header ${header} is missing.` })
+    if (typeof given !== 'string' || !mirrors(decodeMirrored(given), value))
+      fail('mcp.header_mismatch', { why: `The header ${header} is not what the body says.` })
+  }
+}
+
+function canBeMirrored(value: unknown): value is string | number | boolean {
+  return typeof value === 'number'
+    ? Number.isSafeInteger(value)
+    : ['string', 'boolean'].includes(typeof value)
+}
+
+function mirrors(decoded: string | undefined, value: string | number | boolean): boolean {
+  if (decoded === undefined || typeof value !== 'number') return decoded === String(value)
+  return /^-?\d{1,20}(?:\.\d{1,20})?$/.test(decoded) && Number(decoded) === value
 }
 
 function checkOne(header: string, value: string | string[] | undefined, expected: string): void {

@@ -82,16 +82,20 @@ export async function clear(parts: ClearParts, exchange: Exchange, aim: Aim): Pr
 
 async function decideTool({ access, catalogue }: ClearParts, aim: Aim, name: string): Promise<Decision> {
   const { upstream, principal } = aim
-  const known = catalogue.tool(upstream.id, name) ?? (await catalogue.surprise(upstream, name))
-  const decision = access.clear(
-    principal,
-    'tool.call',
-    targetOf(upstream, { name, readOnly: known?.readOnly === true }),
-  )
+  const decide = (readOnly: boolean) =>
+    access.clear(principal, 'tool.call', targetOf(upstream, { name, readOnly }))
+  const known = catalogue.tool(upstream.id, name)
+  if (known !== undefined) return decide(known.readOnly)
+  // Only for a caller who may call whatever it turns out to be is the server asked again.
+  const best = decide(true)
+  if (!best.allowed) return best
+  // Where it depends on the tool, the time to look would tell whether there is one; a server that was never read has nothing to tell.
+  const mayWait = decide(false).allowed || catalogue.facts(upstream.id) === undefined
+  const found = mayWait ? await catalogue.surprise(upstream, name) : undefined
   // A tool the server does not have is refused here, in the same words as one that is not granted.
-  return decision.allowed && known === undefined
+  return found === undefined
     ? { allowed: false, reason: 'no such tool in the catalogue' }
-    : decision
+    : decide(found.readOnly)
 }
 
 /** May the caller use the server at all? If not, it must look as if there were none. */
@@ -112,4 +116,16 @@ export function mayList(
 /** May the caller do this with resources or prompts of the server? */
 export function mayDo(access: Access, principal: Principal, upstream: Upstream, action: Action): boolean {
   return access.clear(principal, action, targetOf(upstream)).allowed
+}
+
+const heard: ReadonlyMap<string, Action> = new Map([
+  ['notifications/resources/updated', 'resource.read'],
+  ['notifications/resources/list_changed', 'resource.list'],
+  ['notifications/prompts/list_changed', 'prompt.list'],
+])
+
+/** May the caller hear this notification of the server? By the same decision as asking for what it is about. */
+export function mayHear(access: Access, principal: Principal, upstream: Upstream, method: string): boolean {
+  const action = heard.get(method)
+  return action === undefined || mayDo(access, principal, upstream, action)
 }

@@ -1,13 +1,13 @@
 /** Steps "equip" and "forward": a cleared request on its way upstream, with the gateway's own id and progress token in it. */
 import { hash } from 'node:crypto'
 import type { Access } from '../access/index.ts'
-import { fail } from '../foundation/errors.ts'
+import { asGatewayError, fail } from '../foundation/errors.ts'
 import { applyPatches, isObject, type JsonObject, type Patch, spanAt } from '../foundation/json.ts'
 import type { Principal } from '../identity/index.ts'
 import { type Catalogue, nextUpstreamId, type Outgoing, type Upstream } from '../upstreams/index.ts'
-import { mayList } from './clear.ts'
+import { mayHear, mayList } from './clear.ts'
 import type { Exchange } from './exchange.ts'
-import { relayedCapabilities, rewriteDiscovery, rewriteList } from './lists.ts'
+import { relayedCapabilities, rewriteDiscovery, rewriteList, rewriteRead } from './lists.ts'
 import type { MethodRow } from './methods.ts'
 import { Reply, type ReplyOptions } from './reply.ts'
 import { metaKeys } from './versions.ts'
@@ -26,6 +26,8 @@ export type ForwardParts = {
   readonly access: Access
   readonly catalogue: Catalogue
   readonly argumentsInFull: boolean
+  /** How long a client of the session era may take to come back for an answer. */
+  readonly resumeMs: number
   listChanged(serverId: string): void
 }
 
@@ -58,9 +60,15 @@ function capabilityPatch(bytes: Buffer, params: JsonObject): Patch[] {
   return span ? [{ span, text: JSON.stringify(reduced) }] : []
 }
 
+// Lists are rewritten anyway; of what else may be cached there is only this (MCP 2026-07-28, server/utilities/caching).
+function isPrivate({ exchange, method }: Cleared): boolean {
+  return exchange.era === 'stateless' && method === 'resources/read'
+}
+
 function rewriteFor(parts: ForwardParts, cleared: Cleared): ReplyOptions['rewrite'] {
   const { row, principal, upstream, exchange } = cleared
   if (row.shape === 'discover') return rewriteDiscovery
+  if (isPrivate(cleared)) return rewriteRead
   const key = row.list
   if (key === undefined) return undefined
   if (key !== 'tools')
@@ -69,10 +77,10 @@ function rewriteFor(parts: ForwardParts, cleared: Cleared): ReplyOptions['rewrit
     if (isObject(answer.result)) parts.catalogue.observe(upstream.id, answer.result.tools)
     const keep = (tool: JsonObject) => {
       const name = typeof tool.name === 'string' ? tool.name : ''
-      return mayList(parts.access, principal, upstream, {
-        name,
-        readOnly: parts.catalogue.tool(upstream.id, name)?.readOnly === true,
-      })
+      const known = parts.catalogue.tool(upstream.id, name)
+      // A tool that misuses headers is none (MCP 2026-07-28, basic/transports/streamable-http, "Schema extension").
+      if (exchange.era === 'stateless' && known?.mirrored === 'invalid') return false
+      return mayList(parts.access, principal, upstream, { name, readOnly: known?.readOnly === true })
     }
     return rewriteList(bytes, answer, { key, era: exchange.era, keep })
   }
@@ -82,9 +90,9 @@ function rewriteFor(parts: ForwardParts, cleared: Cleared): ReplyOptions['rewrit
 export function prepare(
   parts: ForwardParts,
   cleared: Cleared,
-  more: { mirrored: readonly string[]; body?: Buffer; ended(): void },
+  more: { mirrored: readonly string[]; body?: Buffer; ended(): void; forgotten?(): void },
 ): { outgoing: Outgoing; reply: Reply } {
-  const { exchange, method, params, row } = cleared
+  const { exchange, principal, upstream, method, params, row } = cleared
   const bytes = more.body ?? cleared.bytes
   const upstreamId = nextUpstreamId()
   if (method === 'tools/call') noteInput(cleared, parts.argumentsInFull)
@@ -98,9 +106,14 @@ export function prepare(
     upstreamId,
     progressToken: progress?.text,
     isListen: row.shape === 'listen',
+    whole: row.shape !== 'call' && row.shape !== 'listen',
+    isPrivate: isPrivate(cleared),
     ...(rewrite === undefined ? {} : { rewrite }),
-    listChanged: () => parts.listChanged(cleared.upstream.id),
+    resumeMs: parts.resumeMs,
+    mayHear: heard => mayHear(parts.access, exchange.principal ?? principal, upstream, heard),
+    listChanged: () => parts.listChanged(upstream.id),
     ended: more.ended,
+    ...(more.forgotten === undefined ? {} : { forgotten: more.forgotten }),
   })
   exchange.upstreamStarted()
   const outgoing = {
@@ -112,4 +125,13 @@ export function prepare(
     endless: row.shape === 'listen',
   }
   return { outgoing, reply }
+}
+
+/** Sends what was prepared. What goes wrong before it is on its way ends the reply like everything after. */
+export function send(link: { request(outgoing: Outgoing): unknown }, outgoing: Outgoing, reply: Reply): void {
+  try {
+    link.request(outgoing)
+  } catch (thrown) {
+    reply.failed(asGatewayError(thrown))
+  }
 }

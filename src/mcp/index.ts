@@ -18,6 +18,8 @@ import type { Exchange } from './exchange.ts'
 import { openSessions } from './sessions.ts'
 import { openStreams } from './streams.ts'
 
+export { clientNotifications, type MethodRow, methods } from './methods.ts'
+
 export type McpParts = {
   readonly access: Access
   readonly announcements: Announcements
@@ -39,7 +41,7 @@ export type Mcp = {
   readonly handle: Door
   sessions(): number
   streams(): number
-  /** Ends every open stream, for a drain. */
+  /** Ends every stream that would not end by itself, for a drain. */
   endStreams(): void
   close(): Promise<void>
 }
@@ -47,7 +49,6 @@ export type Mcp = {
 export function openMcp(parts: McpParts): Mcp {
   const { announcements, config, register, identity, access } = parts
   const sessions = openSessions(config.limits, parts.clock)
-  const streams = openStreams()
 
   // What stays open must stay allowed: whenever people, tokens, grants or servers change, every stream is asked for anew.
   async function isStillAllowed(exchange: Exchange): Promise<boolean> {
@@ -56,31 +57,38 @@ export function openMcp(parts: McpParts): Mcp {
     const outcome = await identity.recheck(principal)
     const [group = '', server = ''] = exchange.target?.split('/') ?? []
     const upstream = register.find(group, server)
-    return !isRejection(outcome) && upstream !== undefined && mayUse(access, outcome, upstream)
+    if (isRejection(outcome) || upstream === undefined) return false
+    // What they hear from now on is decided by who they are now.
+    exchange.principal = outcome
+    return mayUse(access, outcome, upstream)
   }
-  const recheck = () => {
-    streams
-      .recheck(isStillAllowed)
-      .catch(error => parts.log.error({ err: error }, 'open streams could not be checked'))
-  }
+  const streams = openStreams({
+    clock: parts.clock,
+    isAllowed: isStillAllowed,
+    unchecked: error => parts.log.error({ err: error }, 'an open stream could not be checked'),
+  })
   const stops = [
-    announcements.listen('identity.changed', recheck),
-    announcements.listen('access.changed', recheck),
-    announcements.listen('upstream.changed', recheck),
+    announcements.listen('identity.changed', streams.recheck),
+    announcements.listen('access.changed', streams.recheck),
+    announcements.listen('upstream.changed', ({ serverId }) => {
+      sessions.endOf(serverId)
+      streams.recheck()
+    }),
   ]
   const door = openDoor({
     ...parts,
     sessions,
     streams,
     requestBytes: config.limits.requestBytes,
+    resumeMs: config.limits.callSecondsMax * 1000,
     argumentsInFull: config.audit.arguments === 'full',
     listChanged: serverId => announcements.announce({ topic: 'catalogue.changed', serverId }),
   })
   return {
     handle: door,
-    sessions: sessions.count,
+    sessions: () => sessions.count(),
     streams: streams.count,
-    endStreams: () => streams.endAll(),
+    endStreams: streams.endLasting,
     async close() {
       for (const stop of stops) stop()
       streams.close()

@@ -1,8 +1,18 @@
 /** What a whole answer must lose or gain before a client sees it. Everything that is not named here stays byte for byte. */
-import { applyPatches, elements, isObject, type JsonObject, type Patch, spanAt } from '../foundation/json.ts'
+import {
+  applyPatches,
+  elements,
+  isObject,
+  type JsonObject,
+  type Patch,
+  skipSpace,
+  spanAt,
+} from '../foundation/json.ts'
 import type { Exchange } from './exchange.ts'
 import type { ListKey } from './methods.ts'
-import { statelessVersions } from './versions.ts'
+import { eraOf, statelessVersions } from './versions.ts'
+
+const openBrace = 0x7b
 
 /** The longest a client may keep a list: what a caller may see can change. */
 const maxTtlMs = 30_000
@@ -15,7 +25,7 @@ function cachePatches(bytes: Buffer, result: JsonObject): Patch[] {
   if (scope) patches.push({ span: scope, text: '"private"' })
   else additions.push('"cacheScope":"private"')
   const ttl = spanAt(bytes, ['result', 'ttlMs'])
-  const isUsable = typeof result.ttlMs === 'number' && result.ttlMs >= 0
+  const isUsable = typeof result.ttlMs === 'number' && result.ttlMs >= 0 && Number.isInteger(result.ttlMs)
   if (!ttl) additions.push('"ttlMs":0')
   else if (!isUsable || Number(result.ttlMs) > maxTtlMs)
     patches.push({ span: ttl, text: isUsable ? String(maxTtlMs) : '0' })
@@ -24,8 +34,8 @@ function cachePatches(bytes: Buffer, result: JsonObject): Patch[] {
 
 function addMembers(bytes: Buffer, path: readonly string[], additions: readonly string[]): Patch[] {
   const span = spanAt(bytes, path)
-  if (span === undefined || additions.length === 0) return []
-  const isEmpty = /^\{\s*\}$/.test(bytes.toString('latin1', span.start, Math.min(span.end, span.start + 64)))
+  if (span === undefined || bytes[span.start] !== openBrace || additions.length === 0) return []
+  const isEmpty = skipSpace(bytes, span.start + 1) === span.end - 1
   return [
     {
       span: { start: span.start + 1, end: span.start + 1 },
@@ -33,6 +43,8 @@ function addMembers(bytes: Buffer, path: readonly string[], additions: readonly 
     },
   ]
 }
+
+const granted = 'is granted to you. Ask a manager of the group.'
 
 function why(bytes: Buffer, sentence: string): Patch[] {
   const member = `"dev.gatehouse/why":${JSON.stringify(sentence)}`
@@ -53,16 +65,8 @@ function keptPatches(
   if (list === undefined) return []
   const spans = [...elements(bytes, list.start)].filter((_, index) => kept[index])
   const text = `[${spans.map(span => bytes.toString('utf8', span.start, span.end)).join(',')}]`
-  const isBare = spans.length === 0
-  return [
-    { span: list, text },
-    ...(isBare
-      ? why(
-          bytes,
-          `The server has ${items.length} ${key}; none of them is granted to you. Ask a manager of the group.`,
-        )
-      : []),
-  ]
+  const patches = [{ span: list, text }]
+  return spans.length > 0 ? patches : [...patches, ...why(bytes, `None of the ${key} listed here ${granted}`)]
 }
 
 /** A list without the items the caller may not use, never to be shared between callers. */
@@ -115,6 +119,12 @@ function capabilityPatches(bytes: Buffer, result: JsonObject): Patch[] {
   return reduced && span ? [{ span, text: JSON.stringify(reduced) }] : []
 }
 
+/** What was read, never to be shared between callers. */
+export function rewriteRead(bytes: Buffer, { result }: JsonObject): Buffer {
+  if (!isObject(result) || result.resultType === 'input_required') return bytes
+  return applyPatches(bytes, cachePatches(bytes, result))
+}
+
 /** A DiscoverResult that speaks for the gateway: its versions, what it relays, private. */
 export function rewriteDiscovery(bytes: Buffer, answer: JsonObject): Buffer {
   const { result } = answer
@@ -128,7 +138,12 @@ export function rewriteDiscovery(bytes: Buffer, answer: JsonObject): Buffer {
   ])
 }
 
-/** An InitializeResult for this client: its id, the agreed version, what the gateway relays. */
+// Revisions are dates, so their text is in their order.
+function isOlder(version: string, than: unknown): boolean {
+  return eraOf(version) === 'session' && typeof than === 'string' && version < than
+}
+
+/** An InitializeResult for this client: its id, its version where the server was asked for a newer one, what the gateway relays. */
 export function rewriteOpening(
   bytes: Buffer,
   answer: JsonObject,
@@ -139,6 +154,7 @@ export function rewriteOpening(
   const patches: Patch[] = id ? [{ span: id, text: to.clientId }] : []
   if (!isObject(result)) return applyPatches(bytes, patches)
   const version = spanAt(bytes, ['result', 'protocolVersion'])
-  if (version && to.version !== undefined) patches.push({ span: version, text: JSON.stringify(to.version) })
+  if (version && to.version !== undefined && isOlder(to.version, result.protocolVersion))
+    patches.push({ span: version, text: JSON.stringify(to.version) })
   return applyPatches(bytes, [...patches, ...capabilityPatches(bytes, result)])
 }

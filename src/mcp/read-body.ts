@@ -1,41 +1,46 @@
 import type { IncomingMessage } from 'node:http'
 import { GatewayError } from '../foundation/errors.ts'
 
-const lateAfterMs = 30_000
+const jsonType = /^application\/json\s*(?:;|$)/i
 
-/** The whole body of a request, at most `limit` bytes and 30 seconds. Throws `http.*`. */
-export function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
-  const type = request.headers['content-type']
-  if (type === undefined || !/^application\/json\s*(;|$)/i.test(type))
-    throw new GatewayError('http.bad_content_type')
-  if (request.headers['content-encoding'] !== undefined) {
+function checkHead({ headers }: IncomingMessage, limit: number): void {
+  if (!jsonType.test(headers['content-type'] ?? '')) throw new GatewayError('http.bad_content_type')
+  if (headers['content-encoding'] !== undefined) {
     throw new GatewayError('http.bad_content_type', {
       why: 'Compressed bodies are not taken.',
       fix: 'Send the body without Content-Encoding.',
     })
   }
-  if (Number(request.headers['content-length'] ?? 0) > limit)
-    throw new GatewayError('http.body_too_large', { why: `The limit is ${limit} bytes.` })
+  if (Number(headers['content-length'] ?? 0) > limit) throw tooLarge(limit)
+}
+
+function tooLarge(limit: number): GatewayError {
+  return new GatewayError('http.body_too_large', { why: `The limit is ${limit} bytes.` })
+}
+
+/** The whole body of a request, at most `limit` bytes; how long it may take is the listener's to say. Throws `http.*`. */
+export function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
+  checkHead(request, limit)
   return new Promise((done, refused) => {
-    const parts: Buffer[] = []
+    let body: Buffer | undefined
+    let parts: Buffer[] | undefined
     let size = 0
-    const late = setTimeout(() => stop('The body did not arrive in time.'), lateAfterMs)
-    function stop(why: string): void {
-      clearTimeout(late)
-      request.pause()
-      refused(new GatewayError('http.bad_request', { why }))
-    }
     request.on('data', (part: Buffer) => {
       size += part.length
-      if (size <= limit) return void parts.push(part)
-      clearTimeout(late)
-      request.removeAllListeners('data').resume()
-      refused(new GatewayError('http.body_too_large', { why: `The limit is ${limit} bytes.` }))
+      if (size > limit) {
+        request.removeAllListeners('data').resume()
+        refused(tooLarge(limit))
+      } else if (body === undefined) body = part
+      else {
+        parts ??= [body]
+        parts.push(part)
+      }
     })
-    request.on('end', () => {
-      clearTimeout(late)
-      done(parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts))
-    })
-    request.on('error', () => stop('The connection broke before the body was complete.'))
+    request.on('end', () => done(parts === undefined ? (body ?? Buffer.alloc(0)) : Buffer.concat(parts)))
+    request.on('error', () =>
+      refused(
+        new GatewayError('http.bad_request', { why: 'The connection broke before the body was complete.' }),
+      ),
+    )
   })
 }

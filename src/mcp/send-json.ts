@@ -24,4 +24,12 @@ export function sendJson(
 export function endWith(response: ServerResponse, body: Buffer): void {
   if (body.length > joinedBytes) response.end(body)
   else response.end(body.toString('latin1'), 'latin1')
+  watchReading(response)
+}
+
+const unreadMilliseconds = 30_000
+
+/** Where something waits to be read: cuts a client off that takes none of it for so long. Node puts that off with every byte taken. */
+export function watchReading(response: ServerResponse): void {
+  if (response.writableLength > 0) response.setTimeout(unreadMilliseconds)
 }

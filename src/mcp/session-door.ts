@@ -1,17 +1,17 @@
 /** The session era: initialize, requests, notifications, responses, the GET stream and DELETE. */
 import { fail, GatewayError } from '../foundation/errors.ts'
-import { applyPatches, isObject, spanAt } from '../foundation/json.ts'
-import { nextUpstreamId } from '../upstreams/index.ts'
+import { applyPatches, spanAt } from '../foundation/json.ts'
+import { type Equipped, errorCode, nextUpstreamId } from '../upstreams/index.ts'
+import { answerError, answerOk } from './answer-error.ts'
 import type { Incoming } from './classify.ts'
-import { clear, mayUse } from './clear.ts'
+import { clear, mayHear, mayUse } from './clear.ts'
 import { Follow } from './follow.ts'
-import { prepare } from './forward.ts'
+import { prepare, send } from './forward.ts'
 import { relayedCapabilities, rewriteOpening } from './lists.ts'
 import { clientNotifications, type MethodRow, methods } from './methods.ts'
 import { sendJson } from './send-json.ts'
-import { newSessionId, type Session, type Sessions } from './sessions.ts'
+import { keepReply, newSessionId, type Session, type Sessions } from './sessions.ts'
 import type { StatelessParts, Visit } from './stateless.ts'
-import { eraOf } from './versions.ts'
 
 export type SessionParts = StatelessParts & { readonly sessions: Sessions }
 
@@ -43,13 +43,11 @@ function sessionOf(parts: SessionParts, { exchange, principal, upstream }: Visit
 }
 
 function accepted({ exchange }: Visit): void {
-  exchange.record('ok', null, failure => {
-    exchange.response.writeHead(failure ? 503 : 202).end()
-  })
+  answerOk(exchange, () => void exchange.response.writeHead(202).end())
 }
 
 async function initialize(parts: SessionParts, visit: Visit, incoming: SessionRequest): Promise<void> {
-  const { exchange, principal, upstream, bytes } = visit
+  const { exchange, principal, upstream } = visit
   const { params } = incoming
   if (typeof params.protocolVersion !== 'string')
     fail('mcp.invalid_params', { why: 'The parameter protocolVersion must be a string.' })
@@ -60,7 +58,21 @@ async function initialize(parts: SessionParts, visit: Visit, incoming: SessionRe
       why: 'This server speaks only revision 2026-07-28, which has no initialize.',
     })
   }
-  parts.sessions.checkRoom(principal)
+  const free = parts.sessions.reserve(principal)
+  try {
+    await open(parts, visit, incoming, equipped)
+  } finally {
+    free()
+  }
+}
+
+async function open(
+  parts: SessionParts,
+  visit: Visit,
+  { params }: SessionRequest,
+  equipped: Equipped,
+): Promise<void> {
+  const { exchange, principal, upstream, bytes } = visit
   const id = newSessionId()
   const upstreamId = nextUpstreamId()
   exchange.upstreamStarted()
@@ -72,20 +84,26 @@ async function initialize(parts: SessionParts, visit: Visit, incoming: SessionRe
     capabilities,
     lost: () => parts.sessions.forget(id),
   })
-  const version =
-    eraOf(params.protocolVersion) === 'session' && upstream.transport.kind === 'stdio'
-      ? params.protocolVersion
-      : undefined
   const answer = rewriteOpening(link.opening.bytes, link.opening.body, {
     clientId: exchange.clientId,
-    version,
+    version: upstream.transport.kind === 'stdio' ? String(params.protocolVersion) : undefined,
   })
-  const error = isObject(link.opening.body.error) ? String(link.opening.body.error.code) : null
-  if (error === null) parts.sessions.add(principal, upstream, link, id)
+  const { error } = link.opening.body
+  // Nobody will ever name a session whose id did not arrive.
+  if (error !== undefined || exchange.response.destroyed) await link.close()
+  if (exchange.response.destroyed) return exchange.record('cancelled', null, () => undefined)
   exchange.bytesOut = answer.length
-  exchange.record(error === null ? 'ok' : 'error', error, failure => {
-    if (failure) return void exchange.response.destroy()
-    sendJson(exchange.response, 200, answer, error === null ? ['mcp-session-id', id] : [])
+  if (error !== undefined) {
+    return exchange.record('error', errorCode(error), failure => {
+      if (failure) answerError(exchange, new GatewayError('audit.unavailable'))
+      else sendJson(exchange.response, 200, answer)
+    })
+  }
+  parts.sessions.add(principal, upstream, link, id)
+  exchange.record('ok', null, failure => {
+    if (failure === undefined) return sendJson(exchange.response, 200, answer, ['mcp-session-id', id])
+    void parts.sessions.end(id)
+    answerError(exchange, new GatewayError('audit.unavailable'))
   })
 }
 
@@ -109,13 +127,13 @@ async function notify(
 }
 
 function cancel(session: Session, params: { readonly [key: string]: unknown }): void {
-  const pending = session.pending.get(JSON.stringify(params.requestId))
-  if (pending === undefined) return
+  const reply = session.pending.get(JSON.stringify(params.requestId))
+  if (reply === undefined) return
   session.link.cancel(
-    pending.upstreamId,
+    reply.upstreamId,
     typeof params.reason === 'string' ? params.reason.slice(0, 1000) : undefined,
   )
-  pending.reply.stop(new GatewayError('mcp.cancelled', { why: 'The client cancelled it.' }))
+  reply.stop(new GatewayError('mcp.cancelled', { why: 'The client cancelled it.' }))
 }
 
 async function request(
@@ -144,28 +162,25 @@ async function request(
       mirrored: [],
       ended: () => {
         session.pending.delete(key)
-        parts.streams.remove(stream)
+        parts.streams.remove(reply)
       },
+      forgotten: () => void session.replies.delete(reply.upstreamId),
     },
   )
-  const stream = {
-    exchange,
-    beat: () => reply.beat(),
-    end: () => reply.stop(new GatewayError('mcp.cancelled', { why: 'The gateway ended the stream.' })),
-  }
-  session.pending.set(key, { upstreamId: outgoing.upstreamId, reply })
-  parts.streams.add(stream)
-  session.link.request(outgoing)
+  session.pending.set(key, reply)
+  keepReply(session, reply)
+  parts.streams.add(reply)
+  send(session.link, outgoing, reply)
 }
 
 function pong({ exchange }: Visit): void {
   const body = Buffer.from(`{"jsonrpc":"2.0","id":${exchange.clientId},"result":{}}`)
   exchange.bytesOut = body.length
-  exchange.record('ok', null, failure => {
-    if (failure) return void exchange.response.destroy()
-    sendJson(exchange.response, 200, body)
-  })
+  answerOk(exchange, () => sendJson(exchange.response, 200, body))
 }
+
+/** More streams of one session than this are no client's, and each holds a connection to the server. */
+const maxStreams = 16
 
 /** GET: the stream of what the server says unasked. */
 export function follow(parts: SessionParts, visit: Omit<Visit, 'bytes'>): void {
@@ -178,13 +193,20 @@ export function follow(parts: SessionParts, visit: Omit<Visit, 'bytes'>): void {
   ) {
     fail('http.bad_request', { why: 'Last-Event-ID is not plain text.' })
   }
+  if (session.streams.size >= maxStreams)
+    fail('mcp.too_many_sessions', { why: 'This session has too many open streams.' })
   const stream = new Follow(exchange, {
     listChanged: () => parts.listChanged(visit.upstream.id),
+    mayHear: method => mayHear(parts.access, exchange.principal ?? visit.principal, visit.upstream, method),
+    reply: upstreamId => session.replies.get(upstreamId),
     used: () => parts.sessions.touch(session),
-    ended: () => parts.streams.remove(stream),
+    ended: () => {
+      session.streams.delete(stream)
+      parts.streams.remove(stream)
+    },
   })
-  exchange.record('ok', null, failure => {
-    if (failure) return void exchange.response.destroy()
+  session.streams.add(stream)
+  answerOk(exchange, () => {
     parts.streams.add(stream)
     stream.open(to => session.link.listen(to, lastEventId))
   })
@@ -194,7 +216,5 @@ export function follow(parts: SessionParts, visit: Omit<Visit, 'bytes'>): void {
 export async function endSession(parts: SessionParts, visit: Omit<Visit, 'bytes'>): Promise<void> {
   const session = sessionOf(parts, { ...visit, bytes: Buffer.alloc(0) })
   await parts.sessions.end(session.id)
-  visit.exchange.record('ok', null, () => {
-    visit.exchange.response.writeHead(200, { 'content-length': 0 }).end()
-  })
+  answerOk(visit.exchange, () => void visit.exchange.response.writeHead(200, { 'content-length': 0 }).end())
 }

@@ -4,10 +4,10 @@ import { fail, GatewayError } from '../foundation/errors.ts'
 import { applyPatches, isObject, type JsonObject, spanAt } from '../foundation/json.ts'
 import type { Principal } from '../identity/index.ts'
 import type { Connections, Upstream } from '../upstreams/index.ts'
-import { checkMirrored, type Incoming } from './classify.ts'
+import { checkMirrored, checkMirroredArguments, type Incoming } from './classify.ts'
 import { type ClearParts, clear, mayDo } from './clear.ts'
 import type { Exchange } from './exchange.ts'
-import { type ForwardParts, prepare } from './forward.ts'
+import { type ForwardParts, prepare, send } from './forward.ts'
 import { methods } from './methods.ts'
 import type { Streams } from './streams.ts'
 
@@ -41,6 +41,7 @@ export async function serveStateless(
   }
   checkMirrored(exchange.request.headers, method, mirroredName(row.subject, params))
   const equipped = await clear(parts, exchange, { row, params, upstream, principal })
+  if (row.action === 'tool.call') checkArguments(parts, visit, params)
   const eras = parts.catalogue.eras(upstream.id) ?? (await parts.catalogue.learnEras(upstream))
   if (!eras.includes('stateless')) {
     throw new GatewayError('mcp.era_unsupported', {
@@ -54,15 +55,10 @@ export async function serveStateless(
   const { outgoing, reply } = prepare(parts, cleared, {
     mirrored: mirroredHeaders(exchange.request.headers),
     ...(isListen ? { body: allowedListen(parts, visit, params) } : {}),
-    ended: () => parts.streams.remove(stream),
+    ended: () => parts.streams.remove(reply),
   })
-  const stream = {
-    exchange,
-    beat: () => reply.beat(),
-    end: () => reply.stop(new GatewayError('mcp.cancelled', { why: 'The gateway ended the stream.' })),
-  }
-  parts.streams.add(stream)
-  link.request(outgoing)
+  parts.streams.add(reply)
+  send(link, outgoing, reply)
 }
 
 // The name that Mcp-Name mirrors; completion has a subject but no mirrored name.
@@ -72,6 +68,17 @@ function mirroredName(subject: 'name' | 'uri' | 'ref' | undefined, params: JsonO
   if (typeof value !== 'string')
     fail('mcp.invalid_params', { why: `The parameter ${subject} is missing or not a string.` })
   return value
+}
+
+// Only now, because it shows that there is such a tool.
+function checkArguments(
+  { catalogue }: StatelessParts,
+  { exchange, upstream }: Visit,
+  params: JsonObject,
+): void {
+  const mirrored = catalogue.tool(upstream.id, String(params.name))?.mirrored
+  if (mirrored === undefined || mirrored === 'invalid') return
+  checkMirroredArguments(exchange.request.headers, params.arguments, mirrored)
 }
 
 const mirrored = ['mcp-protocol-version', 'mcp-method', 'mcp-name']

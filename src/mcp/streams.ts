@@ -1,8 +1,11 @@
+import type { Clock } from '../foundation/clock.ts'
 import type { Exchange } from './exchange.ts'
 
 /** A stream that stays open: it must stay allowed, and it must look alive. */
 export type OpenStream = {
   readonly exchange: Exchange
+  /** It stays open as long as its client likes; others end by themselves. */
+  readonly isLasting: boolean
   /** Writes a comment, so that nothing between here and the client takes it for dead. */
   beat(): void
   /** Ends it with what the protocol has for that. */
@@ -13,34 +16,59 @@ export type Streams = {
   add(stream: OpenStream): void
   remove(stream: OpenStream): void
   count(): number
-  /** Ends every stream whose caller may no longer have it. */
-  recheck(isAllowed: (exchange: Exchange) => Promise<boolean>): Promise<void>
-  endAll(): void
+  /** Ends every stream whose caller may no longer have it. Call whenever rights may have changed. */
+  recheck(): void
+  /** Ends every stream that would not end by itself. */
+  endLasting(): void
+  /** Ends every stream. */
   close(): void
 }
 
-const beatMilliseconds = 15_000
+export type StreamsParts = {
+  readonly clock: Clock
+  isAllowed(exchange: Exchange): Promise<boolean>
+  /** A stream that could not be checked; it stays open until the next change. */
+  unchecked(error: unknown): void
+}
 
-export function openStreams(): Streams {
+const beatMilliseconds = 15_000
+/** Tokens expire without a word, so every few beats all are asked for. */
+const beatsBetweenChecks = 4
+
+export function openStreams({ clock, isAllowed, unchecked }: StreamsParts): Streams {
   const open = new Set<OpenStream>()
+  let checkedAt = Number.NEGATIVE_INFINITY
+  let beats = 0
   const timer = setInterval(() => {
     for (const stream of open) stream.beat()
+    if (++beats % beatsBetweenChecks === 0) void checkAll()
   }, beatMilliseconds)
   timer.unref()
-  const endAll = () => {
-    for (const stream of [...open]) stream.end()
+  async function check(stream: OpenStream): Promise<void> {
+    if (!(await isAllowed(stream.exchange)) && open.has(stream)) stream.end()
+  }
+  // One after the other, because each asks the store.
+  async function checkAll(): Promise<void> {
+    for (const stream of [...open]) await check(stream).catch(unchecked)
   }
   return {
-    add: stream => void open.add(stream),
+    add(stream) {
+      open.add(stream)
+      // Its caller was let in before the last change, and only now is it here to be found.
+      if (stream.exchange.at <= checkedAt) check(stream).catch(unchecked)
+    },
     remove: stream => void open.delete(stream),
     count: () => open.size,
-    async recheck(isAllowed) {
-      for (const stream of [...open]) if (!(await isAllowed(stream.exchange))) stream.end()
+    recheck() {
+      checkedAt = clock.now()
+      void checkAll()
     },
-    endAll,
+    endLasting() {
+      for (const stream of [...open]) if (stream.isLasting) stream.end()
+    },
     close() {
       clearInterval(timer)
-      endAll()
+      for (const stream of [...open]) stream.end()
     },
   }
 }

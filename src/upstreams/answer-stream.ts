@@ -4,8 +4,9 @@ import type { AnswerSummary } from './sink.ts'
 const quote = 0x22
 const maxDepth = 64
 const maxCapture = 256
+const ownScope = Buffer.from('"private"')
 
-type Capture = 'id' | 'isError' | 'resultType' | 'code' | undefined
+type Capture = 'id' | 'isError' | 'resultType' | 'cacheScope' | 'code' | undefined
 
 function slashesBefore(chunk: Buffer, end: number, from: number): number {
   let count = 0
@@ -20,6 +21,9 @@ function slashesBefore(chunk: Buffer, end: number, from: number): number {
 export class AnswerStream {
   readonly #expectedId: string
   readonly #clientId: Buffer
+  readonly #isPrivate: boolean
+  /** What stands in the place of the value that is being captured. */
+  #replacement: Buffer | undefined
   #depth = 0
   #inString = false
   #escaped = false
@@ -37,9 +41,11 @@ export class AnswerStream {
   #code = ''
   #bytes = 0
 
-  constructor(upstreamId: number, clientId: string) {
+  /** `isPrivate`: whatever the upstream says of sharing the result (`cacheScope`), it says private. */
+  constructor(upstreamId: number, clientId: string, isPrivate = false) {
     this.#expectedId = String(upstreamId)
     this.#clientId = Buffer.from(clientId)
+    this.#isPrivate = isPrivate
   }
 
   /** The bytes to pass on for this chunk. Throws `upstream.bad_answer`. */
@@ -48,18 +54,18 @@ export class AnswerStream {
     let from = 0
     let i = 0
     while (i < chunk.length) {
-      const wasId = this.#capture === 'id'
+      const before = this.#replacement
       const next = this.#inString ? this.#string(chunk, i) : this.#structure(chunk, i)
-      if (!wasId && this.#capture === 'id') {
+      if (before === undefined && this.#replacement !== undefined) {
         out.push(chunk.subarray(from, next))
         from = next
-      } else if (wasId && this.#capture !== 'id') {
-        out.push(this.#clientId)
+      } else if (before !== undefined && this.#replacement === undefined) {
+        out.push(before)
         from = i
-      } else if (wasId) from = next
+      } else if (before !== undefined) from = next
       i = next
     }
-    if (from < chunk.length && this.#capture !== 'id') out.push(chunk.subarray(from))
+    if (from < chunk.length && this.#replacement === undefined) out.push(chunk.subarray(from))
     this.#bytes += chunk.length
     return out
   }
@@ -70,7 +76,7 @@ export class AnswerStream {
     if (!this.#sawId || this.#sawResult === this.#sawError)
       throw badAnswer('The answer is not a JSON-RPC response to this request.')
     return {
-      error: this.#sawError ? this.#code || 'unknown' : null,
+      error: this.#sawError ? this.#code || 'no code' : null,
       isError: this.#isError,
       resultType: this.#resultType,
       bytes: this.#bytes,
@@ -152,18 +158,21 @@ export class AnswerStream {
     this.#expectKey = false
     if (this.#depth === 1) {
       this.#topKey = this.#key
-      if (this.#key === 'id') this.#begin('id')
+      if (this.#key === 'id') this.#begin('id', this.#clientId)
       else if (this.#key === 'result') this.#sawResult = true
       else if (this.#key === 'error') this.#sawError = true
     } else if (this.#depth === 2) {
       if (this.#topKey === 'error' && this.#key === 'code') this.#begin('code')
       else if (this.#topKey === 'result' && this.#key === 'isError') this.#begin('isError')
       else if (this.#topKey === 'result' && this.#key === 'resultType') this.#begin('resultType')
+      else if (this.#isPrivate && this.#topKey === 'result' && this.#key === 'cacheScope')
+        this.#begin('cacheScope', ownScope)
     }
   }
 
-  #begin(what: Capture): void {
+  #begin(what: Capture, replacement?: Buffer): void {
     this.#capture = what
+    this.#replacement = replacement
     this.#captured = ''
   }
 
@@ -187,9 +196,10 @@ export class AnswerStream {
         this.#resultType = text.replaceAll('"', '')
         break
       case 'code':
-        this.#code = text
+        this.#code = /^-?\d{1,15}$/.test(text) ? text : ''
         break
     }
     this.#capture = undefined
+    this.#replacement = undefined
   }
 }

@@ -7,6 +7,7 @@ import type { Log } from '../foundation/log.ts'
 import { readFacts, readItems, type ServerFacts, storeReading } from './catalogue-table.ts'
 import type { Connections } from './connections.ts'
 import type { Equipped } from './equipped.ts'
+import { type MirroredArgument, mirroredArguments } from './mirrored-arguments.ts'
 import { findEras, openOwnClient } from './own-client.ts'
 import { type CatalogueItem, type CatalogueLimits, readCatalogue } from './read-catalogue.ts'
 import type { Register } from './register.ts'
@@ -15,6 +16,8 @@ import type { Era, Upstream } from './upstream.ts'
 export type ToolFacts = {
   /** As the server claims it; what is claimed for a tool is shown, and grants of `readOnly` follow it. */
   readonly readOnly: boolean
+  /** Which arguments are mirrored into headers; `invalid` when its schema says so wrongly. */
+  readonly mirrored: readonly MirroredArgument[] | 'invalid'
 }
 
 export type Synced = { readonly facts: ServerFacts; readonly items: readonly CatalogueItem[] }
@@ -34,7 +37,10 @@ export type CatalogueParts = {
 type Known = {
   facts: ServerFacts | undefined
   items: readonly CatalogueItem[]
-  tools: Map<string, ToolFacts>
+  /** Tools of the gateway's own reading. */
+  tools: ReadonlyMap<string, ToolFacts>
+  /** Tools that were seen since, in lists on their way to clients; they are newer. */
+  readonly observed: Map<string, ToolFacts>
   syncing: Promise<Synced> | undefined
   triedAt: number
 }
@@ -45,7 +51,10 @@ const restMilliseconds = 2000
 
 function toolFacts(definition: unknown): ToolFacts {
   const annotations = isObject(definition) && isObject(definition.annotations) ? definition.annotations : {}
-  return { readOnly: annotations.readOnlyHint === true }
+  return {
+    readOnly: annotations.readOnlyHint === true,
+    mirrored: mirroredArguments(isObject(definition) ? definition.inputSchema : undefined),
+  }
 }
 
 function toolsOf(items: readonly CatalogueItem[]): Map<string, ToolFacts> {
@@ -57,6 +66,7 @@ const unread = (): Known => ({
   facts: undefined,
   items: [],
   tools: new Map(),
+  observed: new Map(),
   syncing: undefined,
   triedAt: Number.NEGATIVE_INFINITY,
 })
@@ -94,24 +104,32 @@ export class Catalogue {
 
   /** What is known of a tool, at once. */
   tool(serverId: string, name: string): ToolFacts | undefined {
-    return this.#servers.get(serverId)?.tools.get(name)
+    const known = this.#servers.get(serverId)
+    return known?.observed.get(name) ?? known?.tools.get(name)
   }
 
   /** A tool nobody has heard of: reads the catalogue again, unless that was just done. Undefined when there is no such tool. */
   async surprise(upstream: Upstream, name: string): Promise<ToolFacts | undefined> {
     const known = this.#of(upstream.id)
     if (known.syncing) await known.syncing
-    else if (this.#isRested(known)) await this.sync(upstream)
+    // A server that was never read is asked every time: its trouble is the answer, not that the tool is unknown.
+    else if (known.facts === undefined || this.#isRested(known)) await this.sync(upstream)
     return this.tool(upstream.id, name)
   }
 
-  /** Tools seen in a list on its way to a client: some servers show more to some. */
+  /** Tools seen in a list on its way to a client: some servers show more to some, and what is seen last is what holds. */
   observe(serverId: string, tools: unknown): void {
     if (!Array.isArray(tools)) return
-    const known = this.#of(serverId)
+    const { observed } = this.#of(serverId)
     for (const tool of tools) {
-      if (!isObject(tool) || typeof tool.name !== 'string' || known.tools.has(tool.name)) continue
-      if (known.tools.size < this.#parts.limits.catalogueItems) known.tools.set(tool.name, toolFacts(tool))
+      if (!isObject(tool) || typeof tool.name !== 'string') continue
+      observed.delete(tool.name)
+      observed.set(tool.name, toolFacts(tool))
+    }
+    // The oldest go first.
+    for (const name of observed.keys()) {
+      if (observed.size <= this.#parts.limits.catalogueItems) return
+      observed.delete(name)
     }
   }
 
@@ -183,8 +201,10 @@ export class Catalogue {
       }
       known.facts = facts
       known.items = items
-      known.tools = new Map([...known.tools, ...toolsOf(items)])
-      await storeReading(database, facts, items)
+      known.tools = toolsOf(items)
+      for (const name of known.tools.keys()) known.observed.delete(name)
+      // A server that was changed meanwhile is being read anew, and that is what is to be kept.
+      if (this.#servers.get(upstream.id) === known) await storeReading(database, facts, items)
       return { facts, items }
     } finally {
       await client.close()

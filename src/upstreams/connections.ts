@@ -57,7 +57,8 @@ export class Connections {
   /** The way to an upstream in the stateless era. A promise only where a process must be started. */
   stateless(to: Equipped): StatelessLink | Promise<StatelessLink> {
     const { transport } = to.upstream
-    if (transport.kind === 'stdio') return this.#server(to, transport, { era: 'stateless' }).openStateless(to.principalId)
+    if (transport.kind === 'stdio')
+      return this.#server(to, transport, { era: 'stateless' }).openStateless(to.principalId)
     if (transport.kind === 'sse') {
       throw new GatewayError('mcp.era_unsupported', {
         why: 'HTTP+SSE servers speak only revisions with sessions.',
@@ -113,6 +114,11 @@ export class Connections {
     }
   }
 
+  #forget(key: string, server: StdioServer): void {
+    if (this.#servers.get(key) === server) this.#servers.delete(key)
+    void server.close()
+  }
+
   #wire(upstream: Upstream, transport: HttpTransport): Wire {
     const known = this.#wires.get(upstream.id)
     if (known?.version === upstream.version) return known.wire
@@ -148,6 +154,7 @@ export class Connections {
       limits,
       deadlines: this.#deadlines,
       listChanged: () => this.#listChanged(to.upstream.id),
+      idled: () => this.#forget(key, server),
     })
     this.#servers.set(key, server)
     return server

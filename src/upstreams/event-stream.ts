@@ -98,13 +98,14 @@ export class EventStream {
     const data = fieldValue(line, 'data')
     if (data !== undefined) {
       this.#data.push(data)
-      this.#dataBytes += data.length
+      // One more for its end, so that empty lines count too.
+      this.#dataBytes += data.length + 1
       if (this.#dataBytes > this.#maximum) throw badAnswer('A message of the event stream is too long.')
       return
     }
     this.#event = fieldValue(line, 'event')?.toString() ?? this.#event
-    this.#id = fieldValue(line, 'id')?.toString() ?? this.#id
-    this.#retry = fieldValue(line, 'retry')?.toString() ?? this.#retry
+    this.#id = matching(fieldValue(line, 'id'), plainId) ?? this.#id
+    this.#retry = matching(fieldValue(line, 'retry'), digits) ?? this.#retry
   }
 
   #dispatch(): void {
@@ -124,6 +125,15 @@ export class EventStream {
     this.#id = undefined
     this.#retry = undefined
   }
+}
+
+// An id that could not come back in a Last-Event-ID header is of no use to anybody.
+const plainId = /^[\x20-\x7e]{0,512}$/
+const digits = /^\d{1,9}$/
+
+function matching(value: Buffer | undefined, pattern: RegExp): string | undefined {
+  const text = value?.toString('latin1')
+  return text !== undefined && pattern.test(text) ? text : undefined
 }
 
 function lineEnd(chunk: Buffer, from: number): number {

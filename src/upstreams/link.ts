@@ -18,6 +18,8 @@ export type Outgoing = {
 export type Unsolicited = {
   message(bytes: Buffer, message: JsonObject, eventId?: string): void
   priming(eventId: string | undefined, retry: string | undefined): void
+  /** The answer to a request whose own stream was cut, still with the gateway's id for it. */
+  answer(bytes: Buffer, answer: JsonObject, eventId?: string): void
   /** The upstream ended the stream; the client may open another. */
   ended(): void
 }

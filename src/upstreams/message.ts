@@ -48,6 +48,12 @@ export function readdress(bytes: Buffer, upstreamId: number, clientId: string): 
   return span === undefined ? bytes : applyPatches(bytes, [{ span, text: clientId }])
 }
 
+/** The code of a JSON-RPC error as text; a server may have put anything there. */
+export function errorCode(error: unknown): string {
+  const code = isObject(error) ? error.code : undefined
+  return Number.isSafeInteger(code) ? String(code) : 'no code'
+}
+
 /** What to tell a client whose upstream answered with something else than MCP. */
 export function badAnswer(why: string): GatewayError {
   return new GatewayError('upstream.bad_answer', { why })

@@ -5,7 +5,7 @@ import { type Collected, collect } from './collect.ts'
 import type { Connections } from './connections.ts'
 import type { Equipped } from './equipped.ts'
 import type { Outgoing, SessionLink } from './link.ts'
-import { badAnswer, nextUpstreamId } from './message.ts'
+import { badAnswer, errorCode, nextUpstreamId } from './message.ts'
 import type { Flight, Sink } from './sink.ts'
 import type { Era } from './upstream.ts'
 
@@ -65,8 +65,7 @@ async function within<T>(seconds: number, work: Promise<T>, giveUp: () => void):
 
 function resultOf({ body }: Collected): JsonObject {
   if (isObject(body.result)) return body.result
-  const code = isObject(body.error) ? String(body.error.code) : 'no result'
-  throw badAnswer(`It answered with an error (${code}).`)
+  throw badAnswer(`It answered with an error (${errorCode(body.error)}).`)
 }
 
 // Codes that only servers of the stateless era use: it speaks the era, whatever it says about this request.
@@ -122,15 +121,25 @@ async function openSession(connections: Connections, to: Equipped, seconds: numb
     await link.close()
     fail('mcp.era_unsupported', { why: 'It does not answer initialize.' })
   }
-  await link.notify(
-    'notifications/initialized',
-    Buffer.from('{"jsonrpc":"2.0","method":"notifications/initialized"}'),
-  )
   return {
     era: 'session',
-    greeting: resultOf(link.opening),
+    greeting: await greet(link),
     ask: async (method, askParams) => checked(await askSession(link, seconds, method, askParams)),
     close: () => link.close(),
+  }
+}
+
+async function greet(link: SessionLink): Promise<JsonObject> {
+  try {
+    const greeting = resultOf(link.opening)
+    await link.notify(
+      'notifications/initialized',
+      Buffer.from('{"jsonrpc":"2.0","method":"notifications/initialized"}'),
+    )
+    return greeting
+  } catch (error) {
+    await link.close()
+    throw error
   }
 }
 

@@ -41,14 +41,18 @@ const lists: readonly List[] = [
   { kind: 'prompt', method: 'prompts/list', key: 'prompts', capability: 'prompts', name: 'name' },
 ]
 
+/** No page is asked for after this time, however many there are: callers may be waiting. */
+const mostSeconds = 15
+
 /** Walks every list the upstream says it has, within the limits. Throws `upstream.*` when its tools cannot be read. */
 export async function readCatalogue(client: OwnClient, limits: CatalogueLimits): Promise<Reading> {
   const capabilities = isObject(client.greeting.capabilities) ? client.greeting.capabilities : {}
   const items: CatalogueItem[] = []
   const warnings: string[] = []
+  const until = performance.now() + mostSeconds * 1000
   for (const list of lists) {
     if (capabilities[list.capability] === undefined) continue
-    items.push(...(await readList(client, list, limits, warnings)))
+    items.push(...(await readList(client, list, { ...limits, until }, warnings)))
   }
   return { items, warnings }
 }
@@ -56,7 +60,7 @@ export async function readCatalogue(client: OwnClient, limits: CatalogueLimits):
 async function readList(
   client: OwnClient,
   list: List,
-  limits: CatalogueLimits,
+  limits: CatalogueLimits & { readonly until: number },
   warnings: string[],
 ): Promise<CatalogueItem[]> {
   const found = new Map<string, CatalogueItem>()
@@ -65,6 +69,10 @@ async function readList(
   for (let page = 0; ; page++) {
     if (page >= limits.cataloguePages) {
       warnings.push(`${list.method}: stopped after ${limits.cataloguePages} pages.`)
+      break
+    }
+    if (page > 0 && performance.now() > limits.until) {
+      warnings.push(`${list.method}: stopped after ${mostSeconds} seconds.`)
       break
     }
     const { bytes, body } = await client.ask(list.method, cursor === undefined ? {} : { cursor })

@@ -17,12 +17,14 @@ export type AnswerSummary = {
   readonly bytes: number
 }
 
-/** Where the messages of one upstream request go. Exactly one of `answer`, `finished` and `failed` is called, once, and last. */
+/** Where the messages of one upstream request go. Exactly one of `answer`, `finished`, `failed` and `interrupted` is called, once, and last. */
 export type Sink = {
   /** The id the client gave, as raw JSON; it stands in every answer given to the sink. */
   readonly clientId: string
   /** True: answers come whole, up to limits.messageBytes. False: long ones come in pieces. */
   readonly whole: boolean
+  /** True: the result may be shared with nobody, whatever the upstream says (`cacheScope`). */
+  readonly isPrivate?: boolean
   started(flight: Flight): void
   /** The upstream opened an event stream, before any message of it. */
   streaming(): void
@@ -34,4 +36,6 @@ export type Sink = {
   piece(bytes: Buffer): void
   finished(summary: AnswerSummary): void
   failed(error: GatewayError): void
+  /** The upstream ended the stream and will answer on another, from the last event id. A sink without it takes that for a failure. */
+  interrupted?(): void
 }

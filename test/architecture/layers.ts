@@ -37,20 +37,23 @@ export function areaOf(path: string): string | undefined {
 /** Every package and every door of Node to the outside, with the files that may import it (types are free). */
 export const packages: Readonly<Record<string, readonly string[]>> = {
   // Ways to other machines and other processes: adapter files, and nothing else.
-  pg: ['src/database/postgres.ts'],
+  pg: ['src/database/postgres-pool.ts'],
   'node:child_process': ['src/upstreams/transports/spawn-alone.ts'],
   'node:sqlite': [
     'src/database/sqlite.ts',
+    'src/database/sqlite-append.ts',
     // The operating system's lock on a file, which Node offers through SQLite only.
     'src/audit/lock.ts',
     'src/data-directory.ts',
     'src/cli/backup.ts',
   ],
+  'node:worker_threads': ['src/audit/'],
   'node:http': ['src/listen.ts', 'src/cli/local-fetch.ts'],
   'node:net': [
     'src/foundation/egress.ts',
     'src/foundation/guards.ts',
-    'src/upstreams/transports/',
+    'src/upstreams/transports/open-socket.ts',
+    'src/upstreams/transports/reach.ts',
     'src/data-directory.ts',
     // The demo brings an HTTP server of its own to a free port of this machine.
     'src/cli/demo-http.ts',

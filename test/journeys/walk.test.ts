@@ -3,8 +3,8 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { newToken } from '../../src/identity/token-format.ts'
-import { clientNotifications, type MethodRow, methods } from '../../src/mcp/methods.ts'
+import { newToken } from '../../src/identity/index.ts'
+import { clientNotifications, type MethodRow, methods } from '../../src/mcp/index.ts'
 import { type Api, apiOf, tokenFor } from '../fixtures/api.ts'
 import { type EchoServer, startEcho } from '../fixtures/echo-http.ts'
 import { type Gateway, startGateway } from '../fixtures/gateway.ts'
@@ -385,9 +385,6 @@ describe('the MCP plane', () => {
     }
   })
 })
-
-/** Everything that can be asked of a server which says `erase`, by name. */
-type Seen = { readonly [step: string]: unknown }
 
 async function sees(
   server: string,

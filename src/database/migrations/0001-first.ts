@@ -1,21 +1,12 @@
 import { type Kysely, sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
-import type { Dialect } from './index.ts'
-
-/** A number the database counts up by itself; the one thing the two dialects write differently. */
-const counted = {
-  sqlite: 'integer primary key autoincrement',
-  postgres: 'bigint generated always as identity primary key',
-}
 
 /** The tables of `tables.ts` as first released. `bigint` is an ordinary integer to SQLite. */
-export function first(dialect: Dialect): Migration {
-  const statements = [...instance, ...people, ...groups, ...servers, ...audit(counted[dialect])]
-  return {
-    async up(db: Kysely<unknown>) {
-      for (const statement of statements) await sql.raw(statement).execute(db)
-    },
-  }
+export const first: Migration = {
+  async up(db: Kysely<unknown>) {
+    const statements = [...instance, ...people, ...groups, ...servers, ...audit]
+    for (const statement of statements) await sql.raw(statement).execute(db)
+  },
 }
 
 const instance = [
@@ -132,12 +123,9 @@ const servers = [
   )`,
 ]
 
-const audit = (sequence: string) => [
+const audit = [
   `create table audit_events (
-    sequence ${sequence},
-    id text not null unique,
-    at bigint not null,
-    kind text not null,
+    id text primary key not null,
     principal text,
     target text,
     action text not null,

@@ -9,7 +9,8 @@ export type ChannelSessionParts = {
   /** The gateway shook hands for everybody; the client's own `initialized` is not news to the server. */
   readonly sharedHandshake: boolean
   readonly asksBack: boolean
-  send(body: Buffer): void
+  /** Resolves once it is on its way, so that what follows cannot overtake it. */
+  send(body: Buffer): void | Promise<void>
   lost(): void
   /** After the session has left the channel. */
   left(): void
@@ -51,13 +52,14 @@ class ChannelSession implements SessionLink {
 
   async notify(method: string, body: Buffer): Promise<void> {
     if (this.#parts.sharedHandshake && method === 'notifications/initialized') return
-    if (!this.#parts.asksBack && method === 'notifications/roots/list_changed') return
-    this.#parts.send(body)
+    // Where nobody can be asked, a client's notifications are about nothing the server knows of.
+    if (!this.#parts.asksBack) return
+    await this.#parts.send(body)
   }
 
   async respond(id: string | number, body: Buffer): Promise<boolean> {
     if (!this.#member.asked.delete(id)) return false
-    this.#parts.send(body)
+    await this.#parts.send(body)
     return true
   }
 

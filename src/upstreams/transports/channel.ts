@@ -1,7 +1,7 @@
 import { GatewayError } from '../../foundation/errors.ts'
 import { isObject, type JsonObject } from '../../foundation/json.ts'
 import type { Outgoing, Unsolicited } from '../link.ts'
-import { readdress, readMessage } from '../message.ts'
+import { nextUpstreamId, readdress, readMessage } from '../message.ts'
 import type { Flight } from '../sink.ts'
 import type { Deadline, Deadlines } from './deadlines.ts'
 import type { AnswerLimits } from './http-answer.ts'
@@ -26,6 +26,10 @@ export type ChannelParts = {
   readonly deadlines: Deadlines
   listChanged(): void
 }
+
+/** More than this unanswered by one client is no conversation any more. */
+const maxAsked = 100
+const maxIdLength = 128
 
 class Pending implements Deadline, Flight {
   expiresAt: number
@@ -66,6 +70,7 @@ export class Channel {
   readonly #pending = new Map<number, Pending>()
   readonly #members = new Set<Member>()
   readonly #callers = new Set<string>()
+  #end: GatewayError | undefined
 
   constructor(parts: ChannelParts) {
     this.#parts = parts
@@ -84,14 +89,24 @@ export class Channel {
     this.#members.add(member)
   }
 
+  /** Ends what a session has under way, and what only it had subscribed to. */
   leave(member: Member): void {
-    this.#members.delete(member)
-    for (const pending of this.#pending.values())
-      if (pending.member === member) this.drop(pending, 'The session is over.')
+    if (!this.#members.delete(member)) return
+    for (const pending of [...this.#pending.values()]) {
+      if (pending.member !== member) continue
+      this.drop(pending, 'The session is over.')
+      pending.outgoing.sink.failed(new GatewayError('mcp.cancelled', { why: 'The session is over.' }))
+    }
+    for (const uri of member.subscriptions) if (this.subscribers(uri) === 0) this.#unsubscribe(uri)
   }
 
   request(outgoing: Outgoing, member?: Member): Flight {
     const pending = new Pending(this, outgoing, member, this.#parts.limits)
+    if (this.#end) {
+      member?.lost()
+      outgoing.sink.failed(this.#end)
+      return pending
+    }
     this.#pending.set(outgoing.upstreamId, pending)
     if (!outgoing.endless) this.#parts.deadlines.watch(pending)
     outgoing.sink.started(pending)
@@ -101,10 +116,14 @@ export class Channel {
 
   /** Forgets a request and tells the server that nobody waits for it. */
   drop(pending: Pending, reason: string): void {
-    if (this.#settle(pending)) this.cancel(pending.outgoing.upstreamId, reason)
+    this.cancel(pending.outgoing.upstreamId, reason)
   }
 
+  /** Tells the server that nobody waits for a request of ours any more; nothing when it was answered or cancelled before. */
   cancel(upstreamId: number, reason: string | undefined): void {
+    const pending = this.#pending.get(upstreamId)
+    if (pending === undefined) return
+    this.#settle(pending)
     const params = { requestId: upstreamId, ...(reason === undefined ? {} : { reason }) }
     this.#parts.send(JSON.stringify({ jsonrpc: '2.0', method: 'notifications/cancelled', params }))
   }
@@ -127,6 +146,7 @@ export class Channel {
 
   /** The channel is gone: everything under way fails. */
   ended(error: GatewayError): void {
+    this.#end ??= error
     for (const pending of [...this.#pending.values()]) {
       if (this.#settle(pending)) pending.outgoing.sink.failed(error)
     }
@@ -136,6 +156,12 @@ export class Channel {
       member.unsolicited?.ended()
       member.lost()
     }
+  }
+
+  // Nobody waits for the answer.
+  #unsubscribe(uri: string): void {
+    const request = { jsonrpc: '2.0', id: nextUpstreamId(), method: 'resources/unsubscribe', params: { uri } }
+    this.#parts.send(JSON.stringify(request))
   }
 
   #settle(pending: Pending): boolean {
@@ -186,7 +212,7 @@ export class Channel {
 
   #asked(bytes: Buffer, body: JsonObject, method: string): void {
     const { id } = body
-    if (typeof id !== 'string' && typeof id !== 'number') return
+    if (typeof id !== 'number' && (typeof id !== 'string' || id.length > maxIdLength)) return
     if (method === 'ping') return this.#parts.send(JSON.stringify({ jsonrpc: '2.0', id, result: {} }))
     const pending = this.#parts.asksBack
       ? [...this.#pending.values()].findLast(({ member }) => member !== undefined)
@@ -194,7 +220,8 @@ export class Channel {
     const member =
       pending?.member ??
       (this.#parts.asksBack && this.#members.size === 1 ? [...this.#members][0] : undefined)
-    if (member === undefined || (pending === undefined && member.unsolicited === undefined)) {
+    const isHeard = pending !== undefined || member?.unsolicited !== undefined
+    if (member === undefined || !isHeard || member.asked.size >= maxAsked) {
       const error = {
         code: -32601,
         message: 'Nobody can be asked here: no single client waits for this server.',

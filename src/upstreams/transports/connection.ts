@@ -63,12 +63,13 @@ export class Exchange implements WireFlight, Deadline {
     if (total !== 0) deadlines.watch(this)
   }
 
+  // Once it is over, its socket may be another's.
   pause(): void {
-    this.connection?.socket.pause()
+    if (!this.isOver) this.connection?.socket.pause()
   }
 
   resume(): void {
-    this.connection?.socket.resume()
+    if (!this.isOver) this.connection?.socket.resume()
   }
 
   abort(): void {
@@ -78,7 +79,7 @@ export class Exchange implements WireFlight, Deadline {
   extend(milliseconds: number): void {
     if (this.isOver) return
     this.#deadlines.forget(this)
-    if (milliseconds === 0) return
+    if (milliseconds === 0) return this.connection?.last()
     this.expiresAt = performance.now() + milliseconds
     this.#deadlines.watch(this)
   }
@@ -103,10 +104,26 @@ export class Exchange implements WireFlight, Deadline {
   }
 }
 
+// What one turn of the event loop has for upstreams is written at its end, one write after the other: a server that was
+// woken by the first finds the others there, instead of falling asleep between them.
+let toWrite: Connection[] = []
+
+function writeSoon(connection: Connection): void {
+  if (toWrite.push(connection) === 1) setImmediate(writeAll)
+}
+
+function writeAll(): void {
+  const connections = toWrite
+  toWrite = []
+  for (const connection of connections) connection.write()
+}
+
 export type ConnectionOwner = {
   readonly deadlines: Deadlines
   /** The connection can take another request. */
   idle(connection: Connection): void
+  /** What is under way on it may stay open for ever, so it takes no place among those that come and go. */
+  lasting(connection: Connection): void
   gone(connection: Connection): void
 }
 
@@ -120,6 +137,7 @@ export class Connection implements Deadline {
   readonly #reader: ResponseReader
   #exchange: Exchange | undefined
   #idleFor = idleMilliseconds
+  #isLasting = false
 
   constructor(socket: Socket, owner: ConnectionOwner) {
     this.socket = socket
@@ -143,7 +161,16 @@ export class Connection implements Deadline {
     this.#exchange = exchange
     exchange.connection = this
     this.#reader.expect()
-    this.socket.write(exchange.bytes)
+    writeSoon(this)
+  }
+
+  last(): void {
+    this.#isLasting = true
+    this.#owner.lasting(this)
+  }
+
+  write(): void {
+    if (this.#exchange !== undefined) this.socket.write(this.#exchange.bytes)
   }
 
   destroy(): void {
@@ -178,9 +205,11 @@ export class Connection implements Deadline {
   #end(mayReuse: boolean): void {
     const exchange = this.#exchange
     this.#exchange = undefined
-    if (mayReuse && exchange?.isOver === false && this.#idleFor > 0) {
+    if (mayReuse && !this.#isLasting && exchange?.isOver === false && this.#idleFor > 0) {
       this.expiresAt = performance.now() + this.#idleFor
       this.#owner.deadlines.watch(this)
+      // Whoever paused it has got everything, and will not come back to resume it.
+      if (this.socket.isPaused()) this.socket.resume()
       this.#owner.idle(this)
     } else this.destroy()
     if (exchange?.finish()) {

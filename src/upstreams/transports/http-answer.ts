@@ -1,7 +1,7 @@
 import { GatewayError } from '../../foundation/errors.ts'
 import { AnswerStream } from '../answer-stream.ts'
 import { type EventReader, EventStream, type ServerEvent } from '../event-stream.ts'
-import { badAnswer, type Message, readdress, readMessage } from '../message.ts'
+import { badAnswer, errorCode, type Message, readdress, readMessage } from '../message.ts'
 import type { Sink } from '../sink.ts'
 import type { WireEvents, WireFlight, WireHeaders } from './wire.ts'
 
@@ -39,7 +39,7 @@ export function framingOf(status: number, headers: WireHeaders): 'json' | 'event
   if (status >= 300 && status < 400)
     throw badAnswer('It redirects; redirects are not followed. Register the address it redirects to.')
   if (status >= 500) throw new GatewayError('upstream.unreachable', { why: `It answered ${status}.` })
-  const type = one(headers['content-type'])
+  const type = one(headers['content-type']).toLowerCase()
   if (type.startsWith('application/json')) return 'json'
   if (status === 200 && type.startsWith('text/event-stream')) return 'events'
   throw badAnswer(
@@ -58,6 +58,8 @@ export class HttpAnswer implements WireEvents, EventReader {
   #events: EventStream | undefined
   #long: AnswerStream | undefined
   #answered = false
+  /** The stream named an event to resume from. */
+  #mayResume = false
 
   constructor(to: AnswerFor) {
     this.#to = to
@@ -90,6 +92,10 @@ export class HttpAnswer implements WireEvents, EventReader {
 
   end(): void {
     if (this.#answered) return
+    if (this.#events && this.#mayResume && this.#to.sink.interrupted) {
+      this.#answered = true
+      return this.#to.sink.interrupted()
+    }
     if (this.#events)
       throw new GatewayError('upstream.outcome_unknown', { why: 'It ended the stream without an answer.' })
     if (this.#long) this.#finish()
@@ -103,7 +109,8 @@ export class HttpAnswer implements WireEvents, EventReader {
   }
 
   event(event: ServerEvent): void {
-    if (this.#answered) return
+    if (this.#answered || event.event !== 'message') return
+    if (event.id !== undefined) this.#mayResume = true
     if (event.bytes.length === 0) this.#to.sink.priming(event.id, event.retry)
     else this.#message(event.bytes, event.id)
   }
@@ -131,7 +138,8 @@ export class HttpAnswer implements WireEvents, EventReader {
   }
 
   #begin(parts: readonly Buffer[]): void {
-    this.#long = new AnswerStream(this.#to.upstreamId, this.#to.sink.clientId)
+    const { upstreamId, sink } = this.#to
+    this.#long = new AnswerStream(upstreamId, sink.clientId, sink.isPrivate)
     for (const part of parts) this.#pass(this.#long.push(part))
   }
 
@@ -180,6 +188,5 @@ export class HttpAnswer implements WireEvents, EventReader {
 
 // An error without an id is about the request as a whole: the server could not or would not read it.
 function refusal(error: unknown): GatewayError {
-  const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'no code'
-  return badAnswer(`It refused the request itself (${code}).`)
+  return badAnswer(`It refused the request itself (${errorCode(error)}).`)
 }

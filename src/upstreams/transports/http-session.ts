@@ -1,6 +1,6 @@
 import { GatewayError } from '../../foundation/errors.ts'
 import { type Collected, collect } from '../collect.ts'
-import { type EventReader, EventStream } from '../event-stream.ts'
+import { type EventReader, EventStream, type ServerEvent } from '../event-stream.ts'
 import type { Outgoing, SessionLink, Unsolicited } from '../link.ts'
 import { nextUpstreamId, readMessage } from '../message.ts'
 import type { Flight } from '../sink.ts'
@@ -25,18 +25,29 @@ export async function openHttpSession(
   clientId: string,
 ): Promise<SessionLink> {
   let sessionId: string | undefined
-  const opening = await collect(clientId, sink =>
-    postRequest(parts.wire, parts.headers, initialize, {
-      upstreamId,
-      sink,
-      limits: parts.limits,
-      endless: false,
-      head: (_, headers) => {
-        sessionId = sessionIdOf(headers)
-      },
-    }),
-  )
-  return new HttpSession(parts, opening, sessionId)
+  try {
+    const opening = await collect(clientId, sink =>
+      postRequest(parts.wire, parts.headers, initialize, {
+        upstreamId,
+        sink,
+        limits: parts.limits,
+        endless: false,
+        head: (_, headers) => {
+          sessionId = sessionIdOf(headers)
+        },
+      }),
+    )
+    return new HttpSession(parts, opening, sessionId)
+  } catch (error) {
+    // It may have opened one all the same.
+    if (sessionId !== undefined) void endUpstream(parts, ['mcp-session-id', sessionId])
+    throw error
+  }
+}
+
+// A server may not support DELETE, or be gone; either way there is nothing left to end.
+async function endUpstream({ wire, headers }: HttpSessionParts, more: readonly string[]): Promise<void> {
+  await sendOnly(wire, { method: 'DELETE', headers: [...headers, ...more], body: null }).catch(() => 0)
 }
 
 function negotiatedVersion(opening: Collected): string | undefined {
@@ -51,6 +62,8 @@ function negotiatedVersion(opening: Collected): string | undefined {
 class HttpSession implements SessionLink {
   readonly opening: Collected
   readonly #parts: HttpSessionParts
+  /** What every request of the session carries besides the credentials. */
+  readonly #own: readonly string[]
   readonly #headers: readonly string[]
   readonly #hasSession: boolean
 
@@ -59,11 +72,11 @@ class HttpSession implements SessionLink {
     this.#parts = parts
     const version = negotiatedVersion(opening)
     this.#hasSession = sessionId !== undefined
-    this.#headers = [
-      ...parts.headers,
+    this.#own = [
       ...(sessionId === undefined ? [] : ['mcp-session-id', sessionId]),
       ...(version === undefined ? [] : ['mcp-protocol-version', version]),
     ]
+    this.#headers = [...parts.headers, ...this.#own]
   }
 
   request(outgoing: Outgoing): Flight {
@@ -96,16 +109,16 @@ class HttpSession implements SessionLink {
   listen(to: Unsolicited, lastEventId: string | undefined): Flight {
     const headers = ['accept', 'text/event-stream', ...this.#headers]
     if (lastEventId !== undefined) headers.push('last-event-id', lastEventId)
-    const events = new UnsolicitedStream(to, this.#parts.limits.messageBytes)
+    const events = new UnsolicitedStream(to, this.#parts.limits.messageBytes, {
+      answered: status => this.#noticeLoss(status),
+      opened: () => flight.extend(0),
+    })
     const flight = this.#parts.wire.send({ method: 'GET', headers, body: null, total: 30_000 }, events)
-    events.opened = () => flight.extend(0)
     return flight
   }
 
   async close(): Promise<void> {
-    if (!this.#hasSession) return
-    // A server may not support DELETE, or be gone; either way there is nothing left to end.
-    await sendOnly(this.#parts.wire, { method: 'DELETE', headers: this.#headers, body: null }).catch(() => 0)
+    if (this.#hasSession) await endUpstream(this.#parts, this.#own)
   }
 
   // Some servers say 404 as they should, some 400 without saying which request they mean.
@@ -120,21 +133,25 @@ class HttpSession implements SessionLink {
 
 /** Reads the GET stream. An upstream that has none (405) leaves it open and silent, as the client expects. */
 class UnsolicitedStream implements WireEvents, EventReader {
-  opened: () => void = () => {}
   readonly #to: Unsolicited
   readonly #maximum: number
+  readonly #seen: { answered(status: number): void; opened(): void }
   #events: EventStream | undefined
+  #isSilent = false
 
-  constructor(to: Unsolicited, maximum: number) {
+  constructor(to: Unsolicited, maximum: number, seen: { answered(status: number): void; opened(): void }) {
     this.#to = to
     this.#maximum = maximum
+    this.#seen = seen
   }
 
   head(status: number, headers: WireHeaders): void {
-    this.opened()
-    const type = headers['content-type']
-    if (status === 200 && typeof type === 'string' && type.startsWith('text/event-stream')) {
+    this.#seen.answered(status)
+    const type = headers['content-type']?.toLowerCase()
+    if (status !== 200 || type?.startsWith('text/event-stream') !== true) this.#isSilent = true
+    else {
       this.#events = new EventStream(this, this.#maximum, this.#maximum)
+      this.#seen.opened()
     }
   }
 
@@ -143,18 +160,19 @@ class UnsolicitedStream implements WireEvents, EventReader {
   }
 
   end(): void {
-    if (this.#events) this.#to.ended()
+    this.broken()
   }
 
   broken(): void {
-    if (this.#events) this.#to.ended()
+    if (!this.#isSilent) this.#to.ended()
   }
 
-  event(event: { bytes: Buffer; id: string | undefined; retry: string | undefined }): void {
-    if (event.bytes.length === 0) return this.#to.priming(event.id, event.retry)
-    const message = readMessage(event.bytes)
-    if (message !== undefined && message.kind !== 'answer')
-      this.#to.message(event.bytes, message.body, event.id)
+  event({ event, bytes, id, retry }: ServerEvent): void {
+    if (event !== 'message') return
+    if (bytes.length === 0) return this.#to.priming(id, retry)
+    const message = readMessage(bytes)
+    if (message?.kind === 'answer') this.#to.answer(bytes, message.body, id)
+    else if (message !== undefined) this.#to.message(bytes, message.body, id)
   }
 
   long(): boolean {

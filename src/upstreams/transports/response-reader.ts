@@ -85,8 +85,8 @@ export class ResponseReader {
           this.#state = 'size'
         })
       case 'trailer':
-        return this.#line(bytes, maxHeadBytes, line => {
-          if (line === '') this.#finish(this.#keepAlive)
+        return this.#line(bytes, maxHeadBytes, (line, isAll) => {
+          if (line === '') this.#finish(this.#keepAlive && isAll)
         })
       default:
         return malformed()
@@ -108,11 +108,11 @@ export class ResponseReader {
     if (status < 200) return status === 101 ? malformed() : rest
     this.#keepAlive =
       lines[0]?.startsWith('HTTP/1.1') === true && !/\bclose\b/i.test(headers.connection ?? '')
-    this.#frame(status, headers)
+    this.#frame(status, headers, rest.length === 0)
     return rest
   }
 
-  #frame(status: number, headers: WireHeaders): void {
+  #frame(status: number, headers: WireHeaders, isAll: boolean): void {
     const coding = headers['transfer-encoding']
     const length = headers['content-length']
     if (coding !== undefined && (length !== undefined || coding.toLowerCase() !== 'chunked')) malformed()
@@ -121,7 +121,7 @@ export class ResponseReader {
     this.#left = isBare ? 0 : Number(length ?? 0)
     this.#state = coding !== undefined ? 'size' : length !== undefined || isBare ? 'length' : 'close'
     this.#events.head(status, headers)
-    if (this.#state === 'length' && this.#left === 0) this.#finish(this.#keepAlive)
+    if (this.#state === 'length' && this.#left === 0) this.#finish(this.#keepAlive && isAll)
   }
 
   #body(bytes: Buffer, isPiece: boolean): Buffer | undefined {
@@ -135,15 +135,16 @@ export class ResponseReader {
     return part.length === bytes.length ? undefined : bytes.subarray(part.length)
   }
 
-  #line(bytes: Buffer, limit: number, take: (line: string) => void): Buffer | undefined {
+  #line(bytes: Buffer, limit: number, take: (line: string, isAll: boolean) => void): Buffer | undefined {
     const end = bytes.indexOf(lineEnd)
     if (end > limit || (end < 0 && bytes.length > limit + 1)) malformed()
     if (end < 0) {
       this.#held = bytes
       return undefined
     }
-    take(bytes.toString('latin1', 0, end))
-    return bytes.subarray(end + lineEnd.length)
+    const rest = bytes.subarray(end + lineEnd.length)
+    take(bytes.toString('latin1', 0, end), rest.length === 0)
+    return rest
   }
 
   #size(line: string): void {

@@ -4,13 +4,12 @@ import { collect } from '../collect.ts'
 import { type EventReader, EventStream, type ServerEvent } from '../event-stream.ts'
 import type { SessionLink } from '../link.ts'
 import { badAnswer } from '../message.ts'
-import type { Flight } from '../sink.ts'
 import { Channel } from './channel.ts'
 import { openChannelSession } from './channel-session.ts'
 import type { Deadlines } from './deadlines.ts'
 import { sendOnly } from './http.ts'
 import { type AnswerLimits, framingOf } from './http-answer.ts'
-import type { Wire, WireEvents, WireHeaders } from './wire.ts'
+import type { Wire, WireEvents, WireFlight, WireHeaders } from './wire.ts'
 
 export type SseParts = {
   readonly wire: Wire
@@ -61,7 +60,7 @@ class SseConnection implements WireEvents, EventReader {
   readonly channel: Channel
   readonly opened: Promise<void>
   readonly #parts: SseParts
-  readonly #flight: Flight & { extend(milliseconds: number): void }
+  #flight: WireFlight | undefined
   #ready: () => void = () => {}
   #refuse: (error: Error) => void = () => {}
   #events: EventStream | undefined
@@ -70,7 +69,7 @@ class SseConnection implements WireEvents, EventReader {
   constructor(parts: SseParts) {
     this.#parts = parts
     this.channel = new Channel({
-      send: message => this.post(Buffer.from(message)),
+      send: message => void this.post(Buffer.from(message)),
       asksBack: true,
       limits: parts.limits,
       deadlines: parts.deadlines,
@@ -84,9 +83,10 @@ class SseConnection implements WireEvents, EventReader {
     this.#flight = parts.wire.send({ method: 'GET', headers, body: null, total: 30_000 }, this)
   }
 
-  post(body: Buffer): void {
+  /** Resolves when the server has taken it, or the connection has ended because it did not. */
+  async post(body: Buffer): Promise<void> {
     if (this.#endpoint === undefined) return
-    sendOnly(this.#parts.wire, {
+    return sendOnly(this.#parts.wire, {
       method: 'POST',
       headers: this.#parts.headers,
       body,
@@ -101,7 +101,7 @@ class SseConnection implements WireEvents, EventReader {
   }
 
   close(): void {
-    this.#flight.abort()
+    this.#flight?.abort()
     this.channel.ended(new GatewayError('mcp.cancelled'))
   }
 
@@ -124,7 +124,7 @@ class SseConnection implements WireEvents, EventReader {
 
   event(event: ServerEvent): void {
     if (event.event === 'endpoint') this.#named(event.bytes.toString())
-    else if (event.bytes.length > 0) this.channel.receive(event.bytes)
+    else if (event.event === 'message' && event.bytes.length > 0) this.channel.receive(event.bytes)
   }
 
   long(): boolean {
@@ -141,7 +141,7 @@ class SseConnection implements WireEvents, EventReader {
     if (url?.origin !== new URL(this.#parts.url).origin)
       throw badAnswer('It names an endpoint on another origin.')
     this.#endpoint = url.pathname + url.search
-    this.#flight.extend(0)
+    this.#flight?.extend(0)
     this.#ready()
   }
 
@@ -149,7 +149,7 @@ class SseConnection implements WireEvents, EventReader {
     const reason =
       error instanceof GatewayError ? error : new GatewayError('upstream.unreachable', { cause: error })
     this.#refuse(reason)
-    this.#flight.abort()
+    this.#flight?.abort()
     this.channel.ended(reason)
   }
 }

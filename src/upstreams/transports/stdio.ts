@@ -25,6 +25,8 @@ export type StdioParts = {
   readonly limits: AnswerLimits
   readonly deadlines: Deadlines
   listChanged(): void
+  /** It has stopped for want of use; nothing of it needs to be remembered. */
+  idled(): void
 }
 
 type Running = {
@@ -105,14 +107,19 @@ export class StdioServer {
 
   async #ready(): Promise<Running> {
     this.#touch()
+    this.#checkOpen()
+    if (this.#running) return this.#running
+    await this.#waitForTurn()
+    this.#checkOpen()
+    this.#running ??= this.#start()
+    return this.#running
+  }
+
+  #checkOpen(): void {
     if (this.#closed)
       throw new GatewayError('upstream.process_failed', {
         why: 'The server was changed or removed meanwhile.',
       })
-    if (this.#running) return this.#running
-    await this.#waitForTurn()
-    this.#running ??= this.#start()
-    return this.#running
   }
 
   // A short pause after a crash is waited out, so that the next caller need not notice it; a long one is told.
@@ -183,10 +190,11 @@ export class StdioServer {
 
   #stopIfIdle(): void {
     const running = this.#running
-    if (running === undefined || !running.channel.isIdle) return this.#touch()
+    if (running?.channel.isIdle === false) return this.#touch()
     if (performance.now() - this.#usedAt < this.#parts.idleSeconds * 1000) return
     this.#running = undefined
     // Ends in the `ended` event, which finds it no longer current.
-    void running.process.stop()
+    void running?.process.stop()
+    this.#parts.idled()
   }
 }

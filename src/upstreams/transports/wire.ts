@@ -27,6 +27,9 @@ export type Wire = {
 
 export type WireLimits = { readonly connectSeconds: number; readonly connections: number }
 
+const closed = () =>
+  new GatewayError('upstream.unreachable', { why: 'The server was changed or removed meanwhile.' })
+
 /** Connections to one upstream. Sockets carry no identity of their own. */
 export function openWire(transport: HttpTransport, limits: WireLimits, deadlines: Deadlines): Wire {
   return new SocketWire(transport, limits, deadlines)
@@ -41,6 +44,7 @@ class SocketWire implements Wire, ConnectionOwner {
   readonly #path: string
   readonly #live = new Set<Connection>()
   readonly #idle: Connection[] = []
+  readonly #lasting = new Set<Connection>()
   readonly #waiting: Exchange[] = []
   #connecting = 0
   #isClosed = false
@@ -64,6 +68,7 @@ class SocketWire implements Wire, ConnectionOwner {
     const exchange = new Exchange(this.#bytes(request), events, this.deadlines, request.total)
     const connection = this.#idle.pop()
     if (connection) connection.send(exchange)
+    else if (this.#isClosed) exchange.break(closed())
     else {
       this.#waiting.push(exchange)
       this.#connectMore()
@@ -77,8 +82,15 @@ class SocketWire implements Wire, ConnectionOwner {
     else this.#idle.push(connection)
   }
 
+  lasting(connection: Connection): void {
+    if (!this.#live.has(connection)) return
+    this.#lasting.add(connection)
+    this.#connectMore()
+  }
+
   gone(connection: Connection): void {
     if (!this.#live.delete(connection)) return
+    this.#lasting.delete(connection)
     const at = this.#idle.indexOf(connection)
     if (at >= 0) this.#idle.splice(at, 1)
     this.#connectMore()
@@ -86,7 +98,8 @@ class SocketWire implements Wire, ConnectionOwner {
 
   async close(): Promise<void> {
     this.#isClosed = true
-    for (const exchange of this.#waiting.splice(0)) exchange.break(new Error('closed'))
+    for (const exchange of this.#waiting.splice(0)) exchange.break(closed())
+    this.#idle.length = 0
     for (const connection of [...this.#live]) connection.socket.destroy()
   }
 
@@ -111,9 +124,13 @@ class SocketWire implements Wire, ConnectionOwner {
     }
   }
 
+  // Counted anew each time round, because an attempt may fail at once.
   #connectMore(): void {
-    const wanted = Math.min(this.#waiting.length, this.#limits.connections - this.#live.size)
-    while (this.#connecting < wanted && !this.#isClosed) this.#connect()
+    while (this.#connecting < this.#wanted() && !this.#isClosed) this.#connect()
+  }
+
+  #wanted(): number {
+    return Math.min(this.#waiting.length, this.#limits.connections - this.#live.size + this.#lasting.size)
   }
 
   #connect(): void {
@@ -126,7 +143,8 @@ class SocketWire implements Wire, ConnectionOwner {
         this.#connecting--
         if (socket === undefined || this.#isClosed) {
           socket?.destroy()
-          return void this.#nextWaiting()?.break(error ?? new Error('closed'))
+          this.#nextWaiting()?.break(error ?? closed())
+          return this.#connectMore()
         }
         const connection = new Connection(socket, this)
         this.#live.add(connection)
