@@ -10,18 +10,13 @@ export type Handler = (request: IncomingMessage, response: ServerResponse, over:
 export type Planes = {
   readonly mcp: Handler
   readonly http: Handler
-  /** Told the status of every answer that went out whole. */
+  /** Told the status of every answer of the HTTP plane that went out whole; MCP counts its exchanges itself. */
   answered(status: number): void
 }
 
 /** One handler over both planes: `/mcp` and below is MCP, everything else the HTTP plane. */
 export function dispatch(planes: Planes): Handler {
-  // One listener for all answers, so that a call makes none of its own.
-  function finished(this: ServerResponse): void {
-    planes.answered(this.statusCode)
-  }
   return (request, response, over) => {
-    response.on('finish', finished)
     const target = request.url ?? '/'
     if (!target.startsWith('/')) {
       try {
@@ -32,7 +27,10 @@ export function dispatch(planes: Planes): Handler {
       }
     }
     if (isMcp(request.url ?? '/')) planes.mcp(request, response, over)
-    else planes.http(request, response, over)
+    else {
+      response.on('finish', () => planes.answered(response.statusCode))
+      planes.http(request, response, over)
+    }
   }
 }
 

@@ -47,14 +47,6 @@ export function answerError(exchange: Exchange, error: GatewayError, headers: Er
   })
 }
 
-/** Answers what went well, once that is in the audit; where it cannot be, says so instead. */
-export function answerOk(exchange: Exchange, answer: () => void): void {
-  exchange.record('ok', null, failure => {
-    if (failure === undefined) answer()
-    else answerError(exchange, new GatewayError('audit.unavailable'))
-  })
-}
-
 /** Records an error whose answer has begun already, then ends the stream with it, or cuts the connection where a piece of JSON is out. */
 export function endWithError(
   exchange: Exchange,

@@ -46,10 +46,15 @@ export function classify(body: unknown, headers: IncomingHttpHeaders): Incoming 
       why: `The id must be a string of at most ${maxIdLength} characters or a safe integer.`,
     })
   }
-  const era = eraOfRequest(method, params, headers)
-  if (!('id' in body)) return { kind: 'notification', era, method, params }
+  const meta = metaOf(params)
+  if (!('id' in body)) return { kind: 'notification', era: eraOfNotification(meta, headers), method, params }
   if (!isId(body.id)) fail('mcp.invalid_request')
-  return { kind: 'request', era, id: body.id, method, params }
+  return { kind: 'request', era: eraOfRequest(method, meta, headers), id: body.id, method, params }
+}
+
+function metaOf(params: JsonObject): JsonObject {
+  const meta = params._meta ?? none
+  return isObject(meta) ? meta : fail('mcp.invalid_params', { why: 'The member _meta must be an object.' })
 }
 
 function classifyResponse(body: JsonObject): Incoming {
@@ -59,31 +64,52 @@ function classifyResponse(body: JsonObject): Incoming {
   return { kind: 'response', era: 'session', id: body.id }
 }
 
-function eraOfRequest(
-  method: string,
-  params: JsonObject,
-  headers: IncomingHttpHeaders,
-): 'session' | 'stateless' {
-  const meta = params._meta
-  if (meta !== undefined && !isObject(meta))
-    fail('mcp.invalid_params', { why: 'The member _meta must be an object.' })
-  const claim = meta?.[metaKeys.version]
+type VersionedEra = 'session' | 'stateless'
+
+function namesStateless(header: string | string[] | undefined): boolean {
+  return typeof header === 'string' && looksStateless(header)
+}
+
+function eraOfRequest(method: string, meta: JsonObject, headers: IncomingHttpHeaders): VersionedEra {
   const header = headers['mcp-protocol-version']
+  const claim = meta[metaKeys.version]
+  const isWhole = typeof claim === 'string' && isObject(meta[metaKeys.capabilities])
+  if (method === 'initialize' && !(isWhole && looksStateless(claim))) {
+    if (namesStateless(header))
+      fail('mcp.header_mismatch', { why: 'MCP-Protocol-Version names a revision without initialize.' })
+    return 'session'
+  }
   if (claim === undefined) {
-    if (typeof header === 'string' && looksStateless(header) && method !== 'initialize') {
+    if (namesStateless(header))
       fail('mcp.invalid_params', {
         why: `Requests of this revision carry params._meta["${metaKeys.version}"].`,
       })
-    }
-    if (method !== 'initialize') checkSessionVersion(header)
+    checkSessionVersion(header)
     return 'session'
   }
-  if (typeof claim !== 'string')
-    fail('mcp.invalid_params', { why: `params._meta["${metaKeys.version}"] must be a string.` })
-  checkStatelessVersion(claim, header)
-  if (!isObject(meta?.[metaKeys.capabilities])) {
-    fail('mcp.invalid_params', { why: `params._meta["${metaKeys.capabilities}"] must be an object.` })
+  if (!isWhole) {
+    const [key, type] =
+      typeof claim === 'string' ? [metaKeys.capabilities, 'an object'] : [metaKeys.version, 'a string']
+    fail('mcp.invalid_params', { why: `params._meta["${key}"] must be ${type}.` })
   }
+  if (header === undefined)
+    fail('mcp.header_mismatch', { why: 'The header MCP-Protocol-Version is missing.' })
+  checkStatelessVersion(claim, header)
+  return 'stateless'
+}
+
+// A notification needs no envelope; whichever of header and claim is there names its revision.
+function eraOfNotification(meta: JsonObject, headers: IncomingHttpHeaders): VersionedEra {
+  const header = headers['mcp-protocol-version']
+  const claim = meta[metaKeys.version]
+  if (claim !== undefined && typeof claim !== 'string')
+    fail('mcp.invalid_params', { why: `params._meta["${metaKeys.version}"] must be a string.` })
+  const version = claim ?? (namesStateless(header) ? String(header) : undefined)
+  if (version === undefined) {
+    checkSessionVersion(header)
+    return 'session'
+  }
+  checkStatelessVersion(version, header ?? version)
   return 'stateless'
 }
 
@@ -96,14 +122,9 @@ function checkSessionVersion(header: string | string[] | undefined): void {
   })
 }
 
-function checkStatelessVersion(claim: string, header: string | string[] | undefined): void {
-  if (header !== claim) {
-    const why =
-      header === undefined
-        ? 'The header MCP-Protocol-Version is missing.'
-        : 'MCP-Protocol-Version is not the version in the body.'
-    fail('mcp.header_mismatch', { why })
-  }
+function checkStatelessVersion(claim: string, header: string | string[]): void {
+  if (header !== claim)
+    fail('mcp.header_mismatch', { why: 'MCP-Protocol-Version is not the version in the body.' })
   if (eraOf(claim) !== 'stateless')
     fail('mcp.version_unsupported', { data: { supported: statelessVersions, requested: claim } })
 }

@@ -80,6 +80,19 @@ export async function clear(parts: ClearParts, exchange: Exchange, aim: Aim): Pr
   throw absent(action, subject)
 }
 
+/** A caller of the server who may not list this kind of thing sees an empty list: that it exists at all is not theirs to know. */
+export function mustSeeNothing(
+  { access }: ClearParts,
+  exchange: Exchange,
+  { row, principal, upstream }: Aim,
+): boolean {
+  if (row.list === undefined) return false
+  const decision = access.clear(principal, row.action, targetOf(upstream))
+  if (decision.allowed || !mayUse(access, principal, upstream)) return false
+  exchange.decision = decision
+  return true
+}
+
 async function decideTool({ access, catalogue }: ClearParts, aim: Aim, name: string): Promise<Decision> {
   const { upstream, principal } = aim
   const decide = (readOnly: boolean) =>

@@ -9,6 +9,7 @@ import type { Log } from '../foundation/log.ts'
 import { type Identity, isRejection, type Principal } from '../identity/index.ts'
 import type { Register, Upstream } from '../upstreams/index.ts'
 import { answerError, type ErrorHeaders } from './answer-error.ts'
+import { accepted } from './answer-ok.ts'
 import { classify } from './classify.ts'
 import { mayUse } from './clear.ts'
 import { allowPage, preflight } from './cors.ts'
@@ -144,8 +145,8 @@ async function post(parts: DoorParts, visit: Omit<Visit, 'bytes'>): Promise<void
   exchange.action = 'method' in incoming ? known(incoming.method) : 'response'
   const whole = { ...visit, bytes }
   if (incoming.era === 'session') return serveSession(parts, whole, incoming)
-  if (incoming.kind !== 'request')
-    fail('mcp.invalid_request', { why: 'In this revision a client sends requests only.' })
+  // In this revision there is nothing a client could notify us of; what is sent all the same is taken and dropped.
+  if (incoming.kind !== 'request') return accepted(exchange)
   return serveStateless(parts, whole, incoming)
 }
 

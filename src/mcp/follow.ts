@@ -21,6 +21,7 @@ const unreadBytes = 1024 * 1024
 
 /** The GET stream of one session: what its server says unasked, what it still owes, and nothing of anybody else. */
 export class Follow implements Unsolicited, OpenStream {
+  seat: number | undefined
   readonly exchange: Exchange
   readonly isLasting = true
   readonly #options: FollowOptions

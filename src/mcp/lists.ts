@@ -99,6 +99,15 @@ function joinInsertions(first: string, second: string): string {
   return first.endsWith(',') ? first + second : `${first},${second}`
 }
 
+/** The list of a caller to whom nothing of its kind is granted, as a whole answer. */
+export function emptyList({ clientId, era }: Pick<Exchange, 'clientId' | 'era'>, key: ListKey): Buffer {
+  const members = era === 'stateless' ? { resultType: 'complete', ttlMs: 0, cacheScope: 'private' } : {}
+  const _meta = { 'dev.gatehouse/why': `No ${key} ${granted}` }
+  return Buffer.from(
+    `{"jsonrpc":"2.0","id":${clientId},"result":${JSON.stringify({ [key]: [], ...members, _meta })}}`,
+  )
+}
+
 /** Extensions the gateway relays end to end; others are not advertised, for their methods would not be found. */
 const relayedExtensions = new Set(['io.modelcontextprotocol/ui'])
 

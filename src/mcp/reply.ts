@@ -30,6 +30,7 @@ export type ReplyOptions = Addressee & {
 }
 
 export class Reply implements Sink, OpenStream {
+  seat: number | undefined
   readonly exchange: Exchange
   readonly clientId: string
   readonly upstreamId: number
@@ -54,7 +55,7 @@ export class Reply implements Sink, OpenStream {
     this.whole = options.whole
     this.isLasting = options.isListen
     this.isPrivate = options.isPrivate
-    exchange.response.on('close', () => this.#closed())
+    exchange.response.on('close', this.#onClose)
   }
 
   get isOver(): boolean {
@@ -268,6 +269,8 @@ export class Reply implements Sink, OpenStream {
   #end(): boolean {
     if (this.#isOver) return false
     this.#isOver = true
+    // A response outlives its call by a while inside Node; the call must not hang on it.
+    this.exchange.response.off('close', this.#onClose)
     clearTimeout(this.#resumeTimer)
     this.exchange.upstreamEnded()
     this.#options.ended()
@@ -276,7 +279,7 @@ export class Reply implements Sink, OpenStream {
   }
 
   // In the stateless era a closed stream is a cancellation; in the session era only notifications/cancelled is, and the work goes on.
-  #closed(): void {
+  readonly #onClose = (): void => {
     if (this.#isOver) return
     const flight = this.#flight
     if (this.exchange.era === 'session') {

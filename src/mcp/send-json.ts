@@ -27,7 +27,8 @@ export function endWith(response: ServerResponse, body: Buffer): void {
   watchReading(response)
 }
 
-const unreadMilliseconds = 30_000
+// Node looks twice before it calls a socket idle: this makes half a minute.
+const unreadMilliseconds = 15_000
 
 /** Where something waits to be read: cuts a client off that takes none of it for so long. Node puts that off with every byte taken. */
 export function watchReading(response: ServerResponse): void {

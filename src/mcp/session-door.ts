@@ -2,9 +2,10 @@
 import { fail, GatewayError } from '../foundation/errors.ts'
 import { applyPatches, spanAt } from '../foundation/json.ts'
 import { type Equipped, errorCode, nextUpstreamId } from '../upstreams/index.ts'
-import { answerError, answerOk } from './answer-error.ts'
+import { answerError } from './answer-error.ts'
+import { accepted, answerNothing, answerOk } from './answer-ok.ts'
 import type { Incoming } from './classify.ts'
-import { clear, mayHear, mayUse } from './clear.ts'
+import { clear, mayHear, mayUse, mustSeeNothing } from './clear.ts'
 import { Follow } from './follow.ts'
 import { prepare, send } from './forward.ts'
 import { relayedCapabilities, rewriteOpening } from './lists.ts'
@@ -26,11 +27,11 @@ export async function serveSession(parts: SessionParts, visit: Visit, incoming: 
   const session = sessionOf(parts, visit)
   if (incoming.kind === 'response') {
     await session.link.respond(incoming.id, visit.bytes)
-    return accepted(visit)
+    return accepted(visit.exchange)
   }
   if (incoming.kind === 'notification') {
     await notify(session, visit, incoming)
-    return accepted(visit)
+    return accepted(visit.exchange)
   }
   return request(parts, visit, session, incoming)
 }
@@ -40,10 +41,6 @@ function sessionOf(parts: SessionParts, { exchange, principal, upstream }: Visit
   const id = exchange.request.headers['mcp-session-id']
   if (typeof id !== 'string') fail('mcp.session_required')
   return parts.sessions.find(id, principal, upstream)
-}
-
-function accepted({ exchange }: Visit): void {
-  answerOk(exchange, () => void exchange.response.writeHead(202).end())
 }
 
 async function initialize(parts: SessionParts, visit: Visit, incoming: SessionRequest): Promise<void> {
@@ -150,7 +147,9 @@ async function request(
       why: `There is no method ${JSON.stringify(method.slice(0, 100))} in this revision.`,
     })
   }
-  await clear(parts, exchange, { row, params, upstream, principal })
+  const aim = { row, params, upstream, principal }
+  if (row.list !== undefined && mustSeeNothing(parts, exchange, aim)) return answerNothing(exchange, row.list)
+  await clear(parts, exchange, aim)
   if (row.shape === 'ping') return pong(visit)
   const key = JSON.stringify(incoming.id)
   if (session.pending.has(key))

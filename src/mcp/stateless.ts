@@ -4,8 +4,9 @@ import { fail, GatewayError } from '../foundation/errors.ts'
 import { applyPatches, isObject, type JsonObject, spanAt } from '../foundation/json.ts'
 import type { Principal } from '../identity/index.ts'
 import type { Connections, Upstream } from '../upstreams/index.ts'
+import { answerNothing } from './answer-ok.ts'
 import { checkMirrored, checkMirroredArguments, type Incoming } from './classify.ts'
-import { type ClearParts, clear, mayDo } from './clear.ts'
+import { type ClearParts, clear, mayDo, mustSeeNothing } from './clear.ts'
 import type { Exchange } from './exchange.ts'
 import { type ForwardParts, prepare, send } from './forward.ts'
 import { methods } from './methods.ts'
@@ -40,7 +41,9 @@ export async function serveStateless(
     })
   }
   checkMirrored(exchange.request.headers, method, mirroredName(row.subject, params))
-  const equipped = await clear(parts, exchange, { row, params, upstream, principal })
+  const aim = { row, params, upstream, principal }
+  if (row.list !== undefined && mustSeeNothing(parts, exchange, aim)) return answerNothing(exchange, row.list)
+  const equipped = await clear(parts, exchange, aim)
   if (row.action === 'tool.call') checkArguments(parts, visit, params)
   const eras = parts.catalogue.eras(upstream.id) ?? (await parts.catalogue.learnEras(upstream))
   if (!eras.includes('stateless')) {

@@ -1,8 +1,9 @@
 import type { Clock } from '../foundation/clock.ts'
+import { Roster, type Seated } from '../foundation/roster.ts'
 import type { Exchange } from './exchange.ts'
 
 /** A stream that stays open: it must stay allowed, and it must look alive. */
-export type OpenStream = {
+export type OpenStream = Seated & {
   readonly exchange: Exchange
   /** It stays open as long as its client likes; others end by themselves. */
   readonly isLasting: boolean
@@ -36,11 +37,11 @@ const beatMilliseconds = 15_000
 const beatsBetweenChecks = 4
 
 export function openStreams({ clock, isAllowed, unchecked }: StreamsParts): Streams {
-  const open = new Set<OpenStream>()
+  const open = new Roster<OpenStream>()
   let checkedAt = Number.NEGATIVE_INFINITY
   let beats = 0
   const timer = setInterval(() => {
-    for (const stream of open) stream.beat()
+    for (const stream of open.all()) stream.beat()
     if (++beats % beatsBetweenChecks === 0) void checkAll()
   }, beatMilliseconds)
   timer.unref()
@@ -49,7 +50,7 @@ export function openStreams({ clock, isAllowed, unchecked }: StreamsParts): Stre
   }
   // One after the other, because each asks the store.
   async function checkAll(): Promise<void> {
-    for (const stream of [...open]) await check(stream).catch(unchecked)
+    for (const stream of open.all()) await check(stream).catch(unchecked)
   }
   return {
     add(stream) {
@@ -57,18 +58,18 @@ export function openStreams({ clock, isAllowed, unchecked }: StreamsParts): Stre
       // Its caller was let in before the last change, and only now is it here to be found.
       if (stream.exchange.at <= checkedAt) check(stream).catch(unchecked)
     },
-    remove: stream => void open.delete(stream),
+    remove: stream => open.remove(stream),
     count: () => open.size,
     recheck() {
       checkedAt = clock.now()
       void checkAll()
     },
     endLasting() {
-      for (const stream of [...open]) if (stream.isLasting) stream.end()
+      for (const stream of open.all()) if (stream.isLasting) stream.end()
     },
     close() {
       clearInterval(timer)
-      for (const stream of [...open]) stream.end()
+      for (const stream of open.all()) stream.end()
     },
   }
 }

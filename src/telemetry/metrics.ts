@@ -24,7 +24,7 @@ const metrics = {
   httpRequests: metric(
     'gatehouse_http_requests_total',
     'counter',
-    'HTTP requests answered, by class of status.',
+    'HTTP requests outside MCP answered, by class of status.',
   ),
   sessions: metric('gatehouse_sessions', 'gauge', 'Open MCP sessions.'),
   streams: metric('gatehouse_streams', 'gauge', 'Open event streams to clients.'),
@@ -73,7 +73,7 @@ const methodLabel = (slot: number) => `method="${methods[slot]}"`
 export type Metrics = {
   /** Counts one MCP request. Times are in seconds; `upstreamSeconds` is 0 when no server was asked. */
   exchange(method: string, outcome: Outcome, seconds: number, upstreamSeconds: number): void
-  /** Counts one answered HTTP request, of any plane. */
+  /** Counts one answered HTTP request of the HTTP plane. */
   httpRequest(status: number): void
   /** Where the numbers of the moment are read when somebody asks. */
   gauges(read: Gauges): void

@@ -25,27 +25,30 @@ export function readMessage(bytes: Buffer): Message | undefined {
     return undefined
   }
   if (!isObject(body) || body.jsonrpc !== '2.0') return undefined
-  if (typeof body.method === 'string') {
-    const isRequest = typeof body.id === 'string' || typeof body.id === 'number'
-    return { kind: isRequest ? 'request' : 'notification', body, method: body.method }
+  const { id, method } = body
+  if (typeof method === 'string') {
+    if (id === undefined || id === null) return { kind: 'notification', body, method }
+    return typeof id === 'string' || typeof id === 'number' ? { kind: 'request', body, method } : undefined
   }
   return isObject(body.result) || isObject(body.error) ? { kind: 'answer', body } : undefined
 }
 
 /** The answer with the id the client gave in place of ours, every other byte as it came. */
 export function readdress(bytes: Buffer, upstreamId: number, clientId: string): Buffer {
-  const pattern = `"id":${upstreamId}`
-  const at = bytes.indexOf(pattern)
-  const after = at < 0 ? 0 : bytes[at + pattern.length]
-  if (at >= 0 && (after === 0x2c || after === 0x7d) && bytes.lastIndexOf(pattern) === at) {
-    return Buffer.concat([
-      bytes.subarray(0, at + 5),
-      Buffer.from(clientId),
-      bytes.subarray(at + pattern.length),
-    ])
-  }
-  const span = spanAt(bytes, ['id'])
+  const at = usualPlace(bytes, `"id":${upstreamId}`)
+  const span =
+    at === undefined ? spanAt(bytes, ['id']) : { start: at + 5, end: at + 5 + `${upstreamId}`.length }
   return span === undefined ? bytes : applyPatches(bytes, [{ span, text: clientId }])
+}
+
+// Where servers write it: before the first inner object, or as the very last. Elsewhere it may be an inner one's.
+function usualPlace(bytes: Buffer, pattern: string): number | undefined {
+  const last = bytes.length - 1 - pattern.length
+  if (bytes.toString('latin1', Math.max(0, last)) === `${pattern}}`) return last
+  const first = bytes.indexOf(pattern)
+  const inner = bytes.indexOf(0x7b, 1)
+  const after = bytes[first + pattern.length]
+  return first > 0 && (inner < 0 || first < inner) && (after === 0x2c || after === 0x7d) ? first : undefined
 }
 
 /** The code of a JSON-RPC error as text; a server may have put anything there. */

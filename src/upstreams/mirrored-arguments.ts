@@ -8,6 +8,9 @@ export type MirroredArgument = {
   readonly path: readonly string[]
 }
 
+/** Below this, paths would cost more than any tool is worth. */
+const deepest = 64
+
 const annotation = 'x-mcp-header'
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}$/
 const mirroredTypes: ReadonlySet<unknown> = new Set(['string', 'integer', 'boolean'])
@@ -49,7 +52,7 @@ export function mirroredArguments(inputSchema: unknown): readonly MirroredArgume
       found.push({ header: `mcp-param-${name.toLowerCase()}`, path })
     }
     for (const [name, property] of Object.entries(isObject(schema.properties) ? schema.properties : {}))
-      places.push({ schema: property, path: path && [...path, name] })
+      places.push({ schema: property, path: path && path.length < deepest ? [...path, name] : undefined })
     for (const hidden of hiddenIn(schema)) places.push({ schema: hidden, path: undefined })
   }
   return found

@@ -143,12 +143,12 @@ describe('a field nobody asked for', () => {
     ['POST /users', () => ({ email: 'new@example.com', isAdmin: true }), 'isAdmin'],
     ['POST /users', () => ({ email: 'new@example.com', id: 'mine' }), 'id'],
     ['PATCH /users/ana@example.com', () => ({ disabled: false, teams: ['admins'] }), 'teams'],
-    ['POST /teams', () => ({ name: 'crew', members: ['root@example.com'] }), 'members'],
+    ['POST /teams', () => ({ name: 'crew', ownerId: 'mine' }), 'ownerId'],
     ['POST /accounts', () => ({ name: 'robot', role: 'admin' }), 'role'],
     ['POST /accounts', () => ({ name: 'robot', ownerId: 'mine' }), 'ownerId'],
     ['POST /tokens', () => ({ expires: '1d', role: 'admin' }), 'role'],
     ['POST /tokens', () => ({ expires: '1d', ownerId: 'mine' }), 'ownerId'],
-    ['POST /groups', () => ({ name: 'new', managers: ['user:ana@example.com'] }), 'managers'],
+    ['POST /groups', () => ({ name: 'new', access: [{ subject: 'everyone' }] }), 'access'],
     ['POST /groups/lab/grants', () => ({ subject: 'everyone', role: 'admin' }), 'role'],
     ['POST /servers', () => ({ ...server(), id: 'mine' }), 'id'],
     [
@@ -236,7 +236,7 @@ servers:
     ],
     [
       'with a secret nobody gave',
-      'servers:\n  - group: lab\n    name: a\n    transport: { kind: sse, url: "https://example.com" }\n    auth: { kind: headers, headers: { X-Key: "${env:NO_SUCH}" } }\n',
+      `servers:\n  - group: lab\n    name: a\n    transport: { kind: sse, url: "https://example.com" }\n    auth: { kind: headers, headers: { X-Key: "\${env:NO_SUCH}" } }\n`,
       5,
     ],
   ])('%s is refused with its line', async (_, manifest, line) => {

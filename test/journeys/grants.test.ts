@@ -1,8 +1,8 @@
 /** What a grant or a policy leaves out is as if it were not there, by every way to it. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { methods } from '../../src/mcp/methods.ts'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { methods } from '../../src/mcp/index.ts'
 import { comparable, type House, openHouse } from '../fixtures/house.ts'
-import { type Answered, call, open } from '../fixtures/http-call.ts'
+import { call, open } from '../fixtures/http-call.ts'
 import { answerOf, type Era, eventsOf, inEra, openSession, textOf } from '../fixtures/mcp-call.ts'
 
 let house: House
@@ -56,20 +56,30 @@ describe.each(['session', 'stateless'] as const)('grants and policies in the %s 
 
   it('a grant of tools gives nothing but tools', async () => {
     const others = [...methods].filter(
-      ([method, row]) =>
-        (row.eras === era || row.eras === 'both') && /^(resource|prompt)\./.test(row.action) && method !== '',
+      ([, row]) => (row.eras === era || row.eras === 'both') && /^(resource|prompt)\./.test(row.action),
     )
     expect(others.length).toBeGreaterThan(4)
-    for (const [method, row] of others) {
-      const before = house.echo.seen.length
-      const params = {
-        ...parameters[row.subject ?? 'none'],
-        ...(method === 'prompts/get' ? { name: 'greeting' } : {}),
+    for (const [method, { subject, list }] of others) {
+      const params = { name: 'greeting', uri, ref: { type: 'ref/prompt', name: 'greeting' }, argument: {} }
+      const asked = {
+        era,
+        method,
+        params: subject === undefined ? {} : { [subject]: params[subject], argument: {} },
       }
-      const answer = await sees('lab/echo', 'picky', { era, method, params })
-      expect(answer.text).not.toMatch(/what is in it|good day|"echo:\/\/\{name\}"|"one"|completed/)
-      const reached = house.echo.seen.slice(before).map(message => message.method)
-      expect(reached.filter(name => name === method)).toEqual([])
+      const reached = async (who: string) => {
+        const before = house.echo.seen.length
+        const { text } = await sees('lab/echo', who, asked)
+        const isThere = house.echo.seen.slice(before).some(message => message.method === method)
+        return { text, isThere }
+      }
+      expect([method, (await reached('owner')).isThere]).toEqual([method, true])
+      const { text, isThere } = await reached('picky')
+      expect([method, isThere]).toEqual([method, false])
+      expect(text).not.toMatch(/what is in it|good day|completed|"name":"(one|any|greeting)"/)
+      if (list === undefined) continue
+      const why = expect.stringContaining('granted to you')
+      const { result } = answerOf(await sees('lab/echo', 'picky', asked))
+      expect(result).toMatchObject({ [list]: [], _meta: { 'dev.gatehouse/why': why } })
     }
   })
 
@@ -103,4 +113,22 @@ describe.each(['session', 'stateless'] as const)('grants and policies in the %s 
       expect(callsOf(name)).toHaveLength(before + (allowed.includes(name) ? 1 : 0))
     }
   })
+})
+
+it('a grant of tools lets nobody listen to resources and prompts', async () => {
+  const everything = {
+    toolsListChanged: true,
+    promptsListChanged: true,
+    resourcesListChanged: true,
+    resourceSubscriptions: [uri],
+  }
+  const acknowledged = async (who: string) => {
+    const said = { id: 5, method: 'subscriptions/listen', params: { notifications: everything } }
+    const stream = await open(at('lab/echo'), { ...inEra('stateless', said), token: house.token(who) })
+    await vi.waitUntil(() => eventsOf(stream.text()).length > 0, { timeout: 10_000 })
+    stream.close()
+    return eventsOf(stream.text())[0]?.params?.notifications
+  }
+  expect(await acknowledged('picky')).toEqual({ toolsListChanged: true })
+  expect(await acknowledged('owner')).toEqual(everything)
 })

@@ -77,7 +77,7 @@ type Seat = {
   readonly session: string | undefined
 }
 
-const tally = { answered: 0, stopped: 0, progress: 0, logs: 0 }
+const tally = { answered: 0, stopped: 0, progress: 0, logs: 0, unasked: 0 }
 
 /** Whatever comes to a caller must be of their own making; the secret says whose it is. */
 function checkOwn(
@@ -165,15 +165,55 @@ it(`${users * callsOfEach} calls of ${users} users stay apart`, { timeout: 180_0
   )
   const inSessions = seats.filter(({ session }) => session !== undefined)
   const streams = await Promise.all(inSessions.map(async seat => ({ seat, stream: await follow(seat) })))
+  // Unasked, the server speaks of the last call of each session.
+  const telling = setInterval(() => echo.tell(secret => secret), 100)
   await Promise.all(seats.map(seat => sit(seat, callsOfEach / lanes.length)))
+  clearInterval(telling)
 
   for (const { seat, stream } of streams) {
-    for (const message of eventsOf(stream.text())) checkOwn(seat, message, { secret: '', progressToken: '' })
+    const unasked = eventsOf(stream.text())
+    tally.unasked += unasked.length
+    for (const message of unasked) checkOwn(seat, message, { secret: '', progressToken: '' })
     stream.close()
   }
   expect(tally.answered + tally.stopped).toBe(users * callsOfEach)
   expect(tally.answered).toBeGreaterThan((users * callsOfEach) / 2)
   expect(tally.stopped).toBeGreaterThan((users * callsOfEach) / 8)
   expect(tally.progress).toBeGreaterThan((users * callsOfEach) / 2)
+  expect(tally.unasked).toBeGreaterThan(users)
   expect(tally.logs).toBeGreaterThan((users * callsOfEach) / 4)
+})
+
+it('what a shared process still says of a call that is over reaches nobody else', async () => {
+  const [one, other] = callers
+  const url = urlOf('stdio')
+  const session = await openSession(url, other?.token ?? '')
+  const stream = await open(url, {
+    token: other?.token,
+    headers: { accept: 'text/event-stream', 'mcp-session-id': session },
+  })
+  const echoing = (args: Record<string, unknown>) => ({ name: 'echo', arguments: args })
+  for (const era of ['session', 'stateless'] as const) {
+    const own = era === 'session' ? await openSession(url, one?.token ?? '') : undefined
+    // It is answered at once, and spoken of once more a little later: while the other has the process for themselves.
+    const spoken = {
+      id: 0,
+      method: 'tools/call',
+      params: echoing({ secret: 'of one', afterwards: 100 }),
+      session: own,
+    }
+    await call(url, { ...inEra(era, spoken), token: one?.token })
+    const mine = era === 'session' ? session : undefined
+    const alone = {
+      id: 0,
+      method: 'tools/call',
+      params: echoing({ secret: 'of other', delay: 300 }),
+      session: mine,
+    }
+    const { text } = await call(url, { ...inEra(era, alone), token: other?.token })
+    expect(text).toContain('of other')
+    expect(text).not.toContain('of one')
+  }
+  expect(stream.text()).not.toContain('of one')
+  stream.close()
 })

@@ -18,8 +18,13 @@ function record(): void {
   })
 }
 
+// So that the thread that ships lives, and the kill meets it at its work too.
+await audit.recorded(toolCall())
+await audit.flush()
+
 for (;;) {
   const events = 1 + Math.floor(Math.random() * 20)
   for (let i = 0; i < events; i++) record()
+  if (events === 1) void audit.flush()
   await nextTurn()
 }

@@ -12,6 +12,7 @@ import { auditOf, eventually, growthDuring, openFiles } from '../fixtures/watch.
 const megabyte = 1024 * 1024
 const SIZE = 20 * megabyte
 const CALLERS = 50
+const STALLED = 20
 
 let gateway: Gateway
 let upstream: HostileUpstream
@@ -23,7 +24,10 @@ beforeAll(async () => {
   upstream = await startHostileUpstream()
   gateway = await startGateway({
     manifest: oneGroup('lab', { large: upstream.transport() }),
-    env: { GATEHOUSE_LIMITS_SESSIONS_PER_PRINCIPAL: '1000' },
+    env: {
+      GATEHOUSE_LIMITS_SESSIONS_PER_PRINCIPAL: '1000',
+      GATEHOUSE_LIMITS_RESULT_BYTES: String(64 * megabyte),
+    },
   })
 })
 
@@ -93,7 +97,7 @@ describe.each(['stateless', 'session'] as const)('clients of the %s era that sto
     const bystander = as('stateless')
     await bystander.call('ok')
     const growth = await growthDuring(gateway.process.pid, async () => {
-      const stalled = await Promise.all(Array.from({ length: 30 }, () => as(era).begin(tool, args)))
+      const stalled = await Promise.all(Array.from({ length: STALLED }, () => as(era).begin(tool, args)))
       for (const response of stalled) response.pause()
       for (let i = 0; i < 20; i++) {
         expect(textOf(answerOf(await bystander.call('ok')))).toBe('fine')
@@ -109,7 +113,7 @@ it('lets go of everything when the clients are gone', async () => {
   await eventually('closed connections', upstream.connections, open => open === 0)
 })
 
-it('gives up on clients that never read on, at the end of the time of a call', async () => {
+it('gives up on clients that never read on', { timeout: 240_000 }, async () => {
   const hasty = await startGateway({
     manifest: oneGroup('lab', { large: upstream.transport() }),
     env: { GATEHOUSE_LIMITS_CALL_SECONDS: '2', GATEHOUSE_LIMITS_CALL_SECONDS_MAX: '3' },

@@ -1,6 +1,6 @@
 /** Sends everything the address of a server takes, the whole table of methods, as everybody who must not get through. */
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { clientNotifications, type MethodRow, methods } from '../../src/mcp/methods.ts'
+import { clientNotifications, type MethodRow, methods } from '../../src/mcp/index.ts'
 import { addressOf, badTokens, comparable, type House, openHouse } from '../fixtures/house.ts'
 import { type Asked, call } from '../fixtures/http-call.ts'
 import { answerOf, type Era, hello, inEra, openSession } from '../fixtures/mcp-call.ts'

@@ -32,6 +32,7 @@ const maxAsked = 100
 const maxIdLength = 128
 
 class Pending implements Deadline, Flight {
+  seat: number | undefined
   expiresAt: number
   readonly latest: number
   readonly member: Member | undefined

@@ -32,6 +32,12 @@ const sentences: Readonly<Record<string, string>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: 'Its TLS certificate is self-signed.',
   CERT_HAS_EXPIRED: 'Its TLS certificate has expired.',
   ERR_TLS_CERT_ALTNAME_INVALID: 'Its TLS certificate is for another name.',
+  SELF_SIGNED_CERT_IN_CHAIN: 'Its TLS certificate comes from an authority this machine does not trust.',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    'Its TLS certificate comes from an authority this machine does not trust.',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'Its TLS certificate comes without those that vouch for it.',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'It does not speak TLS.',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'It does not speak TLS.',
 }
 
 function explain(error: Error, sent: boolean): GatewayError {
@@ -48,6 +54,7 @@ function explain(error: Error, sent: boolean): GatewayError {
 
 /** One request under way. */
 export class Exchange implements WireFlight, Deadline {
+  seat: number | undefined
   expiresAt: number
   readonly events: WireEvents
   readonly bytes: Buffer
@@ -132,6 +139,7 @@ const idleMilliseconds = 4000
 /** One socket, one request at a time. One that was cut short is destroyed, never reused. */
 export class Connection implements Deadline {
   readonly socket: Socket
+  seat: number | undefined
   expiresAt = Number.POSITIVE_INFINITY
   readonly #owner: ConnectionOwner
   readonly #reader: ResponseReader

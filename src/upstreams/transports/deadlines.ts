@@ -1,5 +1,7 @@
+import { Roster, type Seated } from '../../foundation/roster.ts'
+
 /** Coarse deadlines for many requests at once: one timer for all, right to a quarter second, nothing created per request. */
-export type Deadline = { expiresAt: number; expire(): void }
+export type Deadline = Seated & { expiresAt: number; expire(): void }
 
 export type Deadlines = {
   watch(deadline: Deadline): void
@@ -8,19 +10,19 @@ export type Deadlines = {
 }
 
 export function openDeadlines(): Deadlines {
-  const watched = new Set<Deadline>()
+  const watched = new Roster<Deadline>()
   const timer = setInterval(() => {
     const now = performance.now()
-    for (const deadline of watched) {
-      if (deadline.expiresAt > now) continue
-      watched.delete(deadline)
+    for (const deadline of watched.all()) {
+      if (deadline.expiresAt > now || !watched.has(deadline)) continue
+      watched.remove(deadline)
       deadline.expire()
     }
   }, 250)
   timer.unref()
   return {
-    watch: deadline => void watched.add(deadline),
-    forget: deadline => void watched.delete(deadline),
+    watch: deadline => watched.add(deadline),
+    forget: deadline => watched.remove(deadline),
     close: () => clearInterval(timer),
   }
 }
