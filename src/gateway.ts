@@ -12,6 +12,7 @@ import { openFailureLimit } from './foundation/failure-limit.ts'
 import { compileGuards } from './foundation/guards.ts'
 import type { Log } from './foundation/log.ts'
 import { openMasterKey } from './foundation/master-key.ts'
+import { version } from './foundation/version.ts'
 import { healthOf } from './health.ts'
 import { type Over, openHttp } from './http/index.ts'
 import { type Claim, openIdentity } from './identity/index.ts'
@@ -30,7 +31,6 @@ import {
   serverRoutes,
 } from './upstreams/index.ts'
 import { openVault } from './vault/index.ts'
-import { version } from './version.ts'
 
 export type Gateway = {
   /** Handles one HTTP request that came over TCP or the local socket. */

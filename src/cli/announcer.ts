@@ -2,8 +2,8 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../config/schema.ts'
+import { version } from '../foundation/version.ts'
 import type { Gateway } from '../gateway.ts'
-import { version } from '../version.ts'
 import { type Kit, type SharedOptions, wantsJson } from './kit.ts'
 
 type Event = { readonly event: string } & Readonly<Record<string, unknown>>

@@ -7,7 +7,7 @@ import {
 } from '@modelcontextprotocol/client'
 import { fail, GatewayError } from '../foundation/errors.ts'
 import { isObject } from '../foundation/json.ts'
-import { version } from '../version.ts'
+import { version } from '../foundation/version.ts'
 import { path } from './api.ts'
 import { ToldError } from './command-error.ts'
 import type { Reach } from './reach.ts'

@@ -2,7 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import type { Environment } from '../config/load.ts'
 import { GatewayError } from '../foundation/errors.ts'
-import { version } from '../version.ts'
+import { version } from '../foundation/version.ts'
 import { addAccountCommands } from './account.ts'
 import { addManifestCommands } from './apply.ts'
 import { addAuditCommand } from './audit.ts'

@@ -1,6 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { applyPatches, canonical, elements, members, parseBounded, scanBounds, spanAt } from './json.ts'
+import {
+  applyPatches,
+  canonical,
+  elements,
+  isDeeper,
+  members,
+  parseBounded,
+  scanBounds,
+  spanAt,
+} from './json.ts'
 
 const bytes = (text: string) => Buffer.from(text)
 
@@ -110,6 +119,14 @@ describe('spans', () => {
     expect(spanAt(text, ['params', 'missing', 'deeper'])).toBeUndefined()
     expect(spanAt(text, ['id', 'deeper'])).toBeUndefined()
   })
+})
+
+it('tells how deep a value is, however deep it is', () => {
+  const nested = (levels: number): unknown => JSON.parse('['.repeat(levels) + ']'.repeat(levels))
+  expect(isDeeper(nested(64), 64)).toBe(false)
+  expect(isDeeper(nested(65), 64)).toBe(true)
+  expect(isDeeper({ a: [nested(100_000)] }, 64)).toBe(true)
+  expect(isDeeper('flat', 0)).toBe(false)
 })
 
 describe('canonical', () => {

@@ -213,10 +213,16 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** RFC 8785 canonical form for values that came from JSON: sorted keys (by UTF-16 unit), no spaces. */
+/** RFC 8785 canonical form for values that came from JSON: sorted keys (by UTF-16 unit), no spaces. Recursive: bound the depth of what strangers wrote. */
 export function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
   if (!isObject(value)) return JSON.stringify(value)
   const keys = Object.keys(value).sort()
   return `{${keys.map(key => `${JSON.stringify(key)}:${canonical(value[key])}`).join(',')}}`
+}
+
+/** Is the value nested deeper than so many levels? Looks no further than that. */
+export function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some(inner => isDeeper(inner, levels - 1))
 }

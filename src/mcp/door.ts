@@ -146,7 +146,10 @@ async function post(parts: DoorParts, visit: Omit<Visit, 'bytes'>): Promise<void
   const whole = { ...visit, bytes }
   if (incoming.era === 'session') return serveSession(parts, whole, incoming)
   // In this revision there is nothing a client could notify us of; what is sent all the same is taken and dropped.
-  if (incoming.kind !== 'request') return accepted(exchange)
+  if (incoming.kind === 'notification' && incoming.method.startsWith('notifications/'))
+    return accepted(exchange)
+  if (incoming.kind !== 'request')
+    fail('mcp.invalid_request', { why: 'A request of this revision has an id.' })
   return serveStateless(parts, whole, incoming)
 }
 

@@ -204,6 +204,15 @@ describe('a session', () => {
     expect(plane.mcp.sessions()).toBe(0)
   })
 
+  it('ends with its server, which says so on the stream', async () => {
+    await begin({ GET: ({ response }) => void response.writeHead(404).end() })
+    const session = await plane.session('ana')
+    const stream = await plane.follow('ana', { headers: inSession(session) })
+    await stream.ended
+    expect([plane.mcp.sessions(), plane.mcp.streams()]).toEqual([0, 0])
+    expect((await plane.ask('ana', callWork(session))).status).toBe(404)
+  })
+
   it('ends with its server, which was changed', async () => {
     await begin({ GET: ({ events: open }) => open() })
     const session = await plane.session('ana')
@@ -319,6 +328,56 @@ describe('a request of a session', () => {
     expect(lastOf('tools/call')?.response.destroyed).toBe(false)
     answer()
     await vi.waitFor(() => expect(events().at(-1)).toMatchObject({ action: 'tools/call', outcome: 'ok' }))
+  })
+})
+
+describe('a stream of a session', () => {
+  it('is told nothing its caller may not hear of', async () => {
+    const methods = [
+      'resources/updated',
+      'resources/list_changed',
+      'prompts/list_changed',
+      'tools/list_changed',
+    ]
+    await begin({
+      GET: ({ events: open }) => open(...methods.map(method => event({ method: `notifications/${method}` }))),
+    })
+    const session = await plane.session('ana')
+    for (const [may, expected] of [
+      [() => true, methods],
+      [(_: string, action: string) => !/^(resource|prompt)/.test(action), ['tools/list_changed']],
+    ] as const) {
+      plane.people.may = may
+      const stream = await plane.follow('ana', { headers: inSession(session) })
+      await vi.waitFor(() => expect(stream.text()).toContain('tools/list_changed'))
+      expect(eventsOf(stream.text()).map(({ method }) => method?.replace('notifications/', ''))).toEqual(
+        expected,
+      )
+      stream.close()
+    }
+  })
+
+  it('is one of so many', async () => {
+    await begin({ GET: ({ events: open }) => open() })
+    const session = await plane.session('ana')
+    const follow = () => plane.follow('ana', { headers: inSession(session) })
+    const streams = await Promise.all(Array.from({ length: 16 }, follow))
+    expect((await follow()).status).toBe(503)
+    streams[0]?.close()
+    await vi.waitFor(async () => expect((await follow()).status).toBe(200))
+    await plane.ask('ana', { method: 'DELETE', headers: inSession(session) })
+    await Promise.all(streams.map(({ ended }) => ended))
+  })
+
+  it('is silent and open where the server has none', async () => {
+    await begin()
+    const session = await plane.session('ana')
+    const stream = await plane.follow('ana', { headers: inSession(session) })
+    await vi.waitFor(() => expect(upstream.named('GET')).toHaveLength(1))
+    expect((await plane.ask('ana', callWork(session))).status).toBe(200)
+    expect([stream.status, stream.text(), plane.mcp.streams()]).toEqual([200, '', 1])
+    stream.close()
+    await vi.waitFor(() => expect(plane.mcp.streams()).toBe(0))
   })
 })
 

@@ -231,6 +231,14 @@ describe('a call', () => {
   })
 })
 
+it('takes notifications and drops them, but no request without an id', async () => {
+  await begin()
+  const say = (method: string) => plane.say('ana', 'stateless', { method, params: { name: 'work' } })
+  expect((await say('notifications/cancelled')).status).toBe(202)
+  expect((await say('tools/call')).status).toBe(400)
+  expect(upstream.asked).toEqual([])
+})
+
 describe('what was read', () => {
   const uri = 'file:///a'
   const read = { method: 'resources/read', params: { uri } }

@@ -1,6 +1,7 @@
 /** The gateway as a client of its upstreams: to learn what they speak and what they offer. */
 import { fail, GatewayError } from '../foundation/errors.ts'
 import { isObject, type JsonObject } from '../foundation/json.ts'
+import { version } from '../foundation/version.ts'
 import { type Collected, collect } from './collect.ts'
 import type { Connections } from './connections.ts'
 import type { Equipped } from './equipped.ts'
@@ -9,7 +10,7 @@ import { badAnswer, errorCode, nextUpstreamId } from './message.ts'
 import type { Flight, Sink } from './sink.ts'
 import type { Era } from './upstream.ts'
 
-const clientName = { name: 'gatehouse', title: 'Gatehouse', version: '0.1.0' }
+const clientName = { name: 'gatehouse', title: 'Gatehouse', version }
 
 // Everything is declared, because some servers list more tools to clients that can do more. Nothing is ever asked back: calls are never made here.
 const capabilities = { sampling: {}, elicitation: { form: {}, url: {} }, roots: { listChanged: true } }

@@ -1,6 +1,6 @@
 /** Reading everything an upstream offers: all pages, raw definitions, a hash of each. */
 import { hash } from 'node:crypto'
-import { canonical, elements, isObject, type JsonObject, spanAt } from '../foundation/json.ts'
+import { canonical, elements, isDeeper, isObject, type JsonObject, spanAt } from '../foundation/json.ts'
 import { badAnswer } from './message.ts'
 import type { OwnClient } from './own-client.ts'
 
@@ -17,6 +17,9 @@ export type CatalogueItem = {
 }
 
 export type CatalogueLimits = { readonly cataloguePages: number; readonly catalogueItems: number }
+
+/** A definition nested deeper than this is nothing a client could use. */
+const deepest = 64
 
 export type Reading = { readonly items: readonly CatalogueItem[]; readonly warnings: readonly string[] }
 
@@ -77,7 +80,7 @@ async function readList(
     }
     const { bytes, body } = await client.ask(list.method, cursor === undefined ? {} : { cursor })
     const result = isObject(body.result) ? body.result : {}
-    for (const item of itemsOf(bytes, result, list)) found.set(item.name, item)
+    for (const item of itemsOf(bytes, result, list, warnings)) found.set(item.name, item)
     if (found.size > limits.catalogueItems) {
       warnings.push(`${list.method}: stopped after ${limits.catalogueItems} items.`)
       break
@@ -93,7 +96,7 @@ async function readList(
   return [...found.values()].slice(0, limits.catalogueItems)
 }
 
-function itemsOf(bytes: Buffer, result: JsonObject, list: List): CatalogueItem[] {
+function itemsOf(bytes: Buffer, result: JsonObject, list: List, warnings: string[]): CatalogueItem[] {
   const values = result[list.key]
   const span = spanAt(bytes, ['result', list.key])
   if (!Array.isArray(values) || span === undefined)
@@ -102,6 +105,12 @@ function itemsOf(bytes: Buffer, result: JsonObject, list: List): CatalogueItem[]
     const value: unknown = values[index]
     const name = isObject(value) ? value[list.name] : undefined
     if (typeof name !== 'string' || name === '') return []
+    if (isDeeper(value, deepest)) {
+      warnings.push(
+        `${list.method}: left out ${JSON.stringify(name.slice(0, 64))}, which is nested deeper than ${deepest} levels.`,
+      )
+      return []
+    }
     return [
       {
         kind: list.kind,

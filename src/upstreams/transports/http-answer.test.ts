@@ -190,7 +190,7 @@ describe('an answer in events', () => {
   })
 
   it('of no length is bounded, however it is made', () => {
-    expect(read(200, events, ['data:\n'.repeat(250_000)]).got.at(-1)?.[0]).toBe('failed')
+    expect(read(200, events, ['data:\n'.repeat(250_000)], { endless: true }).got.at(-1)?.[0]).toBe('failed')
     expect(read(200, events, [`data: ${'x'.repeat(300_000)}`], { whole: true }).got.at(-1)?.[0]).toBe(
       'failed',
     )

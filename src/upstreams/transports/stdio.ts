@@ -1,4 +1,5 @@
 import { GatewayError } from '../../foundation/errors.ts'
+import { version } from '../../foundation/version.ts'
 import { type Collected, collect } from '../collect.ts'
 import { ownPrincipal } from '../equipped.ts'
 import type { SessionLink, StatelessLink } from '../link.ts'
@@ -48,7 +49,7 @@ export class ProcessFailure extends Error {
 /** How long a caller is kept waiting for a restart before being told of it. */
 const patienceMs = 2000
 
-const clientName = { name: 'gatehouse', title: 'Gatehouse', version: '0.1.0' }
+const clientName = { name: 'gatehouse', title: 'Gatehouse', version }
 
 /** One process of a stdio server: started when first needed, restarted with back-off, stopped when idle. */
 export class StdioServer {
