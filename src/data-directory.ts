@@ -31,13 +31,25 @@ export type Lock = { release(): void }
  * Waits a little for a command that is just ending. Throws `config.in_use`.
  */
 export async function lockDataDirectory(dataDir: string, waitSeconds = 5): Promise<Lock> {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  makeDirectory(dataDir)
   const until = performance.now() + waitSeconds * 1000
   for (;;) {
     const lock = tryLock(join(dataDir, 'gateway.lock'))
     if (lock !== undefined) return lock
     if (performance.now() >= until) fail('config.in_use', { why: `Another process holds ${dataDir}.` })
     await sleep(100)
+  }
+}
+
+function makeDirectory(dataDir: string): void {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    fail('config.invalid', {
+      why: `The data directory ${dataDir} cannot be made.`,
+      fix: 'Correct --data-dir or GATEHOUSE_DATA_DIR, or who may write there.',
+      cause,
+    })
   }
 }
 

@@ -55,7 +55,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
 
   const audit = await openAudit({ database, dataDir, log, sync: config.audit.sync })
   const identity = await openIdentity({ database, masterKey, audit, clock, announcements, log })
-  const access = await openAccess({ database, audit, announcements, log })
+  const access = await openAccess({ database, audit, announcements, identity, log })
   const vault = openVault({ masterKey })
   const register = await openRegister({
     database,

@@ -39,6 +39,44 @@ onEachDatabase(open => {
     expect(may()).toBe(false)
   })
 
+  it.each([
+    ['user:gone@x.io', 'users', { email: 'gone@x.io' }, 'gone@x.io'],
+    ['team:gone', 'teams', { name: 'gone' }, 'gone'],
+    ['account:gone', 'accounts', { name: 'gone' }, 'gone'],
+  ])(
+    'forgets %s once it is deleted, so that the next of that name gets nothing',
+    async (subject, kind, body, name) => {
+      const { ask, access, database } = await house()
+      const heir = { ...bo, subjects: [subject, 'everyone'] }
+      const rights = () => [access.clear(heir, 'server.use', target).allowed, access.isManager(heir, 'eng')]
+      await ask(`POST /${kind}`, body, admin)
+      await ask('POST /groups/eng/grants', { subject, tools: 'readOnly' }, lead)
+      await ask('POST /groups/eng/grants', { subject: 'team:stays' }, lead)
+      await ask(`PUT /groups/eng/managers/${subject}`, undefined, lead)
+      expect(rights()).toEqual([true, true])
+      await ask(`DELETE /${kind}/${name}`, undefined, admin)
+      expect(rights()).toEqual([false, false])
+      await ask(`POST /${kind}`, body, admin)
+      await access.refresh()
+      expect(rights()).toEqual([false, false])
+      expect(await access.readGroups(database.kysely)).toMatchObject([
+        { name: 'eng', managers: ['user:lead@x'], access: [{ subject: 'team:stays' }] },
+        { name: 'ops' },
+      ])
+    },
+  )
+
+  it('keeps what a subject has when deleting it fails', async () => {
+    const { ask, access, audit } = await house()
+    const heir = { ...bo, subjects: ['team:stays'] }
+    await ask('POST /teams', { name: 'stays' }, admin)
+    await ask('POST /groups/eng/grants', { subject: 'team:stays' }, lead)
+    audit.broken = true
+    await expect(ask('DELETE /teams/stays', undefined, admin)).rejects.toThrow()
+    await access.refresh()
+    expect(access.clear(heir, 'server.use', target).allowed).toBe(true)
+  })
+
   it('follows changes of other processes when it is refreshed', async () => {
     const { ask, access, database } = await house()
     const other = await openRooms(database)

@@ -6,6 +6,7 @@ import { fail } from '../foundation/errors.ts'
 import type { Log } from '../foundation/log.ts'
 import { oneAtATime } from '../foundation/one-at-a-time.ts'
 import type { Caller, Route } from '../foundation/route.ts'
+import type { Identity } from '../identity/index.ts'
 import type { Action } from './actions.ts'
 import { type Changes, openChanges } from './changes.ts'
 import type { Decision, Target } from './decide.ts'
@@ -13,7 +14,7 @@ import { putGroup, readGroupInputs } from './manifest.ts'
 import { groupRoutes } from './routes.ts'
 import type { GroupInput } from './scope.ts'
 import { manages, managesAll, type Snapshot, sees, takeSnapshot } from './snapshot.ts'
-import { deleteGroup, type Group, readGroup, readGroups } from './table.ts'
+import { deleteGroup, deleteSubject, type Group, readGroup, readGroups } from './table.ts'
 
 /** Throws to keep a group from being removed. */
 export type RemovalGuard = (tx: Transaction<Tables>, group: { id: string; name: string }) => Promise<void>
@@ -45,10 +46,12 @@ export type AccessParts = {
   readonly database: Database
   readonly audit: AuditRecord
   readonly announcements: Announcements
+  readonly identity: Pick<Identity, 'onRemoval'>
   readonly log: Log
 }
 
-export async function openAccess({ database, audit, announcements, log }: AccessParts): Promise<Access> {
+export async function openAccess(parts: AccessParts): Promise<Access> {
+  const { database, audit, announcements, log } = parts
   let snapshot: Snapshot = takeSnapshot(await readGroups(database.kysely))
   const guards: RemovalGuard[] = []
   const refresh = oneAtATime(async () => {
@@ -56,6 +59,7 @@ export async function openAccess({ database, audit, announcements, log }: Access
     announcements.announce({ topic: 'access.changed' })
     log.debug({ groups: snapshot.groups.size }, 'access refreshed')
   })
+  parts.identity.onRemoval({ forget: deleteSubject, refresh })
   const removeGroup: Access['removeGroup'] = async (tx, name) => {
     const group = await readGroup(tx, name)
     if (group === undefined) return fail('access.not_found')

@@ -80,7 +80,10 @@ export function openChanges({ database, audit, refresh, removeGroup }: Parts): C
         detail: { subject },
         work: async tx => {
           if (!(await deleteManager(tx, await groupId(tx, group), subject)))
-            fail('http.not_found', { why: `${subject} is no manager of this group.` })
+            fail('http.not_found', {
+              why: `${subject} is no manager of this group.`,
+              fix: 'List groups and their managers with: gatehouse group list.',
+            })
         },
       }),
     grant: (by, group, grant) =>
@@ -92,7 +95,10 @@ export function openChanges({ database, audit, refresh, removeGroup }: Parts): C
         detail: { id },
         work: async tx => {
           if (!(await deleteGrant(tx, await groupId(tx, group), id)))
-            fail('http.not_found', { why: 'There is no such grant in this group.' })
+            fail('http.not_found', {
+              why: 'There is no such grant in this group.',
+              fix: `List them with: gatehouse group grants ${group}.`,
+            })
         },
       }),
   }

@@ -95,6 +95,12 @@ export async function deleteGrant(tx: Writer, groupId: string, id: string): Prom
   return numDeletedRows > 0n
 }
 
+/** Takes a subject out of every group, as manager and from the grants. */
+export async function deleteSubject(tx: Reader, subject: string): Promise<void> {
+  await tx.deleteFrom('group_managers').where('subject', '=', subject).execute()
+  await tx.deleteFrom('grants').where('subject', '=', subject).execute()
+}
+
 type GrantRow = { id: string; subject: string; servers_json: string | null; tools_json: string | null }
 
 const storedServers = grantSchema.shape.servers

@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
+import { fail } from '../foundation/errors.ts'
 import { path } from './api.ts'
 import { type Kit, leaf, type SharedOptions } from './kit.ts'
 import type { Column } from './table.ts'
-import { disabledOf } from './user.ts'
+import { disabledOf, nothingToChange } from './user.ts'
 
 const columns: readonly Column[] = [
   ['NAME', 'name'],
@@ -41,10 +42,9 @@ export function addAccountCommands(program: Command, kit: Kit): void {
     .option('--enable', 'accept its tokens again')
     .action((name: string, options: AccountOptions) =>
       kit.online(options, 'Changing the account', async ({ api }) => {
-        const changed = await api.patch(path`/accounts/${name}`, {
-          ...ownerOf(options),
-          ...disabledOf(options),
-        })
+        const changes = { ...ownerOf(options), ...disabledOf(options) }
+        if (Object.keys(changes).length === 0) fail('cli.usage', nothingToChange)
+        const changed = await api.patch(path`/accounts/${name}`, changes)
         kit.show(options, changed, () => [`Changed the account ${name}.`])
       }),
     )

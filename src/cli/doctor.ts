@@ -17,7 +17,8 @@ export function addDoctorCommand(program: Command, kit: Kit): void {
           ...here(kit, options),
           ...(await kit.terminal.working('Examining', there(kit, options))),
         ]
-        kit.show(options, { items }, () => items.flatMap(item => linesOf(kit, item)))
+        const width = Math.max(...items.map(({ name }) => cell(name).length))
+        kit.show(options, { items }, () => items.flatMap(item => linesOf(kit, item, width)))
         const isWell = items.every(item => item.isWell === true)
         if (isWell && !wantsJson(options)) kit.terminal.note('All is well.')
         if (!isWell) kit.setExitCode(exitCodes.failed)
@@ -75,8 +76,8 @@ function check(name: string, isWell: boolean, found: string): HealthCheck {
   return { name, isWell, isRequired: true, found }
 }
 
-function linesOf(kit: Kit, item: JsonObject | HealthCheck): string[] {
+function linesOf(kit: Kit, item: JsonObject | HealthCheck, width: number): string[] {
   const sign = item.isWell ? kit.terminal.paint('green', 'ok  ') : kit.terminal.paint('red', 'fail')
-  const line = `${sign}  ${cell(item.name).padEnd(16)} ${cell(item.found)}`
+  const line = `${sign}  ${cell(item.name).padEnd(width)}  ${cell(item.found)}`
   return item.isWell || item.fix === undefined ? [line] : [line, `      fix: ${cell(item.fix)}`]
 }

@@ -43,8 +43,10 @@ export function addServerCommands(program: Command, kit: Kit): void {
       kit.online(options, 'Reading the server', async ({ api }) => {
         const { group, server } = splitName(name)
         const shown = await api.get(path`/servers/${group}/${server}`)
+        const { details, ...rest } = shown
+        const told = { ...rest, ...(isObject(details) && details) }
         kit.show(options, shown, () =>
-          Object.entries(shown).map(([key, value]) => `${key.padEnd(14)}${cell(value)}`),
+          Object.entries(told).map(([key, value]) => `${key.padEnd(14)}${cell(value)}`),
         )
       }),
   )
@@ -81,7 +83,7 @@ function addAdding(server: Command, kit: Kit): void {
     .option('--allow-private-network', 'let it be at a loopback or private address')
     .option(
       '--header <name: value>',
-      'sent with every request; $' + '{env:NAME} and $' + '{file:/path} stand for secrets',
+      'sent with every request, may be repeated; $' + '{env:NAME} and $' + '{file:/path} stand for secrets',
       oneMore,
     )
     .option('--env <name=value>', 'environment of the command; may be repeated', oneMore)

@@ -77,7 +77,7 @@ asyncio.run(main())`,
   },
   curl: {
     title: 'curl',
-    where: shell,
+    where: 'Type this in a shell; it needs a server that speaks 2026-07-28:',
     text: (place, call) =>
       call === undefined ? curl(place, 'tools/list', {}) : curl(place, 'tools/call', { ...call }),
   },

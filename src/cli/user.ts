@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { fail } from '../foundation/errors.ts'
 import { path } from './api.ts'
 import { type Kit, leaf, type SharedOptions } from './kit.ts'
 import type { Column } from './table.ts'
@@ -42,6 +43,7 @@ export function addUserCommands(program: Command, kit: Kit): void {
     .action((email: string, options: UserOptions) =>
       kit.online(options, 'Changing the user', async ({ api }) => {
         const changes = { ...(options.role && { role: options.role }), ...disabledOf(options) }
+        if (Object.keys(changes).length === 0) fail('cli.usage', nothingToChange)
         const changed = await api.patch(path`/users/${email}`, changes)
         kit.show(options, changed, () => [`Changed ${email}.`])
       }),
@@ -53,6 +55,11 @@ export function addUserCommands(program: Command, kit: Kit): void {
         kit.show(options, { removed: email }, () => [`Removed ${email}.`])
       }),
   )
+}
+
+export const nothingToChange = {
+  why: 'No option says what to change.',
+  fix: 'Add one; --help after the command lists them.',
 }
 
 /** The `disabled` member that --disable or --enable asks for. */

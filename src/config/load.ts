@@ -131,7 +131,7 @@ function problemsOf(issue: Issue, gathered: Gathered): ConfigProblem[] {
   const problem = {
     path: issue.path.map(String).join('.'),
     from: gathered.from(issue.path),
-    problem: issue.message,
+    problem: `${issue.message}.`,
     fix: setting?.description ?? 'docs/configuration.md lists every setting.',
   }
   return [setting === undefined || setting.isSecret ? problem : { ...problem, value: JSON.stringify(value) }]

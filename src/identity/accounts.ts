@@ -3,7 +3,7 @@ import { fail } from '../foundation/errors.ts'
 import { newId } from '../foundation/id.ts'
 import { type Caller, type Route, route } from '../foundation/route.ts'
 import { mayManage } from './principal.ts'
-import { change, type Room } from './room.ts'
+import { change, forget, type Room, removal } from './room.ts'
 import { accountView, isoTime, listed, listOf, nameSchema, ownerSchema } from './schemas.ts'
 import {
   type Account,
@@ -37,8 +37,9 @@ export async function putAccount(tx: From, { name, owner }: WantedAccount, now: 
   await insertAccount(tx, { id: newId(now), name, owner_id: ownerId, disabled_at: null, created_at: now })
 }
 
-export async function removeAccount(tx: From, name: string): Promise<void> {
+export async function removeAccount(room: Pick<Room, 'namers'>, tx: From, name: string): Promise<void> {
   await deleteAccount(tx, (await knownAccount(tx, name)).id)
+  await forget(room, tx, `account:${name}`)
 }
 
 async function ownerIdOf(from: From, owner: string): Promise<string> {
@@ -161,7 +162,7 @@ function deleteAccountRoute(room: Room): Route {
     params: byName,
     act({ caller, requestId, params: { name } }) {
       const act = { caller, requestId, action: 'identity.delete_account', target: `account:${name}` } as const
-      return change(room, act, tx => removeAccount(tx, name))
+      return removal(room, act, tx => removeAccount(room, tx, name))
     },
   })
 }

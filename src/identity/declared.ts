@@ -33,15 +33,16 @@ export type Declared = {
   removeAccount(tx: From, name: string): Promise<void>
 }
 
-export function declared({ database, clock }: Pick<Room, 'database' | 'clock'>): Declared {
+export function declared(room: Pick<Room, 'database' | 'clock' | 'namers'>): Declared {
+  const { database, clock } = room
   return {
     readDeclared: (from = database.kysely) => readDeclared(from),
     putUser: (tx, user) => putUser(tx, user, clock.now()),
     putTeam: (tx, team) => putTeam(tx, team, clock.now()),
     putAccount: (tx, account) => putAccount(tx, account, clock.now()),
-    removeUser,
-    removeTeam,
-    removeAccount,
+    removeUser: (tx, email) => removeUser(room, tx, email),
+    removeTeam: (tx, name) => removeTeam(room, tx, name),
+    removeAccount: (tx, name) => removeAccount(room, tx, name),
   }
 }
 

@@ -13,7 +13,7 @@ import { Identifier, type Outcome } from './identify.ts'
 import { LastUse } from './last-use.ts'
 import { known } from './load.ts'
 import { operator, type Principal } from './principal.ts'
-import type { Room } from './room.ts'
+import type { Namer, Room } from './room.ts'
 import { type IssuedToken, meView } from './schemas.ts'
 import { firstFact, markUsed, tokenByHash, tokenById } from './table.ts'
 import { teamRoutes } from './teams.ts'
@@ -36,6 +36,8 @@ export type Identity = Declared & {
   claim(secret: string, by: { email: string; requestId: string }): Promise<IssuedToken>
   /** Forgets every remembered token and announces `identity.changed`. To be called whenever the revision moved. */
   refresh(): Promise<void>
+  /** For rooms to the right that name users, teams and accounts. */
+  onRemoval(namer: Namer): void
   readonly routes: readonly Route[]
   /** Writes what is still to be written. */
   close(): Promise<void>
@@ -68,7 +70,8 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     identifier.forget()
     parts.announcements.announce({ topic: 'identity.changed' })
   }
-  const room: Room = { database, audit: parts.audit, clock, pepper, refresh }
+  const namers: Namer[] = []
+  const room: Room = { database, audit: parts.audit, clock, pepper, refresh, namers }
   return {
     ...declared(room),
     identify: authorization => identifier.identify(authorization),
@@ -77,6 +80,7 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     openClaim: () => openClaim(room),
     claim: (secret, by) => claim(room, secret, by),
     refresh,
+    onRemoval: namer => void namers.push(namer),
     routes: [
       me,
       claimRoute(room),

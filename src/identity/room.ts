@@ -14,6 +14,15 @@ export type Room = {
   readonly pepper: Buffer
   /** Forgets what was remembered and tells the other rooms. */
   refresh(): Promise<void>
+  readonly namers: readonly Namer[]
+}
+
+/** A room that keeps names of subjects. It must not outlive them: whoever gets the name next is somebody else. */
+export type Namer = {
+  /** Drops the name, inside the transaction that removes `user:...`, `team:...` or `account:...`. */
+  forget(tx: From, subject: string): Promise<void>
+  /** After such a transaction. */
+  refresh(): Promise<void>
 }
 
 /** Who makes a change; `nobody` is the person with the claim link. */
@@ -35,6 +44,17 @@ export async function change<T>(room: Room, act: Act, work: (tx: From) => Promis
   })
   await room.refresh()
   return answer
+}
+
+/** A change that removes its target. */
+export async function removal(room: Room, act: Act, work: (tx: From) => Promise<void>): Promise<void> {
+  await change(room, act, work)
+  for (const namer of room.namers) await namer.refresh()
+}
+
+/** Has every room drop the name of a subject that is being removed. */
+export async function forget({ namers }: Pick<Room, 'namers'>, tx: From, subject: string): Promise<void> {
+  for (const namer of namers) await namer.forget(tx, subject)
 }
 
 const nobody = { id: null, kind: 'nobody', name: null, tokenId: null, address: null, client: null } as const

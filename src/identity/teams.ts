@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { fail } from '../foundation/errors.ts'
 import { newId } from '../foundation/id.ts'
 import { type Route, route } from '../foundation/route.ts'
-import { change, type Room } from './room.ts'
+import { change, forget, type Room, removal } from './room.ts'
 import { emailSchema, isoTime, listed, listOf, nameSchema, teamView } from './schemas.ts'
 import {
   deleteMember,
@@ -35,8 +35,9 @@ export async function putTeam(tx: From, { name, members }: WantedTeam, now: numb
   for (const email of members) await insertMember(tx, id, (await knownUser(tx, email)).id)
 }
 
-export async function removeTeam(tx: From, name: string): Promise<void> {
+export async function removeTeam(room: Pick<Room, 'namers'>, tx: From, name: string): Promise<void> {
   await deleteTeam(tx, (await knownTeam(tx, name)).id)
+  await forget(room, tx, `team:${name}`)
 }
 
 export async function teamsWithMembers(from: From): Promise<(Team & { members: string[] })[]> {
@@ -117,7 +118,7 @@ function deleteTeamRoute(room: Room): Route {
     params: byName,
     act({ caller, requestId, params: { name } }) {
       const act = { caller, requestId, action: 'identity.delete_team', target: `team:${name}` } as const
-      return change(room, act, tx => removeTeam(tx, name))
+      return removal(room, act, tx => removeTeam(room, tx, name))
     },
   })
 }

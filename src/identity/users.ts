@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { fail } from '../foundation/errors.ts'
 import { newId } from '../foundation/id.ts'
 import { type Role, type Route, route } from '../foundation/route.ts'
-import { change, type Room } from './room.ts'
+import { change, forget, type Room, removal } from './room.ts'
 import { emailSchema, isoTime, listed, listOf, roleSchema, userView } from './schemas.ts'
 import {
   accounts,
@@ -33,7 +33,7 @@ export async function putUser(tx: From, wanted: { email: string; role: Role }, n
   if (user.role !== role) await alterUser(tx, user, { role })
 }
 
-export async function removeUser(tx: From, email: string): Promise<void> {
+export async function removeUser(room: Pick<Room, 'namers'>, tx: From, email: string): Promise<void> {
   const user = await knownUser(tx, email)
   await keepAnAdmin(tx, user)
   const owned = (await accounts(tx)).filter(account => account.owner_id === user.id)
@@ -44,6 +44,7 @@ export async function removeUser(tx: From, email: string): Promise<void> {
     })
   }
   await deleteUser(tx, user.id)
+  await forget(room, tx, `user:${email}`)
 }
 
 async function alterUser(
@@ -169,7 +170,7 @@ function deleteUserRoute(room: Room): Route {
     params: byEmail,
     act({ caller, requestId, params: { email } }) {
       const act = { caller, requestId, action: 'identity.delete_user', target: `user:${email}` } as const
-      return change(room, act, tx => removeUser(tx, email))
+      return removal(room, act, tx => removeUser(room, tx, email))
     },
   })
 }

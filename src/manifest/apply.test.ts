@@ -254,6 +254,35 @@ onEachDatabase(open => {
       ])
     })
 
+    it('takes what names the removed with them, and keeps nobody for a later one of that name', async () => {
+      const { apply, ask, access } = await house()
+      await apply(whole)
+      const subjects = ['user:gone@x.io', 'team:gone', 'account:gone']
+      await apply('users: [{ email: gone@x.io }]\nteams: [{ name: gone }]\nvirtualAccounts: [{ name: gone }]')
+      for (const subject of subjects) {
+        await ask('POST /groups/eng/grants', { subject })
+        await ask(`PUT /groups/eng/managers/${subject}`)
+      }
+      const kept =
+        'users: [{ email: boss@x.io, role: admin }, { email: ana@x.io }]\nteams: [{ name: engineering }]'
+      const people = `${kept}\nvirtualAccounts: [{ name: nightly, owner: "user:ana@x.io" }]`
+      await apply(people, { prune: true })
+      const left = access.group('eng')
+      expect(left?.grants.filter(({ subject }) => subjects.includes(subject))).toEqual([])
+      expect(left?.managers).toEqual(['team:engineering', 'user:lead@x.io'])
+    })
+
+    it('does not give to users whom it removes', async () => {
+      const { apply } = await house()
+      await apply(whole)
+      const text =
+        'users: [{ email: boss@x.io, role: admin }]\nteams: []\nvirtualAccounts: []\ngroups: [{ name: eng, access: [{ subject: "user:ana@x.io" }] }]'
+      expect(await problemsOf(apply(text, { prune: true }))).toMatchObject([
+        { path: 'groups[0].access[0].subject', value: '"user:ana@x.io"' },
+      ])
+      await apply(text.replace('ana@x.io', 'later@x.io'), { prune: true })
+    })
+
     it('never removes whoever applies, nor the admins when none is named', async () => {
       const { apply } = await house()
       await apply(whole)

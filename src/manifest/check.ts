@@ -19,6 +19,8 @@ type Names = {
   readonly groups: ReadonlySet<string>
   /** As `group/server`. */
   readonly servers: ReadonlySet<string>
+  /** Users there will not be any more. */
+  readonly leaving: ReadonlySet<string>
 }
 
 export function check(manifest: Manifest, source: Source, { state, doomed }: Known): Problem[] {
@@ -67,6 +69,12 @@ function reportStrangers(manifest: Manifest, names: Names, report: Report): void
     // A user may be named before they first sign in; teams and accounts come from here or the API only.
     if (kind === 'team') known(path, 'team', name, names.teams)
     if (kind === 'account') known(path, 'virtual account', name, names.accounts)
+    if (kind === 'user' && names.leaving.has(name))
+      report(
+        path,
+        `The user ${name} is not under users, so this would remove them and give them something.`,
+        'Add the user under users, or take the name out here.',
+      )
   }
   manifest.teams?.forEach(({ members }, t) => {
     for (const [m, email] of members.entries()) known(['teams', t, 'members', m], 'user', email, names.users)
@@ -107,5 +115,6 @@ function namesAfter(manifest: Manifest, state: State, doomed: Doomed): Names {
     accounts: after('virtualAccounts'),
     groups: after('groups'),
     servers: after('servers'),
+    leaving: doomed.users,
   }
 }

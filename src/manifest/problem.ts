@@ -1,3 +1,4 @@
+import { isCredentialName, isCredentialValue } from '../foundation/credential.ts'
 import { type ErrorCode, fail } from '../foundation/errors.ts'
 
 /** One thing that is wrong with a manifest. */
@@ -21,12 +22,15 @@ export function written(path: Path): string {
     .join('')
 }
 
-const secretive = /(?:^|\.)(?:headers|env)\./
+const secretive = /\.(?:(?:headers|env)(?:\.|$)|auth(?:\.(?!kind$)|$))/
 
 /** The value, unless a secret may stand at this path. */
 export function quoted(path: Path, value: unknown): { value?: string } {
-  if (value === undefined || secretive.test(written(path))) return {}
+  if (value === undefined || secretive.test(written(path)) || isCredentialName(String(path.at(-1)))) return {}
+  // A server as a whole, or its transport, may have a secret anywhere.
+  if (path[0] === 'servers' && typeof value === 'object') return {}
   const text = JSON.stringify(value) ?? String(value)
+  if (isCredentialValue(text)) return {}
   return { value: text.length > 80 ? `${text.slice(0, 79)}…` : text }
 }
 

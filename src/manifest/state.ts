@@ -33,7 +33,7 @@ export async function readState(rooms: Rooms, database: Kysely<Tables>): Promise
   return { ...people, servers, groups: groups.map(group => withoutLeftovers(group, people, servers)) }
 }
 
-/** Grants may outlive the team, account or server they name. They give nothing to anybody, so a manifest does not show them. */
+/** Grants may name a team or account before there is one, and outlive a server. They give nothing to anybody, so a manifest does not show them. */
 function withoutLeftovers(
   group: GroupInput,
   people: DeclaredPeople,

@@ -4,6 +4,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { fail } from '../foundation/errors.ts'
 import { isObject, type JsonObject } from '../foundation/json.ts'
 import type { MirroredArgument } from '../upstreams/index.ts'
+import { checkSpelling } from './spelling.ts'
 import { eraOf, looksStateless, metaKeys, sessionVersions, statelessVersions } from './versions.ts'
 
 export type Incoming =
@@ -33,6 +34,7 @@ function isId(id: unknown): id is string | number {
 export function classify(body: unknown, headers: IncomingHttpHeaders): Incoming {
   if (Array.isArray(body)) fail('mcp.batch_refused')
   if (!isObject(body)) fail('mcp.invalid_request', { why: 'The body is not a JSON-RPC message.' })
+  checkSpelling(body)
   if (body.jsonrpc !== '2.0') fail('mcp.invalid_request', { why: 'The member jsonrpc must be "2.0".' })
   if (body.method === undefined) return classifyResponse(body)
   const { method } = body

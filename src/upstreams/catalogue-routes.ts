@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Access } from '../access/index.ts'
+import { type Access, managesAll } from '../access/index.ts'
 import { type Caller, type Route, route } from '../foundation/route.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { Equipped } from './equipped.ts'
@@ -84,6 +84,10 @@ function usable(
     }))
 }
 
+function mayStart({ access }: Parts, caller: Caller, { group, name: server, policy }: Upstream): boolean {
+  return managesAll(caller) || access.clear(caller, 'server.use', { group, server, policy }).allowed
+}
+
 function serverTools(parts: Parts): Route {
   return route({
     method: 'GET',
@@ -94,7 +98,11 @@ function serverTools(parts: Parts): Route {
     answer: toolsAnswer,
     async act({ caller, params: { group, server } }) {
       const upstream = parts.register.visible(caller, group, server)
-      if (parts.catalogue.facts(upstream.id) === undefined) await parts.catalogue.sync(upstream)
+      const isUnread = parts.catalogue.facts(upstream.id) === undefined
+      // Whoever only may look at a server may not have it started or called either.
+      if (isUnread && !mayStart(parts, caller, upstream))
+        return { items: [], why: 'The server has not been read yet.' }
+      if (isUnread) await parts.catalogue.sync(upstream)
       const items = usable(parts, caller, upstream)
       if (items.length > 0) return { items }
       const count = parts.catalogue.items(upstream.id).filter(({ kind }) => kind === 'tool').length
