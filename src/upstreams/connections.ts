@@ -86,6 +86,14 @@ export class Connections {
     return openSseSession(sse, body, upstreamId, clientId)
   }
 
+  /** Ends the processes of a stdio server for an era that nobody uses at the moment: it turned out not to speak it. */
+  endUnused(upstream: Upstream, era: Era): void {
+    const place = [upstream.id, upstream.version, era].join('\n')
+    for (const [key, server] of this.#servers) {
+      if (server.isIdle && (key === place || key.startsWith(`${place}\n`))) this.#forget(key, server)
+    }
+  }
+
   /** How many processes of stdio servers run. */
   running(): number {
     return this.#parts.processes.running()

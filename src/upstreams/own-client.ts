@@ -189,6 +189,7 @@ export async function findEras(connections: Connections, to: Equipped, seconds: 
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error
       problems.push(error)
+      connections.endUnused(to.upstream, era)
     }
   }
   const [first] = problems

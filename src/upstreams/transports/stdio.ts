@@ -86,6 +86,10 @@ export class StdioServer {
     return { request: outgoing => channel.request(outgoing) }
   }
 
+  get isIdle(): boolean {
+    return this.#running?.channel.isIdle !== false
+  }
+
   stderrTail(): readonly string[] {
     return this.#running?.process.stderrTail() ?? []
   }
