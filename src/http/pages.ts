@@ -76,7 +76,7 @@ export const claimPage: Page = page({
 <noscript><p>This page needs JavaScript, because the secret of the link never leaves your browser otherwise.</p></noscript>
 <form>
   <h1>Claim this Gatehouse</h1>
-  <p>Whoever opens the link first becomes its admin. It works once.</p>
+  <p>The link makes one person its admin, and works once.</p>
   <label for="email">Your e-mail address</label>
   <input id="email" name="email" type="email" autocomplete="email" required autofocus>
   <button>Become admin</button>
