@@ -14,7 +14,14 @@ import { putGroup, readGroupInputs } from './manifest.ts'
 import { groupRoutes } from './routes.ts'
 import type { GroupInput } from './scope.ts'
 import { manages, managesAll, type Snapshot, sees, takeSnapshot } from './snapshot.ts'
-import { deleteGroup, deleteSubject, type Group, readGroup, readGroups } from './table.ts'
+import {
+  deleteGroup,
+  deleteServerFromGrants,
+  deleteSubject,
+  type Group,
+  readGroup,
+  readGroups,
+} from './table.ts'
 
 /** Throws to keep a group from being removed. */
 export type RemovalGuard = (tx: Transaction<Tables>, group: { id: string; name: string }) => Promise<void>
@@ -37,6 +44,8 @@ export type Access = {
   /** Makes the group exactly this, new or not. The caller of the transaction records and refreshes. */
   putGroup(tx: Transaction<Tables>, group: GroupInput): Promise<void>
   removeGroup(tx: Transaction<Tables>, name: string): Promise<void>
+  /** Takes a server that is being removed out of the grants that name it, so that a later one of its name inherits nothing. */
+  forgetServer(tx: Transaction<Tables>, group: string, server: string): Promise<void>
   readonly routes: readonly Route[]
   /** Reads everything anew; decisions follow from then on. */
   refresh(): Promise<void>
@@ -87,6 +96,7 @@ export async function openAccess(parts: AccessParts): Promise<Access> {
     readGroups: readGroupInputs,
     putGroup,
     removeGroup,
+    forgetServer: deleteServerFromGrants,
     routes: groupRoutes(rules, changes),
     refresh,
   }

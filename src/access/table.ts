@@ -101,6 +101,29 @@ export async function deleteSubject(tx: Reader, subject: string): Promise<void> 
   await tx.deleteFrom('grants').where('subject', '=', subject).execute()
 }
 
+/** Takes a server out of the grants that name it. A grant that named nothing else goes: one that names no server would mean all of them. */
+export async function deleteServerFromGrants(tx: Reader, group: string, server: string): Promise<void> {
+  const rows = await tx
+    .selectFrom('grants')
+    .innerJoin('server_groups', 'server_groups.id', 'grants.group_id')
+    .where('server_groups.name', '=', group)
+    .where('servers_json', 'is not', null)
+    .select(['grants.id', 'servers_json'])
+    .execute()
+  for (const { id, servers_json } of rows) {
+    const named = storedServers.parse(JSON.parse(servers_json ?? 'null')) ?? []
+    if (!named.includes(server)) continue
+    const rest = named.filter(name => name !== server)
+    if (rest.length === 0) await tx.deleteFrom('grants').where('id', '=', id).execute()
+    else
+      await tx
+        .updateTable('grants')
+        .set({ servers_json: JSON.stringify(rest) })
+        .where('id', '=', id)
+        .execute()
+  }
+}
+
 type GrantRow = { id: string; subject: string; servers_json: string | null; tools_json: string | null }
 
 const storedServers = grantSchema.shape.servers

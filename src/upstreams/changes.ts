@@ -69,13 +69,21 @@ export function openChanges(parts: ChangeParts, refresh: () => Promise<void>): C
         await record(by, 'upstreams.update_server', place, onlyNamed(asInput(next), changes))
         return next
       }),
-    remove: (by, place) =>
-      change(async tx => {
+    async remove(by, place) {
+      await change(async tx => {
         const present = managed(access, by.caller, await readServer(tx, place))
-        await deleteServer(tx, present.id)
+        await removeServer(access, tx, present)
         await record(by, 'upstreams.remove_server', place, null)
-      }),
+      })
+      await access.refresh()
+    },
   }
+}
+
+/** Removes a server and what names it. */
+export async function removeServer(access: Access, tx: Tx, { id, group, name }: Upstream): Promise<void> {
+  await access.forgetServer(tx, group, name)
+  await deleteServer(tx, id)
 }
 
 function checkChange(caller: Caller, present: Upstream, { transport, auth }: ServerChanges): void {

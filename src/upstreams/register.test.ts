@@ -151,6 +151,28 @@ onEachDatabase(open => {
     expect(JSON.stringify(audit.events)).not.toContain('rotated')
   })
 
+  it('takes a removed server out of the grants, so that a later one of its name inherits nothing', async () => {
+    const { ask, access } = await house()
+    await ask('POST /servers', db)
+    await ask('POST /servers', { ...db, name: 'other' })
+    const grants: [string, string[]][] = [
+      ['user:only@x', ['db']],
+      ['user:both@x', ['db', 'other']],
+    ]
+    for (const [subject, servers] of grants) await ask('POST /groups/eng/grants', { subject, servers })
+    const may = (email: string, server: string) =>
+      access.clear(person(email), 'server.use', {
+        group: 'eng',
+        server,
+        policy: { default: 'allow', allow: [], deny: [] },
+      }).allowed
+    expect([may('only@x', 'db'), may('both@x', 'db'), may('both@x', 'other')]).toEqual([true, true, true])
+    await ask('DELETE /servers/eng/db')
+    await ask('POST /servers', db)
+    expect([may('only@x', 'db'), may('both@x', 'db'), may('both@x', 'other')]).toEqual([false, false, true])
+    expect(may('only@x', 'other')).toBe(false)
+  })
+
   it('notices the changes of other processes, and keeps what they left alone', async () => {
     const { ask, register, told, database } = await house()
     await ask('POST /servers', db)

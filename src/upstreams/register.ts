@@ -4,11 +4,11 @@ import type { Announcements } from '../foundation/announcements.ts'
 import { fail } from '../foundation/errors.ts'
 import { oneAtATime } from '../foundation/one-at-a-time.ts'
 import type { Caller } from '../foundation/route.ts'
-import { type ChangeParts, type Changes, openChanges } from './changes.ts'
+import { type ChangeParts, type Changes, openChanges, removeServer } from './changes.ts'
 import { asInput, compose, type ServerInput } from './compose.ts'
 import { checkGroup, checkTransportRights, managed, visible } from './rights.ts'
 import type { SealPlace } from './sealing.ts'
-import { countServers, deleteServer, insertServer, readServers, updateServer } from './table.ts'
+import { countServers, insertServer, readServers, updateServer } from './table.ts'
 import type { Upstream } from './upstream.ts'
 
 /** The MCP servers behind the gateway. */
@@ -72,7 +72,7 @@ export async function openRegister(parts: RegisterParts): Promise<Register> {
       compose: (input, secrets, previous) => compose(parts, { input, secrets, previous }),
       show: asInput,
       put: (tx, server) => (server.version === 1 ? insertServer(tx, server) : updateServer(tx, server)),
-      remove: (tx, server) => deleteServer(tx, server.id),
+      remove: (tx, server) => removeServer(access, tx, server),
     },
     refresh,
   }
