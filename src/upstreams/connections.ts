@@ -90,7 +90,7 @@ export class Connections {
   endUnused(upstream: Upstream, era: Era): void {
     const place = [upstream.id, upstream.version, era].join('\n')
     for (const [key, server] of this.#servers) {
-      if (server.isIdle && (key === place || key.startsWith(`${place}\n`))) this.#forget(key, server)
+      if (key === place || key.startsWith(`${place}\n`)) server.rest()
     }
   }
 

@@ -86,8 +86,13 @@ export class StdioServer {
     return { request: outgoing => channel.request(outgoing) }
   }
 
-  get isIdle(): boolean {
-    return this.#running?.channel.isIdle !== false
+  /** Ends the process if nobody uses it; what is known of its failures stays. */
+  rest(): void {
+    const running = this.#running
+    if (!running?.channel.isIdle) return
+    this.#running = undefined
+    // Ends in the `ended` event, which finds it no longer current.
+    void running.process.stop()
   }
 
   stderrTail(): readonly string[] {
