@@ -10,6 +10,7 @@ import { openAnnouncements } from './foundation/announcements.ts'
 import { systemClock } from './foundation/clock.ts'
 import { openFailureLimit } from './foundation/failure-limit.ts'
 import { compileGuards } from './foundation/guards.ts'
+import { openHandles } from './foundation/handles.ts'
 import type { Log } from './foundation/log.ts'
 import { openMasterKey } from './foundation/master-key.ts'
 import { version } from './foundation/version.ts'
@@ -23,6 +24,7 @@ import {
   Connections,
   catalogueRoutes,
   openCatalogue,
+  openCrossings,
   openProcesses,
   openRegister,
   ownPrincipal,
@@ -91,6 +93,16 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     equip: upstream => equip(upstream, ownPrincipal),
   })
 
+  const handles = openHandles(masterKey, clock)
+  const crossings = openCrossings({
+    connections,
+    handles,
+    announcements,
+    clock,
+    limits,
+    mirroredArguments: catalogue.mirroredArguments,
+  })
+
   const metrics = openMetrics()
   const guards = compileGuards(config)
   const failures = openFailureLimit(clock)
@@ -102,8 +114,10 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     clock,
     config,
     connections,
+    crossings,
     failures,
     guards,
+    handles,
     identity,
     log,
     metrics,
@@ -160,6 +174,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     async close() {
       stopFollowing()
       await mcp.close()
+      await crossings.close()
       await catalogue.close()
       await connections.close()
       await identity.close()

@@ -2,9 +2,16 @@
 import { hash } from 'node:crypto'
 import type { Access } from '../access/index.ts'
 import { asGatewayError, fail } from '../foundation/errors.ts'
+import type { Handles } from '../foundation/handles.ts'
 import { applyPatches, isObject, type JsonObject, type Patch, spanAt } from '../foundation/json.ts'
 import type { Principal } from '../identity/index.ts'
-import { type Catalogue, nextUpstreamId, type Outgoing, type Upstream } from '../upstreams/index.ts'
+import {
+  type Catalogue,
+  nextUpstreamId,
+  type Outgoing,
+  type ResultEdits,
+  type Upstream,
+} from '../upstreams/index.ts'
 import { mayHear, mayList } from './clear.ts'
 import type { Exchange } from './exchange.ts'
 import { relayedCapabilities, rewriteDiscovery, rewriteList, rewriteRead } from './lists.ts'
@@ -25,6 +32,7 @@ export type Cleared = {
 export type ForwardParts = {
   readonly access: Access
   readonly catalogue: Catalogue
+  readonly handles: Handles
   readonly argumentsInFull: boolean
   /** How long a client of the session era may take to come back for an answer. */
   readonly resumeMs: number
@@ -60,6 +68,9 @@ function capabilityPatch(bytes: Buffer, params: JsonObject): Patch[] {
   return span ? [{ span, text: JSON.stringify(reduced) }] : []
 }
 
+const ownOnly: ResultEdits = { isPrivate: true }
+const shareable: ResultEdits = { isPrivate: false }
+
 // Lists are rewritten anyway; of what else may be cached there is only this (MCP 2026-07-28, server/utilities/caching).
 function isPrivate({ exchange, method }: Cleared): boolean {
   return exchange.era === 'stateless' && method === 'resources/read'
@@ -90,7 +101,14 @@ function rewriteFor(parts: ForwardParts, cleared: Cleared): ReplyOptions['rewrit
 export function prepare(
   parts: ForwardParts,
   cleared: Cleared,
-  more: { mirrored: readonly string[]; body?: Buffer; ended(): void; forgotten?(): void },
+  more: {
+    mirrored: readonly string[]
+    /** The request, and its parameters, where they are not what the client sent. */
+    body?: Buffer
+    params?: JsonObject
+    ended(): void
+    forgotten?(): void
+  },
 ): { outgoing: Outgoing; reply: Reply } {
   const { exchange, principal, upstream, method, params, row } = cleared
   const bytes = more.body ?? cleared.bytes
@@ -107,7 +125,7 @@ export function prepare(
     progressToken: progress?.text,
     isListen: row.shape === 'listen',
     whole: row.shape !== 'call' && row.shape !== 'listen',
-    isPrivate: isPrivate(cleared),
+    edits: isPrivate(cleared) ? ownOnly : shareable,
     ...(rewrite === undefined ? {} : { rewrite }),
     resumeMs: parts.resumeMs,
     mayHear: heard => mayHear(parts.access, exchange.principal ?? principal, upstream, heard),
@@ -120,6 +138,7 @@ export function prepare(
     body: applyPatches(bytes, patches),
     upstreamId,
     method,
+    params: more.params ?? params,
     sink: reply,
     mirrored: more.mirrored,
     endless: row.shape === 'listen',

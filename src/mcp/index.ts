@@ -7,10 +7,11 @@ import type { Announcements } from '../foundation/announcements.ts'
 import type { Clock } from '../foundation/clock.ts'
 import type { FailureLimit } from '../foundation/failure-limit.ts'
 import type { Guards } from '../foundation/guards.ts'
+import type { Handles } from '../foundation/handles.ts'
 import type { Log } from '../foundation/log.ts'
 import { type Identity, isRejection } from '../identity/index.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import type { Catalogue, Connections, Register } from '../upstreams/index.ts'
+import type { Catalogue, Connections, Crossings, Register } from '../upstreams/index.ts'
 import type { Vault } from '../vault/index.ts'
 import { mayUse } from './clear.ts'
 import { type Door, openDoor } from './door.ts'
@@ -28,8 +29,10 @@ export type McpParts = {
   readonly clock: Clock
   readonly config: Config
   readonly connections: Connections
+  readonly crossings: Crossings
   readonly failures: FailureLimit
   readonly guards: Guards
+  readonly handles: Handles
   readonly identity: Identity
   readonly log: Log
   readonly metrics: Metrics

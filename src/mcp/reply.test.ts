@@ -48,7 +48,7 @@ async function waiting(era: 'session' | 'stateless', more: Partial<ReplyOptions>
     progressToken: undefined,
     isListen: false,
     whole: false,
-    isPrivate: false,
+    edits: { isPrivate: false },
     resumeMs: 1000,
     mayHear: () => true,
     listChanged: say('list changed'),

@@ -1,7 +1,13 @@
 /** The answer to one request of a client: JSON, or an event stream once the upstream has more to say than its answer. */
 import { GatewayError } from '../foundation/errors.ts'
 import type { JsonObject } from '../foundation/json.ts'
-import { type AnswerSummary, errorCode, type Flight, type Sink } from '../upstreams/index.ts'
+import {
+  type AnswerSummary,
+  errorCode,
+  type Flight,
+  type ResultEdits,
+  type Sink,
+} from '../upstreams/index.ts'
 import { answerError, endWithError, errorBody } from './answer-error.ts'
 import type { Exchange } from './exchange.ts'
 import { beginEvents, endEvents, frame, primingFrame } from './frame.ts'
@@ -17,8 +23,7 @@ const unreadBytes = 4 * 1024 * 1024
 export type ReplyOptions = Addressee & {
   /** The answer may only go out after `rewrite` has seen all of it, however long it is. */
   readonly whole: boolean
-  /** The result may be cached for this caller only. */
-  readonly isPrivate: boolean
+  readonly edits: ResultEdits
   /** Changes an answer before it goes out: lists are filtered, capabilities reduced. */
   readonly rewrite?: (bytes: Buffer, answer: JsonObject) => Buffer
   /** How long a client may take to ask for an answer whose stream the upstream has cut. */
@@ -36,7 +41,7 @@ export class Reply implements Sink, OpenStream {
   readonly upstreamId: number
   readonly whole: boolean
   readonly isLasting: boolean
-  readonly isPrivate: boolean
+  readonly edits: ResultEdits
   readonly #options: ReplyOptions
   #flight: Flight | undefined
   #mode: 'unset' | 'json' | 'events' = 'unset'
@@ -54,7 +59,7 @@ export class Reply implements Sink, OpenStream {
     this.upstreamId = options.upstreamId
     this.whole = options.whole
     this.isLasting = options.isListen
-    this.isPrivate = options.isPrivate
+    this.edits = options.edits
     exchange.response.on('close', this.#onClose)
   }
 

@@ -1,7 +1,7 @@
 /** The session era: initialize, requests, notifications, responses, the GET stream and DELETE. */
 import { fail, GatewayError } from '../foundation/errors.ts'
 import { applyPatches, spanAt } from '../foundation/json.ts'
-import { type Equipped, errorCode, nextUpstreamId } from '../upstreams/index.ts'
+import { type Connections, type Equipped, errorCode, nextUpstreamId } from '../upstreams/index.ts'
 import { answerError } from './answer-error.ts'
 import { accepted, answerNothing, answerOk } from './answer-ok.ts'
 import type { Incoming } from './classify.ts'
@@ -50,14 +50,10 @@ async function initialize(parts: SessionParts, visit: Visit, incoming: SessionRe
     fail('mcp.invalid_params', { why: 'The parameter protocolVersion must be a string.' })
   const equipped = await clear(parts, exchange, { row: opening, params, upstream, principal })
   const eras = parts.catalogue.eras(upstream.id) ?? (await parts.catalogue.learnEras(upstream))
-  if (!eras.includes('session')) {
-    throw new GatewayError('mcp.era_unsupported', {
-      why: 'This server speaks only revision 2026-07-28, which has no initialize.',
-    })
-  }
+  const way = eras.includes('session') ? parts.connections : parts.crossings
   const free = parts.sessions.reserve(principal)
   try {
-    await open(parts, visit, incoming, equipped)
+    await open(parts, visit, incoming, { equipped, way })
   } finally {
     free()
   }
@@ -67,18 +63,18 @@ async function open(
   parts: SessionParts,
   visit: Visit,
   { params }: SessionRequest,
-  equipped: Equipped,
+  { equipped, way }: { equipped: Equipped; way: Pick<Connections, 'openSession'> },
 ): Promise<void> {
   const { exchange, principal, upstream, bytes } = visit
   const id = newSessionId()
   const upstreamId = nextUpstreamId()
   exchange.upstreamStarted()
   const capabilities = relayedCapabilities(params.capabilities) ?? params.capabilities
-  const link = await parts.connections.openSession(equipped, {
+  const link = await way.openSession(equipped, {
     body: openingBody(bytes, upstreamId, capabilities),
     upstreamId,
     clientId: exchange.clientId,
-    capabilities,
+    params: { ...params, capabilities },
     lost: () => parts.sessions.forget(id),
   })
   const answer = rewriteOpening(link.opening.bytes, link.opening.body, {

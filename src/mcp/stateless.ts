@@ -1,9 +1,9 @@
 /** The stateless era: every request stands alone, and a closed response is a cancellation. */
 import type { IncomingHttpHeaders } from 'node:http'
-import { fail, GatewayError } from '../foundation/errors.ts'
+import { fail } from '../foundation/errors.ts'
 import { applyPatches, isObject, type JsonObject, spanAt } from '../foundation/json.ts'
 import type { Principal } from '../identity/index.ts'
-import type { Connections, Upstream } from '../upstreams/index.ts'
+import type { Connections, Crossings, Upstream } from '../upstreams/index.ts'
 import { answerNothing } from './answer-ok.ts'
 import { checkMirrored, checkMirroredArguments, type Incoming } from './classify.ts'
 import { type ClearParts, clear, mayDo, mustSeeNothing } from './clear.ts'
@@ -13,7 +13,11 @@ import { methods } from './methods.ts'
 import type { Streams } from './streams.ts'
 
 export type StatelessParts = ClearParts &
-  ForwardParts & { readonly connections: Connections; readonly streams: Streams }
+  ForwardParts & {
+    readonly connections: Connections
+    readonly crossings: Crossings
+    readonly streams: Streams
+  }
 
 type StatelessRequest = Extract<Incoming, { kind: 'request' }>
 
@@ -46,12 +50,9 @@ export async function serveStateless(
   const equipped = await clear(parts, exchange, aim)
   if (row.action === 'tool.call') checkArguments(parts, visit, params)
   const eras = parts.catalogue.eras(upstream.id) ?? (await parts.catalogue.learnEras(upstream))
-  if (!eras.includes('stateless')) {
-    throw new GatewayError('mcp.era_unsupported', {
-      why: 'This server speaks only revisions with sessions (to 2025-11-25): begin with initialize.',
-    })
-  }
-  const link = await parts.connections.stateless(equipped)
+  const link = eras.includes('stateless')
+    ? await parts.connections.stateless(equipped)
+    : parts.crossings.stateless(equipped)
   if (exchange.response.destroyed) return exchange.record('cancelled', null, () => undefined)
   const isListen = row.shape === 'listen'
   const cleared = { exchange, principal, upstream, row, method, params, bytes: visit.bytes }
@@ -79,8 +80,7 @@ function checkArguments(
   { exchange, upstream }: Visit,
   params: JsonObject,
 ): void {
-  const mirrored = catalogue.tool(upstream.id, String(params.name))?.mirrored
-  if (mirrored === undefined || mirrored === 'invalid') return
+  const mirrored = catalogue.mirroredArguments(upstream.id, String(params.name))
   checkMirroredArguments(exchange.request.headers, params.arguments, mirrored)
 }
 

@@ -1,5 +1,5 @@
 import { badAnswer } from './message.ts'
-import type { AnswerSummary } from './sink.ts'
+import type { AnswerSummary, ResultEdits } from './sink.ts'
 
 const quote = 0x22
 const maxDepth = 64
@@ -41,11 +41,10 @@ export class AnswerStream {
   #code = ''
   #bytes = 0
 
-  /** `isPrivate`: whatever the upstream says of sharing the result (`cacheScope`), it says private. */
-  constructor(upstreamId: number, clientId: string, isPrivate = false) {
+  constructor(upstreamId: number, clientId: string, edits?: ResultEdits) {
     this.#expectedId = String(upstreamId)
     this.#clientId = Buffer.from(clientId)
-    this.#isPrivate = isPrivate
+    this.#isPrivate = edits?.isPrivate === true
   }
 
   /** The bytes to pass on for this chunk. Throws `upstream.bad_answer`. */

@@ -108,6 +108,12 @@ export class Catalogue {
     return known?.observed.get(name) ?? known?.tools.get(name)
   }
 
+  /** Which arguments of a tool are mirrored into headers; none where it is not known, or says so wrongly. */
+  readonly mirroredArguments = (serverId: string, name: string): readonly MirroredArgument[] => {
+    const mirrored = this.tool(serverId, name)?.mirrored
+    return mirrored === undefined || mirrored === 'invalid' ? [] : mirrored
+  }
+
   /** A tool nobody has heard of: reads the catalogue again, unless that was just done. Undefined when there is no such tool. */
   async surprise(upstream: Upstream, name: string): Promise<ToolFacts | undefined> {
     const known = this.#of(upstream.id)

@@ -2,7 +2,7 @@
 import type { Announcements } from '../foundation/announcements.ts'
 import type { Clock } from '../foundation/clock.ts'
 import { GatewayError } from '../foundation/errors.ts'
-import { canonical } from '../foundation/json.ts'
+import { canonical, type JsonObject } from '../foundation/json.ts'
 import { checkCommand } from './command-policy.ts'
 import type { Equipped } from './equipped.ts'
 import type { SessionLink, StatelessLink } from './link.ts'
@@ -33,7 +33,8 @@ export type Opening = {
   readonly body: Buffer
   readonly upstreamId: number
   readonly clientId: string
-  readonly capabilities: unknown
+  /** Its parameters, with what the client can do reduced to what the gateway relays. */
+  readonly params: JsonObject
   lost(): void
 }
 
@@ -76,7 +77,8 @@ export class Connections {
   openSession(to: Equipped, opening: Opening): Promise<SessionLink> {
     const { upstream, headers } = to
     const { transport } = upstream
-    const { body, upstreamId, clientId, capabilities, lost } = opening
+    const { body, upstreamId, clientId, params, lost } = opening
+    const { capabilities } = params
     if (transport.kind === 'stdio')
       return this.#server(to, transport, { era: 'session', capabilities }).openSession(to.principalId, lost)
     const shared = { wire: this.#wire(upstream, transport), headers, limits: this.#parts.limits, lost }

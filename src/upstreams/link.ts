@@ -7,6 +7,8 @@ export type Outgoing = {
   readonly body: Buffer
   readonly upstreamId: number
   readonly method: string
+  /** The parameters as the client sent them, for those who must read them again. */
+  readonly params: JsonObject
   readonly sink: Sink
   /** Mirrored MCP headers of the stateless era, flat pairs; empty in the session era. */
   readonly mirrored: readonly string[]

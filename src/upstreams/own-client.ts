@@ -81,7 +81,7 @@ async function openStateless(connections: Connections, to: Equipped, seconds: nu
     )
     const mirrored = ['mcp-protocol-version', '2026-07-28', 'mcp-method', method]
     return collectWithin(seconds, String(upstreamId), sink =>
-      link.request({ body, upstreamId, method, sink, mirrored, endless: false }),
+      link.request({ body, upstreamId, method, params, sink, mirrored, endless: false }),
     )
   }
   const greeting = await send('server/discover', {})
@@ -106,7 +106,7 @@ async function openSession(connections: Connections, to: Equipped, seconds: numb
     body,
     upstreamId,
     clientId: String(upstreamId),
-    capabilities,
+    params,
     lost: () => {},
   })
   const link = await within(
@@ -156,6 +156,7 @@ function askSession(
     body,
     upstreamId,
     method,
+    params,
     sink,
     mirrored: [],
     endless: false,

@@ -17,14 +17,24 @@ export type AnswerSummary = {
   readonly bytes: number
 }
 
+/** What a result gains or loses at its top on the way; everything below stays byte for byte. */
+export type ResultEdits = {
+  /** It may be shared with nobody, whatever the upstream says (`cacheScope`). */
+  readonly isPrivate: boolean
+  /** Members that are left out. */
+  readonly drop?: ReadonlySet<string>
+  /** Members that are added where there are none of that name, as raw JSON. */
+  readonly add?: Readonly<Record<string, string>>
+}
+
 /** Where the messages of one upstream request go. Exactly one of `answer`, `finished`, `failed` and `interrupted` is called, once, and last. */
 export type Sink = {
   /** The id the client gave, as raw JSON; it stands in every answer given to the sink. */
   readonly clientId: string
   /** True: answers come whole, up to limits.messageBytes. False: long ones come in pieces. */
   readonly whole: boolean
-  /** True: the result may be shared with nobody, whatever the upstream says (`cacheScope`). */
-  readonly isPrivate?: boolean
+  /** What is done to a result that passes in pieces; one that comes whole is the sink's own to edit. */
+  readonly edits?: ResultEdits
   started(flight: Flight): void
   /** The upstream opened an event stream, before any message of it. */
   streaming(): void

@@ -83,7 +83,7 @@ class ChannelSession implements SessionLink {
   #subscription(outgoing: Outgoing): string | undefined {
     if (outgoing.method !== 'resources/subscribe' && outgoing.method !== 'resources/unsubscribe')
       return undefined
-    const { uri } = JSON.parse(outgoing.body.toString('utf8')).params ?? {}
+    const { uri } = outgoing.params
     if (typeof uri !== 'string') return undefined
     if (outgoing.method === 'resources/subscribe') this.#member.subscriptions.add(uri)
     else this.#member.subscriptions.delete(uri)

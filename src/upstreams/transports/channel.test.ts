@@ -85,7 +85,7 @@ function ask(
     failed: error => void got.push({ kind: 'failed', text: error.code }),
   }
   const body = Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: upstreamId, method, params }))
-  const flight = link.request({ body, upstreamId, method, sink, mirrored: [], endless })
+  const flight = link.request({ body, upstreamId, method, params, sink, mirrored: [], endless })
   return { upstreamId, got, flight }
 }
 

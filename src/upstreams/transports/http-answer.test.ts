@@ -25,7 +25,7 @@ function read(
   const sink: Sink = {
     clientId: '"mine"',
     whole: more.whole ?? false,
-    isPrivate: more.isPrivate ?? false,
+    edits: { isPrivate: more.isPrivate ?? false },
     started: () => {},
     streaming: () => void got.push(['streaming', '']),
     message: (bytes, _, id) => void got.push(['message', bytes.toString(), id]),

@@ -139,7 +139,7 @@ export class HttpAnswer implements WireEvents, EventReader {
 
   #begin(parts: readonly Buffer[]): void {
     const { upstreamId, sink } = this.#to
-    this.#long = new AnswerStream(upstreamId, sink.clientId, sink.isPrivate)
+    this.#long = new AnswerStream(upstreamId, sink.clientId, sink.edits)
     for (const part of parts) this.#pass(this.#long.push(part))
   }
 

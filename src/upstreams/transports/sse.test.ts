@@ -103,7 +103,7 @@ function ask(link: SessionLink) {
     failed: (error: { code: string }) => void got.push(error.code),
   }
   const body = Buffer.from('{"jsonrpc":"2.0","id":5,"method":"tools/call"}')
-  link.request({ body, upstreamId: 5, method: 'tools/call', sink, mirrored: [], endless: false })
+  link.request({ body, upstreamId: 5, method: 'tools/call', params: {}, sink, mirrored: [], endless: false })
   return got
 }
 

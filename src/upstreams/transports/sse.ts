@@ -36,6 +36,7 @@ export async function openSseSession(
         body: initialize,
         upstreamId,
         method: 'initialize',
+        params: {},
         sink,
         mirrored: [],
         endless: false,

@@ -190,7 +190,7 @@ export class StdioServer {
     }
     const { body, upstreamId } = ownRequest('initialize', params)
     const opening = await collect(String(upstreamId), sink =>
-      channel.request({ body, upstreamId, method: 'initialize', sink, mirrored: [], endless: false }),
+      channel.request({ body, upstreamId, method: 'initialize', params, sink, mirrored: [], endless: false }),
     )
     if (opening.body.error !== undefined)
       throw new GatewayError('upstream.bad_answer', { why: 'It refused initialize.' })
