@@ -2,14 +2,12 @@
 import { hash } from 'node:crypto'
 import { canonical, isObject, type JsonObject } from '../../foundation/json.ts'
 import { version } from '../../foundation/version.ts'
+import { acrossEras } from '../extensions.ts'
 
 const metaKeys = {
   capabilities: 'io.modelcontextprotocol/clientCapabilities',
   client: 'io.modelcontextprotocol/clientInfo',
 } as const
-
-/** Extensions that are data and no methods, and so work in either era. */
-const harmlessExtensions = new Set(['io.modelcontextprotocol/ui'])
 
 export type ClientFace = {
   /** Parameters of `initialize`. */
@@ -44,10 +42,8 @@ function isImplementation(value: unknown): value is JsonObject {
 
 // Tasks are another thing in each era, and other extensions bring methods that the other era has not.
 function forSessions({ tasks: _, extensions, ...rest }: JsonObject): JsonObject {
-  const kept = Object.entries(isObject(extensions) ? extensions : {}).filter(([name]) =>
-    harmlessExtensions.has(name),
-  )
-  return kept.length === 0 ? rest : { ...rest, extensions: Object.fromEntries(kept) }
+  const kept = acrossEras(isObject(extensions) ? extensions : {})
+  return kept === undefined ? rest : { ...rest, extensions: kept }
 }
 
 /** Has the client said that it can be asked this? (MCP 2026-07-28, basic/patterns/mrtr.) */

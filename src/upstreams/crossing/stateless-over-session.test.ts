@@ -34,6 +34,7 @@ const sessionsOnly: Script = {
       logging: {},
       tasks: { list: {} },
       'dev.vendor/x': 1,
+      extensions: { 'io.modelcontextprotocol/ui': { a: 1 }, 'dev.vendor/more': {} },
     }
     const serverInfo = { name: 'old', version: '1', 'x-vendor': true }
     result({ protocolVersion: '2025-11-25', capabilities, serverInfo, instructions: 'Be kind.' })
@@ -100,6 +101,7 @@ describe('a stateless client on a server with sessions', () => {
         prompts: {},
         logging: {},
         'dev.vendor/x': 1,
+        extensions: { 'io.modelcontextprotocol/ui': { a: 1 } },
       },
       instructions: 'Be kind.',
       ttlMs: 0,
