@@ -27,7 +27,8 @@ function keyOf({ to, face }: Place): string {
 
 export class SessionPool {
   readonly #parts: PoolParts
-  readonly #sessions = new Set<PooledSession>()
+  /** By key, in the order of their opening. */
+  readonly #sessions = new Map<string, Set<PooledSession>>()
   /** Sessions being opened that others may share, by key. */
   readonly #opening = new Map<string, Promise<PooledSession>>()
   /** How many are being opened, by principal. */
@@ -41,7 +42,7 @@ export class SessionPool {
   }
 
   get size(): number {
-    return this.#sessions.size
+    return this.#all().length
   }
 
   /** Throws `upstream.*` when none can be opened, `mcp.too_many_sessions` when the caller has too many in use. */
@@ -63,19 +64,18 @@ export class SessionPool {
 
   /** Ends every session with a server that is not what it was. */
   endOf(serverId: string): void {
-    for (const session of this.#sessions) if (session.serverId === serverId) void this.#end(session)
+    for (const session of this.#all()) if (session.serverId === serverId) void this.#end(session)
   }
 
   async close(): Promise<void> {
     clearInterval(this.#timer)
     await Promise.allSettled(this.#opening.values())
-    await Promise.all([...this.#sessions].map(session => this.#end(session)))
+    await Promise.all(this.#all().map(session => this.#end(session)))
   }
 
   // The first that is free, so that calls one after the other meet the same session: some servers keep what they did in it.
   #free(key: string, isExclusive: boolean): PooledSession | undefined {
-    for (const session of this.#sessions)
-      if (session.key === key && (!isExclusive || !session.isTaken)) return session
+    for (const session of this.#sessions.get(key) ?? []) if (!isExclusive || !session.isTaken) return session
     return undefined
   }
 
@@ -83,7 +83,7 @@ export class SessionPool {
     if (isExclusive) {
       const session = await this.#opened(key, place)
       session.enter(true)
-      this.#sessions.add(session)
+      this.#add(session)
       return session
     }
     const session = await (this.#opening.get(key) ?? this.#openShared(key, place))
@@ -94,7 +94,7 @@ export class SessionPool {
   #openShared(key: string, place: Place): Promise<PooledSession> {
     const opening = this.#opened(key, place)
       .then(session => {
-        this.#sessions.add(session)
+        this.#add(session)
         return session
       })
       .finally(() => this.#opening.delete(key))
@@ -116,7 +116,7 @@ export class SessionPool {
   }
 
   #makeRoom(principalId: string): void {
-    const own = [...this.#sessions].filter(session => session.principalId === principalId)
+    const own = this.#all().filter(session => session.principalId === principalId)
     if (own.length + (this.#openings.get(principalId) ?? 0) < this.#parts.limits.sessionsPerPrincipal) return
     const idle = own.filter(({ isIdle }) => isIdle).sort((a, b) => a.usedAt - b.usedAt)[0]
     if (idle === undefined) fail('mcp.too_many_sessions', { data: { retryAfterSeconds: 5 } })
@@ -161,19 +161,33 @@ export class SessionPool {
     return session
   }
 
+  #all(): PooledSession[] {
+    return [...this.#sessions.values()].flatMap(sessions => [...sessions])
+  }
+
+  #add(session: PooledSession): void {
+    const sessions = this.#sessions.get(session.key) ?? new Set()
+    this.#sessions.set(session.key, sessions.add(session))
+  }
+
+  #remove(session: PooledSession): void {
+    const sessions = this.#sessions.get(session.key)
+    sessions?.delete(session)
+    if (sessions?.size === 0) this.#sessions.delete(session.key)
+  }
+
   #forget(session: PooledSession): void {
-    this.#sessions.delete(session)
+    this.#remove(session)
     session.lose()
   }
 
   async #end(session: PooledSession): Promise<void> {
-    this.#sessions.delete(session)
+    this.#remove(session)
     await session.close()
   }
 
   #endIdle(): void {
     const oldest = this.#parts.clock.elapsed() - this.#parts.limits.sessionIdleSeconds * 1000
-    for (const session of this.#sessions)
-      if (session.isIdle && session.usedAt < oldest) void this.#end(session)
+    for (const session of this.#all()) if (session.isIdle && session.usedAt < oldest) void this.#end(session)
   }
 }
