@@ -3,6 +3,7 @@ import type { Flight, Unsolicited } from '../upstreams/index.ts'
 import type { Exchange } from './exchange.ts'
 import { beginEvents, frame, primingFrame } from './frame.ts'
 import { serverRequests } from './methods.ts'
+import { withTasks } from './readdress.ts'
 import type { Reply } from './reply.ts'
 import type { OpenStream } from './streams.ts'
 
@@ -10,6 +11,8 @@ export type FollowOptions = {
   listChanged(): void
   /** May the client hear of this at all? */
   mayHear(method: string): boolean
+  /** The client's name for a task; undefined when the client is not to hear of it. */
+  taskName(id: unknown): string | undefined
   /** The session's own request that has this id upstream. */
   reply(upstreamId: number): Reply | undefined
   /** The session is in use as long as its stream is. */
@@ -78,13 +81,14 @@ export class Follow implements Unsolicited, OpenStream {
 
   #passed(bytes: Buffer, message: JsonObject): Buffer | undefined {
     const method = String(message.method)
-    if (message.id !== undefined) return serverRequests.has(method) ? bytes : undefined
+    if (message.id !== undefined)
+      return serverRequests.has(method) ? withTasks(bytes, message, this.#options) : undefined
     if (method === 'notifications/progress') {
       const token = isObject(message.params) ? message.params.progressToken : undefined
       return this.#replyTo(token)?.readdressed(bytes, message)
     }
     if (method.endsWith('/list_changed')) this.#options.listChanged()
-    return this.#options.mayHear(method) ? bytes : undefined
+    return this.#options.mayHear(method) ? withTasks(bytes, message, this.#options) : undefined
   }
 
   #replyTo(upstreamId: unknown): Reply | undefined {

@@ -51,6 +51,7 @@ async function waiting(era: 'session' | 'stateless', more: Partial<ReplyOptions>
     edits: { isPrivate: false },
     resumeMs: 1000,
     mayHear: () => true,
+    taskName: () => undefined,
     listChanged: say('list changed'),
     ended: say('ended'),
     forgotten: say('forgotten'),

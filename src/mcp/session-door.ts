@@ -1,18 +1,21 @@
 /** The session era: initialize, requests, notifications, responses, the GET stream and DELETE. */
 import { fail, GatewayError } from '../foundation/errors.ts'
 import { applyPatches, spanAt } from '../foundation/json.ts'
-import { type Connections, type Equipped, errorCode, nextUpstreamId } from '../upstreams/index.ts'
+import { type Equipped, errorCode, nextUpstreamId } from '../upstreams/index.ts'
 import { answerError } from './answer-error.ts'
 import { accepted, answerNothing, answerOk } from './answer-ok.ts'
 import type { Incoming } from './classify.ts'
 import { clear, mayHear, mayUse, mustSeeNothing } from './clear.ts'
 import { Follow } from './follow.ts'
-import { prepare, send } from './forward.ts'
-import { relayedCapabilities, rewriteOpening } from './lists.ts'
+import { type Cleared, prepare, send } from './forward.ts'
+import { rewriteOpening } from './lists.ts'
 import { clientNotifications, type MethodRow, methods } from './methods.ts'
+import { isOptional, relayedCapabilities } from './relayed.ts'
+import { wantsTask } from './seal.ts'
 import { sendJson } from './send-json.ts'
 import { keepReply, newSessionId, type Session, type Sessions } from './sessions.ts'
 import type { StatelessParts, Visit } from './stateless.ts'
+import { relatedPatches, unseal } from './unseal.ts'
 
 export type SessionParts = StatelessParts & { readonly sessions: Sessions }
 
@@ -26,11 +29,12 @@ export async function serveSession(parts: SessionParts, visit: Visit, incoming: 
     return initialize(parts, visit, incoming)
   const session = sessionOf(parts, visit)
   if (incoming.kind === 'response') {
-    await session.link.respond(incoming.id, visit.bytes)
+    const patches = relatedPatches(parts.tasks, visit, 'result')
+    await session.link.respond(incoming.id, applyPatches(visit.bytes, patches))
     return accepted(visit.exchange)
   }
   if (incoming.kind === 'notification') {
-    await notify(session, visit, incoming)
+    await notify(parts, session, visit, incoming)
     return accepted(visit.exchange)
   }
   return request(parts, visit, session, incoming)
@@ -50,10 +54,10 @@ async function initialize(parts: SessionParts, visit: Visit, incoming: SessionRe
     fail('mcp.invalid_params', { why: 'The parameter protocolVersion must be a string.' })
   const equipped = await clear(parts, exchange, { row: opening, params, upstream, principal })
   const eras = parts.catalogue.eras(upstream.id) ?? (await parts.catalogue.learnEras(upstream))
-  const way = eras.includes('session') ? parts.connections : parts.crossings
+  const isCrossed = !eras.includes('session')
   const free = parts.sessions.reserve(principal)
   try {
-    await open(parts, visit, incoming, { equipped, way })
+    await open(parts, visit, incoming, { equipped, isCrossed })
   } finally {
     free()
   }
@@ -63,13 +67,15 @@ async function open(
   parts: SessionParts,
   visit: Visit,
   { params }: SessionRequest,
-  { equipped, way }: { equipped: Equipped; way: Pick<Connections, 'openSession'> },
+  { equipped, isCrossed }: { equipped: Equipped; isCrossed: boolean },
 ): Promise<void> {
   const { exchange, principal, upstream, bytes } = visit
   const id = newSessionId()
   const upstreamId = nextUpstreamId()
   exchange.upstreamStarted()
-  const capabilities = relayedCapabilities(params.capabilities) ?? params.capabilities
+  const declared = { of: 'client', era: 'session', isCrossed } as const
+  const capabilities = relayedCapabilities(params.capabilities, declared) ?? params.capabilities
+  const way = isCrossed ? parts.crossings : parts.connections
   const link = await way.openSession(equipped, {
     body: openingBody(bytes, upstreamId, capabilities),
     upstreamId,
@@ -80,6 +86,7 @@ async function open(
   const answer = rewriteOpening(link.opening.bytes, link.opening.body, {
     clientId: exchange.clientId,
     version: upstream.transport.kind === 'stdio' ? String(params.protocolVersion) : undefined,
+    isCrossed,
   })
   const { error } = link.opening.body
   // Nobody will ever name a session whose id did not arrive.
@@ -110,13 +117,19 @@ function openingBody(bytes: Buffer, upstreamId: number, capabilities: unknown): 
 }
 
 async function notify(
+  parts: SessionParts,
   session: Session,
-  { exchange, bytes }: Visit,
+  visit: Visit,
   incoming: Extract<Incoming, { kind: 'notification' }>,
 ): Promise<void> {
+  const { exchange, bytes } = visit
   exchange.action = clientNotifications.has(incoming.method) ? incoming.method : 'other'
   if (incoming.method === 'notifications/cancelled') return cancel(session, incoming.params)
-  if (clientNotifications.has(incoming.method)) await session.link.notify(incoming.method, bytes)
+  if (!clientNotifications.has(incoming.method)) return
+  await session.link.notify(
+    incoming.method,
+    applyPatches(bytes, relatedPatches(parts.tasks, visit, 'params')),
+  )
 }
 
 function cancel(session: Session, params: { readonly [key: string]: unknown }): void {
@@ -136,36 +149,56 @@ async function request(
   incoming: SessionRequest,
 ): Promise<void> {
   const { exchange, principal, upstream } = visit
-  const { method, params } = incoming
+  const { method } = incoming
   const row = methods.get(method)
-  if (row === undefined || row.eras === 'stateless') {
+  const isCrossed = parts.catalogue.eras(upstream.id)?.includes('session') === false
+  if (row === undefined || row.eras === 'stateless' || (isCrossed && isOptional(method))) {
     fail('mcp.method_unknown', {
       why: `There is no method ${JSON.stringify(method.slice(0, 100))} in this revision.`,
     })
   }
-  const aim = { row, params, upstream, principal }
+  const { params, patches, task } = unseal(parts, visit, { row, method, params: incoming.params })
+  const aim = { row, params, upstream, principal, task }
   if (row.list !== undefined && mustSeeNothing(parts, exchange, aim)) return answerNothing(exchange, row.list)
   await clear(parts, exchange, aim)
   if (row.shape === 'ping') return pong(visit)
   const key = JSON.stringify(incoming.id)
   if (session.pending.has(key))
     fail('mcp.invalid_request', { why: 'A request with this id is still under way in this session.' })
-  const { outgoing, reply } = prepare(
-    parts,
-    { exchange, principal, upstream, row, method, params, bytes: visit.bytes },
-    {
-      mirrored: [],
-      ended: () => {
-        session.pending.delete(key)
-        parts.streams.remove(reply)
-      },
-      forgotten: () => void session.replies.delete(reply.upstreamId),
+  const cleared = {
+    exchange,
+    principal,
+    upstream,
+    row,
+    method,
+    params,
+    bytes: visit.bytes,
+    patches,
+    task,
+    isCrossed,
+  }
+  const { outgoing, reply } = prepare(parts, cleared, {
+    mirrored: [],
+    taskName: id => taskName(parts, cleared, id),
+    ended: () => {
+      session.pending.delete(key)
+      parts.streams.remove(reply)
     },
-  )
+    forgotten: () => void session.replies.delete(reply.upstreamId),
+  })
   session.pending.set(key, reply)
   keepReply(session, reply)
   parts.streams.add(reply)
   send(session.link, outgoing, reply)
+}
+
+/** The client's name for a task: one of the caller's, or the one that this very call is becoming. */
+function taskName(parts: SessionParts, cleared: Cleared, id: unknown): string | undefined {
+  const { exchange, upstream, params } = cleared
+  const owner = { principal: exchange.principal ?? cleared.principal, upstream }
+  if (wantsTask(cleared) && typeof id === 'string')
+    return parts.tasks.nameAllowed(owner, { id, tool: String(params.name) })
+  return parts.tasks.heard(owner, id)
 }
 
 function pong({ exchange }: Visit): void {
@@ -193,6 +226,8 @@ export function follow(parts: SessionParts, visit: Omit<Visit, 'bytes'>): void {
   const stream = new Follow(exchange, {
     listChanged: () => parts.listChanged(visit.upstream.id),
     mayHear: method => mayHear(parts.access, exchange.principal ?? visit.principal, visit.upstream, method),
+    taskName: id =>
+      parts.tasks.heard({ principal: exchange.principal ?? visit.principal, upstream: visit.upstream }, id),
     reply: upstreamId => session.replies.get(upstreamId),
     used: () => parts.sessions.touch(session),
     ended: () => {
