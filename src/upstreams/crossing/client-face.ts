@@ -2,7 +2,6 @@
 import { hash } from 'node:crypto'
 import { canonical, isObject, type JsonObject } from '../../foundation/json.ts'
 import { version } from '../../foundation/version.ts'
-import { acrossEras } from '../extensions.ts'
 
 const metaKeys = {
   capabilities: 'io.modelcontextprotocol/clientCapabilities',
@@ -40,10 +39,9 @@ function isImplementation(value: unknown): value is JsonObject {
   return isObject(value) && typeof value.name === 'string' && typeof value.version === 'string'
 }
 
-// Tasks are another thing in each era, and other extensions bring methods that the other era has not.
-function forSessions({ tasks: _, extensions, ...rest }: JsonObject): JsonObject {
-  const kept = acrossEras(isObject(extensions) ? extensions : {})
-  return kept === undefined ? rest : { ...rest, extensions: kept }
+// Tasks are another thing in each era, and extensions bring methods that the other era has not.
+function forSessions({ tasks: _, extensions: __, ...rest }: JsonObject): JsonObject {
+  return rest
 }
 
 /** Has the client said that it can be asked this? (MCP 2026-07-28, basic/patterns/mrtr.) */

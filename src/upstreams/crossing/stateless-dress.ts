@@ -1,7 +1,6 @@
 /** Requests and answers between a stateless-era client and a session-era server: what each must not see, and what each must. */
 import { applyPatches, isObject, type JsonObject, spanAt } from '../../foundation/json.ts'
 import { edited } from '../../foundation/json-edit.ts'
-import { acrossEras } from '../extensions.ts'
 import type { ResultEdits } from '../sink.ts'
 
 const prefix = 'io.modelcontextprotocol/'
@@ -52,9 +51,7 @@ export function discovery(bytes: Buffer, versions: readonly string[]): Buffer {
   const name = raw(bytes, ['result', 'serverInfo'])
   const withName = name === undefined ? {} : { [`${prefix}serverInfo`]: name }
   const meta = edited(Buffer.from(raw(bytes, ['result', '_meta']) ?? '{}'), [], { add: withName }).toString()
-  const extensions = dataExtensions(raw(bytes, ['result', 'capabilities', 'extensions']))
-  const reduced = edited(bytes, ['result', 'capabilities'], { drop: foreign, add: extensions })
-  return edited(reduced, ['result'], {
+  return edited(bytes, ['result'], {
     drop: opening,
     add: { ...cacheable, supportedVersions: JSON.stringify(versions), _meta: meta },
   })
@@ -63,15 +60,6 @@ export function discovery(bytes: Buffer, versions: readonly string[]): Buffer {
 function raw(bytes: Buffer, path: readonly string[]): string | undefined {
   const span = spanAt(bytes, path)
   return span && bytes.toString('utf8', span.start, span.end)
-}
-
-// Tasks are another thing in each era, and extensions bring methods that the other era has not, unless they are data alone.
-const foreign = new Set(['tasks', 'extensions'])
-
-function dataExtensions(extensions: string | undefined): Record<string, string> {
-  const value: unknown = extensions === undefined ? undefined : JSON.parse(extensions)
-  const kept = acrossEras(isObject(value) ? value : {})
-  return kept === undefined ? {} : { extensions: JSON.stringify(kept) }
 }
 
 /** A notification of the server with a place in it for the id of the listen it is sent to (2026-07-28, basic/patterns/subscriptions). */

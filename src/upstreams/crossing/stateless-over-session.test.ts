@@ -101,7 +101,6 @@ describe('a stateless client on a server with sessions', () => {
         prompts: {},
         logging: {},
         'dev.vendor/x': 1,
-        extensions: { 'io.modelcontextprotocol/ui': { a: 1 } },
       },
       instructions: 'Be kind.',
       ttlMs: 0,
