@@ -18,7 +18,14 @@ import { rewriteDiscovery, rewriteList, rewriteRead } from './lists.ts'
 import type { MethodRow } from './methods.ts'
 import { relayedCapabilities } from './relayed.ts'
 import { Reply, type ReplyOptions } from './reply.ts'
-import { listedTaskPatches, sealCursor, sealedMembers, sealPatches, wantsTask } from './seal.ts'
+import {
+  checkIsComplete,
+  listedTaskPatches,
+  sealCursor,
+  sealedMembers,
+  sealPatches,
+  wantsTask,
+} from './seal.ts'
 import type { Task, Tasks } from './tasks.ts'
 import { metaKeys } from './versions.ts'
 
@@ -121,6 +128,7 @@ function rewriteListFor(parts: ForwardParts, cleared: Cleared): ReplyOptions['re
     sealCursor: (cursor: string) => sealCursor(parts, cleared, cursor),
   }
   return (bytes, answer) => {
+    if (isObject(answer.result)) checkIsComplete(cleared, answer.result)
     if (method === 'tools/list' && isObject(answer.result))
       parts.catalogue.observe(upstream.id, answer.result.tools)
     const kept = rewriteList(bytes, answer, list)

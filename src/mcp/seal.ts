@@ -68,10 +68,9 @@ export function sealedMembers(parts: SealParts, asked: Answered): ResultEdits['r
 export function sealPatches(parts: SealParts, asked: Answered, bytes: Buffer, result: JsonObject): Patch[] {
   const name = (id: string) => nameTask(parts, asked, id)
   if (asked.exchange.era === 'stateless') {
-    if (result.resultType === 'input_required') {
-      if (asked.row.asks !== true) throw badAnswer(`It asked back, which ${asked.method} cannot.`)
+    if (asked.row.asks !== true) checkIsComplete(asked, result)
+    if (result.resultType === 'input_required')
       return renamed(bytes, ['result', 'requestState'], state => sealState(parts, asked, state))
-    }
     if (result.resultType === 'task') {
       checkMayBeTask(asked)
       return renamed(bytes, ['result', 'taskId'], name)
@@ -83,9 +82,15 @@ export function sealPatches(parts: SealParts, asked: Answered, bytes: Buffer, re
   return [...renamed(bytes, ['result', 'taskId'], name), ...renamed(bytes, related, name)]
 }
 
+/** Refuses an answer that is none yet, from a method that has no other (MCP 2026-07-28, basic/patterns/mrtr). */
+export function checkIsComplete({ exchange, method }: Answered, { resultType }: JsonObject): void {
+  if (exchange.era === 'stateless' && (resultType === 'input_required' || resultType === 'task'))
+    throw badAnswer(`It answered ${method} with a result of type ${resultType}.`)
+}
+
 function checkMayBeTask({ method, params }: Answered): void {
   const meta = isObject(params._meta) ? params._meta : {}
-  if (method !== 'tools/call') throw badAnswer(`It made a task of ${method}, which cannot be one.`)
+  if (method !== 'tools/call') throw badAnswer(`It answered ${method} with a task.`)
   if (!declares(meta[metaKeys.capabilities], tasksExtension))
     throw badAnswer('It answered with a task to a client that does not take any.')
 }
