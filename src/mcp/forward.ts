@@ -16,7 +16,7 @@ import { mayHear, mayList } from './clear.ts'
 import type { Exchange } from './exchange.ts'
 import { relayedCapabilities, rewriteDiscovery, rewriteList, rewriteRead } from './lists.ts'
 import type { MethodRow } from './methods.ts'
-import { Reply, type ReplyOptions } from './reply.ts'
+import { Reply, type ReplyOptions, type UpstreamEvent } from './reply.ts'
 import { metaKeys } from './versions.ts'
 
 export type Cleared = {
@@ -34,7 +34,7 @@ export type ForwardParts = {
   readonly catalogue: Catalogue
   readonly handles: Handles
   readonly argumentsInFull: boolean
-  /** How long a client of the session era may take to come back for an answer. */
+  /** How long an answer may take to come once the upstream has cut its stream. */
   readonly resumeMs: number
   listChanged(serverId: string): void
 }
@@ -107,7 +107,7 @@ export function prepare(
     body?: Buffer
     params?: JsonObject
     ended(): void
-    forgotten?(): void
+    takeUp?(after: UpstreamEvent): void
   },
 ): { outgoing: Outgoing; reply: Reply } {
   const { exchange, principal, upstream, method, params, row } = cleared
@@ -131,7 +131,7 @@ export function prepare(
     mayHear: heard => mayHear(parts.access, exchange.principal ?? principal, upstream, heard),
     listChanged: () => parts.listChanged(upstream.id),
     ended: more.ended,
-    ...(more.forgotten === undefined ? {} : { forgotten: more.forgotten }),
+    ...(more.takeUp === undefined ? {} : { takeUp: more.takeUp }),
   })
   exchange.upstreamStarted()
   const outgoing = {

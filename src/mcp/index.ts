@@ -81,6 +81,7 @@ export function openMcp(parts: McpParts): Mcp {
   const door = openDoor({
     ...parts,
     sessions,
+    sse: new Map(),
     streams,
     requestBytes: config.limits.requestBytes,
     resumeMs: config.limits.callSecondsMax * 1000,

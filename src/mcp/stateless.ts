@@ -53,7 +53,7 @@ export async function serveStateless(
   const link = eras.includes('stateless')
     ? await parts.connections.stateless(equipped)
     : parts.crossings.stateless(equipped)
-  if (exchange.response.destroyed) return exchange.record('cancelled', null, () => undefined)
+  if (exchange.outlet.isGone) return exchange.record('cancelled', null, () => undefined)
   const isListen = row.shape === 'listen'
   const cleared = { exchange, principal, upstream, row, method, params, bytes: visit.bytes }
   const { outgoing, reply } = prepare(parts, cleared, {
