@@ -17,7 +17,7 @@ import type { Exchange } from './exchange.ts'
 import { rewriteDiscovery, rewriteList, rewriteRead } from './lists.ts'
 import type { MethodRow } from './methods.ts'
 import { relayedCapabilities } from './relayed.ts'
-import { Reply, type ReplyOptions } from './reply.ts'
+import { Reply, type ReplyOptions, type UpstreamEvent } from './reply.ts'
 import {
   checkIsComplete,
   listedTaskPatches,
@@ -52,7 +52,7 @@ export type ForwardParts = {
   readonly handles: Handles
   readonly tasks: Tasks
   readonly argumentsInFull: boolean
-  /** How long a client of the session era may take to come back for an answer. */
+  /** How long an answer may take to come once the upstream has cut its stream. */
   readonly resumeMs: number
   listChanged(serverId: string): void
 }
@@ -159,7 +159,7 @@ export function prepare(
     /** The client's name for a task that a message of the upstream is about; undefined when it is not for the client. */
     taskName(id: unknown): string | undefined
     ended(): void
-    forgotten?(): void
+    takeUp?(after: UpstreamEvent): void
   },
 ): { outgoing: Outgoing; reply: Reply } {
   const { exchange, principal, upstream, method, params, row, bytes } = cleared
@@ -183,7 +183,7 @@ export function prepare(
     taskName: more.taskName,
     listChanged: () => parts.listChanged(upstream.id),
     ended: more.ended,
-    ...(more.forgotten === undefined ? {} : { forgotten: more.forgotten }),
+    ...(more.takeUp === undefined ? {} : { takeUp: more.takeUp }),
   })
   exchange.upstreamStarted()
   const outgoing = {

@@ -82,6 +82,7 @@ export function openMcp(parts: McpParts): Mcp {
   const door = openDoor({
     ...parts,
     sessions,
+    sse: new Map(),
     streams,
     tasks: new Tasks({ handles: parts.handles, mayCall: (owner, tool) => mayCall(parts, owner, tool) }),
     requestBytes: config.limits.requestBytes,
