@@ -12,11 +12,12 @@ import {
   type ResultEdits,
   type Upstream,
 } from '../upstreams/index.ts'
+import type { Again } from './again.ts'
 import { mayHear, mayList } from './clear.ts'
 import type { Exchange } from './exchange.ts'
 import { relayedCapabilities, rewriteDiscovery, rewriteList, rewriteRead } from './lists.ts'
 import type { MethodRow } from './methods.ts'
-import { Reply, type ReplyOptions } from './reply.ts'
+import { Reply, type ReplyOptions, type Way } from './reply.ts'
 import { metaKeys } from './versions.ts'
 
 export type Cleared = {
@@ -37,6 +38,8 @@ export type ForwardParts = {
   /** How long a client of the session era may take to come back for an answer. */
   readonly resumeMs: number
   listChanged(serverId: string): void
+  /** Sends a request again that failed, where that is safe. */
+  readonly again: Again
 }
 
 /** Arguments are recorded by hash and size, or in full where the configuration says so. */
@@ -127,6 +130,8 @@ export function prepare(
     whole: row.shape !== 'call' && row.shape !== 'listen',
     edits: isPrivate(cleared) ? ownOnly : shareable,
     ...(rewrite === undefined ? {} : { rewrite }),
+    policy: upstream.policy,
+    again: parts.again,
     resumeMs: parts.resumeMs,
     mayHear: heard => mayHear(parts.access, exchange.principal ?? principal, upstream, heard),
     listChanged: () => parts.listChanged(upstream.id),
@@ -147,7 +152,8 @@ export function prepare(
 }
 
 /** Sends what was prepared. What goes wrong before it is on its way ends the reply like everything after. */
-export function send(link: { request(outgoing: Outgoing): unknown }, outgoing: Outgoing, reply: Reply): void {
+export function send(link: Way, outgoing: Outgoing, reply: Reply): void {
+  reply.sending(link, outgoing)
   try {
     link.request(outgoing)
   } catch (thrown) {

@@ -13,6 +13,7 @@ import { type Identity, isRejection } from '../identity/index.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Catalogue, Connections, Crossings, Register } from '../upstreams/index.ts'
 import type { Vault } from '../vault/index.ts'
+import { openAgain } from './again.ts'
 import { mayUse } from './clear.ts'
 import { type Door, openDoor } from './door.ts'
 import type { Exchange } from './exchange.ts'
@@ -83,6 +84,7 @@ export function openMcp(parts: McpParts): Mcp {
     sessions,
     streams,
     requestBytes: config.limits.requestBytes,
+    again: openAgain({ metrics: parts.metrics, callSeconds: config.limits.callSeconds }),
     resumeMs: config.limits.callSecondsMax * 1000,
     argumentsInFull: config.audit.arguments === 'full',
     listChanged: serverId => announcements.announce({ topic: 'catalogue.changed', serverId }),

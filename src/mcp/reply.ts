@@ -5,8 +5,11 @@ import {
   type AnswerSummary,
   errorCode,
   type Flight,
+  type Outgoing,
   type ResultEdits,
   type Sink,
+  type ToolPolicy,
+  type Tries,
 } from '../upstreams/index.ts'
 import { answerError, endWithError, errorBody } from './answer-error.ts'
 import type { Exchange } from './exchange.ts'
@@ -28,26 +31,39 @@ export type ReplyOptions = Addressee & {
   readonly rewrite?: (bytes: Buffer, answer: JsonObject) => Buffer
   /** How long a client may take to ask for an answer whose stream the upstream has cut. */
   readonly resumeMs: number
+  /** What is confirmed about the tools of the server. */
+  readonly policy?: ToolPolicy
+  /** Asked about every failure before the client has heard anything. True: it is sent again, and this reply goes on. */
+  again?(reply: Reply, error: GatewayError): boolean
   /** Told when nothing more will come. */
   ended(): void
   /** Told when nobody can ask for the answer any more; with or after `ended`. */
   forgotten?(): void
 }
 
-export class Reply implements Sink, OpenStream {
+/** What takes the request upstream. */
+export type Way = { request(outgoing: Outgoing): unknown }
+
+export class Reply implements Sink, OpenStream, Tries {
   seat: number | undefined
   readonly exchange: Exchange
   readonly clientId: string
-  readonly upstreamId: number
   readonly whole: boolean
   readonly isLasting: boolean
   readonly edits: ResultEdits
+  /** What was sent last, and where. */
+  outgoing: Outgoing | undefined
+  way: Way | undefined
+  sent = 0
+  wasRepeated = false
   readonly #options: ReplyOptions
   #flight: Flight | undefined
   #mode: 'unset' | 'json' | 'events' = 'unset'
   #held: Buffer | undefined
   #isOver = false
   #isPaused = false
+  /** The client has heard something of the answer. */
+  #hasSpoken = false
   /** The client knows an event to resume from. */
   #mayResume = false
   #resumeTimer: NodeJS.Timeout | undefined
@@ -56,7 +72,6 @@ export class Reply implements Sink, OpenStream {
     this.exchange = exchange
     this.#options = options
     this.clientId = exchange.clientId
-    this.upstreamId = options.upstreamId
     this.whole = options.whole
     this.isLasting = options.isListen
     this.edits = options.edits
@@ -65,6 +80,22 @@ export class Reply implements Sink, OpenStream {
 
   get isOver(): boolean {
     return this.#isOver
+  }
+
+  get upstreamId(): number {
+    return this.#options.upstreamId
+  }
+
+  get policy(): ToolPolicy | undefined {
+    return this.#options.policy
+  }
+
+  /** Notes what is on its way upstream now, for the first time or again. */
+  sending(way: Way, outgoing: Outgoing): void {
+    this.way = way
+    this.outgoing = outgoing
+    this.sent++
+    this.#options.upstreamId = outgoing.upstreamId
   }
 
   started(flight: Flight): void {
@@ -83,6 +114,7 @@ export class Reply implements Sink, OpenStream {
   message(bytes: Buffer, message: JsonObject, eventId?: string): void {
     const passed = this.readdressed(bytes, message)
     if (passed === undefined) return
+    this.#hasSpoken = true
     this.#openEvents()
     this.#write(frame(passed, this.#noted(eventId)))
   }
@@ -133,6 +165,7 @@ export class Reply implements Sink, OpenStream {
 
   piece(bytes: Buffer): void {
     if (this.#isOver) return
+    this.#hasSpoken = true
     this.exchange.bytesOut += bytes.length
     if (this.#held) this.#write(this.#held)
     else if (this.#mode === 'events') this.#write(Buffer.from('event: message\ndata: '))
@@ -157,6 +190,8 @@ export class Reply implements Sink, OpenStream {
   }
 
   failed(error: GatewayError): void {
+    if (this.#isOver) return
+    if (!this.#hasSpoken && this.#options.again?.(this, error) === true) return
     if (this.#end()) this.#fail(error)
   }
 

@@ -159,7 +159,7 @@ async function request(
         session.pending.delete(key)
         parts.streams.remove(reply)
       },
-      forgotten: () => void session.replies.delete(reply.upstreamId),
+      forgotten: () => void session.replies.delete(outgoing.upstreamId),
     },
   )
   session.pending.set(key, reply)
