@@ -118,6 +118,8 @@ type Details = {
   cause?: unknown
   /** Further public members, such as `supported` or `problems`. */
   data?: Readonly<Record<string, unknown>>
+  /** Nothing was done: the request did not arrive, or was refused as a whole. */
+  noEffect?: boolean
 }
 
 /** The only error that is shown to a caller; anything else becomes `internal.unexpected`. */
@@ -127,6 +129,8 @@ export class GatewayError extends Error {
   readonly fix: string
   readonly internal: string | undefined
   readonly data: Readonly<Record<string, unknown>> | undefined
+  /** It is certain that the request had no effect, so that sending it again cannot do anything twice. */
+  readonly noEffect: boolean
 
   constructor(code: ErrorCode, details: Details = {}) {
     super(errorTable[code].sentence, details.cause === undefined ? undefined : { cause: details.cause })
@@ -136,6 +140,7 @@ export class GatewayError extends Error {
     this.fix = details.fix ?? errorTable[code].fix
     this.internal = details.internal
     this.data = details.data
+    this.noEffect = details.noEffect === true
   }
 
   get status(): number {

@@ -12,12 +12,13 @@ import {
   type ResultEdits,
   type Upstream,
 } from '../upstreams/index.ts'
+import type { Again } from './again.ts'
 import { mayHear, mayList } from './clear.ts'
 import type { Exchange } from './exchange.ts'
 import { rewriteDiscovery, rewriteList, rewriteRead } from './lists.ts'
 import type { MethodRow } from './methods.ts'
 import { relayedCapabilities } from './relayed.ts'
-import { Reply, type ReplyOptions, type UpstreamEvent } from './reply.ts'
+import { Reply, type ReplyOptions, type Way } from './reply.ts'
 import {
   checkIsComplete,
   listedTaskPatches,
@@ -52,9 +53,9 @@ export type ForwardParts = {
   readonly handles: Handles
   readonly tasks: Tasks
   readonly argumentsInFull: boolean
-  /** How long an answer may take to come once the upstream has cut its stream. */
-  readonly resumeMs: number
   listChanged(serverId: string): void
+  /** Sends a request again that failed, where that is safe. */
+  readonly again: Again
 }
 
 /** Arguments are recorded by hash and size, or in full where the configuration says so. */
@@ -159,7 +160,6 @@ export function prepare(
     /** The client's name for a task that a message of the upstream is about; undefined when it is not for the client. */
     taskName(id: unknown): string | undefined
     ended(): void
-    takeUp?(after: UpstreamEvent): void
   },
 ): { outgoing: Outgoing; reply: Reply } {
   const { exchange, principal, upstream, method, params, row, bytes } = cleared
@@ -178,12 +178,12 @@ export function prepare(
     whole: isWhole(cleared),
     edits: editsFor(parts, cleared),
     ...(rewrite === undefined ? {} : { rewrite }),
-    resumeMs: parts.resumeMs,
+    policy: upstream.policy,
+    again: parts.again,
     mayHear: heard => mayHear(parts.access, exchange.principal ?? principal, upstream, heard),
     taskName: more.taskName,
     listChanged: () => parts.listChanged(upstream.id),
     ended: more.ended,
-    ...(more.takeUp === undefined ? {} : { takeUp: more.takeUp }),
   })
   exchange.upstreamStarted()
   const outgoing = {
@@ -199,7 +199,8 @@ export function prepare(
 }
 
 /** Sends what was prepared. What goes wrong before it is on its way ends the reply like everything after. */
-export function send(link: { request(outgoing: Outgoing): unknown }, outgoing: Outgoing, reply: Reply): void {
+export function send(link: Way, outgoing: Outgoing, reply: Reply): void {
+  reply.sending(link, outgoing)
   try {
     link.request(outgoing)
   } catch (thrown) {
