@@ -50,9 +50,8 @@ export class Follow implements Unsolicited, OpenStream {
     this.#write(frame(passed, eventId))
   }
 
-  answer(bytes: Buffer, answer: JsonObject, eventId?: string): void {
-    const reply = this.#replyTo(answer.id)
-    reply?.answerElsewhere(bytes, answer, message => this.#write(frame(message, eventId)))
+  answer(bytes: Buffer, answer: JsonObject): void {
+    this.#replyTo(answer.id)?.answerElsewhere(bytes, answer)
   }
 
   priming(eventId: string | undefined, retry: string | undefined): void {

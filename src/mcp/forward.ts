@@ -7,6 +7,7 @@ import { applyPatches, isObject, type JsonObject, type Patch, spanAt } from '../
 import type { Principal } from '../identity/index.ts'
 import {
   type Catalogue,
+  type Equipped,
   nextUpstreamId,
   type Outgoing,
   type ResultEdits,
@@ -14,6 +15,7 @@ import {
 } from '../upstreams/index.ts'
 import type { Again } from './again.ts'
 import { mayHear, mayList } from './clear.ts'
+import type { Correct } from './correct.ts'
 import type { Exchange } from './exchange.ts'
 import { relayedCapabilities, rewriteDiscovery, rewriteList, rewriteRead } from './lists.ts'
 import type { MethodRow } from './methods.ts'
@@ -35,11 +37,10 @@ export type ForwardParts = {
   readonly catalogue: Catalogue
   readonly handles: Handles
   readonly argumentsInFull: boolean
-  /** How long a client of the session era may take to come back for an answer. */
-  readonly resumeMs: number
   listChanged(serverId: string): void
   /** Sends a request again that failed, where that is safe. */
   readonly again: Again
+  readonly correct: Correct
 }
 
 /** Arguments are recorded by hash and size, or in full where the configuration says so. */
@@ -109,8 +110,9 @@ export function prepare(
     /** The request, and its parameters, where they are not what the client sent. */
     body?: Buffer
     params?: JsonObject
+    /** What it takes to send it another way; where there may be another. */
+    equipped?: Equipped
     ended(): void
-    forgotten?(): void
   },
 ): { outgoing: Outgoing; reply: Reply } {
   const { exchange, principal, upstream, method, params, row } = cleared
@@ -130,13 +132,13 @@ export function prepare(
     whole: row.shape !== 'call' && row.shape !== 'listen',
     edits: isPrivate(cleared) ? ownOnly : shareable,
     ...(rewrite === undefined ? {} : { rewrite }),
-    policy: upstream.policy,
+    upstream,
+    ...(more.equipped === undefined ? {} : { equipped: more.equipped }),
     again: parts.again,
-    resumeMs: parts.resumeMs,
+    correct: parts.correct,
     mayHear: heard => mayHear(parts.access, exchange.principal ?? principal, upstream, heard),
     listChanged: () => parts.listChanged(upstream.id),
     ended: more.ended,
-    ...(more.forgotten === undefined ? {} : { forgotten: more.forgotten }),
   })
   exchange.upstreamStarted()
   const outgoing = {

@@ -3,6 +3,7 @@ import { GatewayError } from '../foundation/errors.ts'
 import type { JsonObject } from '../foundation/json.ts'
 import {
   type AnswerSummary,
+  type Equipped,
   errorCode,
   type Flight,
   type Outgoing,
@@ -10,10 +11,12 @@ import {
   type Sink,
   type ToolPolicy,
   type Tries,
+  type Upstream,
 } from '../upstreams/index.ts'
-import { answerError, endWithError, errorBody } from './answer-error.ts'
+import { answerError, endWithError } from './answer-error.ts'
+import type { Refusal } from './correct.ts'
 import type { Exchange } from './exchange.ts'
-import { beginEvents, endEvents, frame, primingFrame } from './frame.ts'
+import { beginEvents, endEvents, frame } from './frame.ts'
 import { outcomeOf, outcomeOfPassed } from './outcome.ts'
 import { type Addressee, readdressed, tagged } from './readdress.ts'
 import { sendJson, watchReading } from './send-json.ts'
@@ -29,16 +32,15 @@ export type ReplyOptions = Addressee & {
   readonly edits: ResultEdits
   /** Changes an answer before it goes out: lists are filtered, capabilities reduced. */
   readonly rewrite?: (bytes: Buffer, answer: JsonObject) => Buffer
-  /** How long a client may take to ask for an answer whose stream the upstream has cut. */
-  readonly resumeMs: number
-  /** What is confirmed about the tools of the server. */
-  readonly policy?: ToolPolicy
+  /** The server, and what is needed to send it the request once more. */
+  readonly upstream?: Upstream
+  readonly equipped?: Equipped
+  /** Asked about every error the server answers with. True: the client does not get it. */
+  correct?(reply: Reply, refusal: Refusal): boolean
   /** Asked about every failure before the client has heard anything. True: it is sent again, and this reply goes on. */
   again?(reply: Reply, error: GatewayError): boolean
   /** Told when nothing more will come. */
   ended(): void
-  /** Told when nobody can ask for the answer any more; with or after `ended`. */
-  forgotten?(): void
 }
 
 /** What takes the request upstream. */
@@ -51,11 +53,14 @@ export class Reply implements Sink, OpenStream, Tries {
   readonly whole: boolean
   readonly isLasting: boolean
   readonly edits: ResultEdits
+  readonly policy: ToolPolicy | undefined
+  readonly equipped: Equipped | undefined
   /** What was sent last, and where. */
   outgoing: Outgoing | undefined
   way: Way | undefined
   sent = 0
   wasRepeated = false
+  wasCorrected = false
   readonly #options: ReplyOptions
   #flight: Flight | undefined
   #mode: 'unset' | 'json' | 'events' = 'unset'
@@ -64,9 +69,6 @@ export class Reply implements Sink, OpenStream, Tries {
   #isPaused = false
   /** The client has heard something of the answer. */
   #hasSpoken = false
-  /** The client knows an event to resume from. */
-  #mayResume = false
-  #resumeTimer: NodeJS.Timeout | undefined
 
   constructor(exchange: Exchange, options: ReplyOptions) {
     this.exchange = exchange
@@ -75,6 +77,8 @@ export class Reply implements Sink, OpenStream, Tries {
     this.whole = options.whole
     this.isLasting = options.isListen
     this.edits = options.edits
+    this.policy = options.upstream?.policy
+    this.equipped = options.equipped
     exchange.response.on('close', this.#onClose)
   }
 
@@ -84,10 +88,6 @@ export class Reply implements Sink, OpenStream, Tries {
 
   get upstreamId(): number {
     return this.#options.upstreamId
-  }
-
-  get policy(): ToolPolicy | undefined {
-    return this.#options.policy
   }
 
   /** Notes what is on its way upstream now, for the first time or again. */
@@ -111,21 +111,19 @@ export class Reply implements Sink, OpenStream, Tries {
     })
   }
 
-  message(bytes: Buffer, message: JsonObject, eventId?: string): void {
+  message(bytes: Buffer, message: JsonObject): void {
     const passed = this.readdressed(bytes, message)
     if (passed === undefined) return
     this.#hasSpoken = true
     this.#openEvents()
-    this.#write(frame(passed, this.#noted(eventId)))
+    this.#write(frame(passed, undefined))
   }
 
-  priming(eventId: string | undefined, retry: string | undefined): void {
-    if (this.exchange.era !== 'session') return
-    this.#openEvents()
-    this.#write(primingFrame(this.#noted(eventId), retry))
-  }
+  // The upstream's events are its own: where it cuts a stream, the gateway itself goes on with it.
+  priming(): void {}
 
   answer(bytes: Buffer, answer: JsonObject, status: number): void {
+    if (answer.error !== undefined && this.#isCorrected({ bytes, answer, status })) return
     if (!this.#end()) return
     const body = this.#rewritten(bytes, answer)
     if (body instanceof GatewayError) return this.#fail(body)
@@ -134,33 +132,15 @@ export class Reply implements Sink, OpenStream, Tries {
     )
   }
 
-  /** The answer came on another stream than the request's own, with our id; `deliver` writes it there. */
-  answerElsewhere(bytes: Buffer, answer: JsonObject, deliver: (message: Buffer) => void): void {
-    const { response } = this.exchange
-    const readdressed = tagged(bytes, ['id'], this.clientId)
-    if (!this.#isOver && !response.writableEnded && !response.destroyed)
-      return this.answer(readdressed, answer, 200)
-    const body = this.#rewritten(readdressed, answer)
-    if (body instanceof GatewayError) return this.failed(body)
-    const flight = this.#flight
-    // An answer that was recorded before and did not arrive may be asked for again.
-    if (!this.#end()) return deliver(body)
-    flight?.abort()
-    this.#record(answer, body, failure => {
-      if (failure === undefined) deliver(body)
-      else deliver(Buffer.from(errorBody(new GatewayError('audit.unavailable'), this.exchange)))
-    })
+  #isCorrected(refusal: Refusal): boolean {
+    return !this.#isOver && !this.#hasSpoken && this.#options.correct?.(this, refusal) === true
   }
 
-  /** The upstream cut the stream and will go on where the client asks it to: so does this one. */
-  interrupted(): void {
-    if (this.#isOver) return
-    const lost = new GatewayError('upstream.outcome_unknown', {
-      why: 'It ended the stream without an answer.',
-    })
-    if (this.exchange.era !== 'session') return this.failed(lost)
-    this.#resumeTimer = setTimeout(() => this.failed(lost), this.#options.resumeMs).unref()
-    beginEvents(this.exchange.response).end()
+  /** The answer came on another stream than the request's own, with our id. */
+  answerElsewhere(bytes: Buffer, answer: JsonObject): void {
+    const flight = this.#flight
+    this.answer(tagged(bytes, ['id'], this.clientId), answer, 200)
+    flight?.abort()
   }
 
   piece(bytes: Buffer): void {
@@ -257,7 +237,6 @@ export class Reply implements Sink, OpenStream, Tries {
   }
 
   #fail(error: GatewayError): void {
-    this.#options.forgotten?.()
     if (this.#mode === 'unset') return answerError(this.exchange, error)
     if (this.#mode === 'events') beginEvents(this.exchange.response)
     endWithError(
@@ -265,17 +244,6 @@ export class Reply implements Sink, OpenStream, Tries {
       error,
       this.#mode === 'events' && !this.#held ? body => `event: message\ndata: ${body}\n\n` : undefined,
     )
-  }
-
-  // From here on a client with a session may come back for the answer, until it has it.
-  #noted(eventId: string | undefined): string | undefined {
-    if (this.exchange.era !== 'session') return undefined
-    if (eventId === undefined || this.#mayResume) return eventId
-    this.#mayResume = true
-    this.exchange.response.once('finish', () => {
-      if (this.#isOver) this.#options.forgotten?.()
-    })
-    return eventId
   }
 
   #openEvents(): void {
@@ -311,10 +279,8 @@ export class Reply implements Sink, OpenStream, Tries {
     this.#isOver = true
     // A response outlives its call by a while inside Node; the call must not hang on it.
     this.exchange.response.off('close', this.#onClose)
-    clearTimeout(this.#resumeTimer)
     this.exchange.upstreamEnded()
     this.#options.ended()
-    if (!this.#mayResume) this.#options.forgotten?.()
     return true
   }
 

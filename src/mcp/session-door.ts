@@ -1,11 +1,12 @@
 /** The session era: initialize, requests, notifications, responses, the GET stream and DELETE. */
 import { fail, GatewayError } from '../foundation/errors.ts'
 import { applyPatches, spanAt } from '../foundation/json.ts'
-import { type Connections, type Equipped, errorCode, nextUpstreamId } from '../upstreams/index.ts'
+import { type Equipped, errorCode, nextUpstreamId } from '../upstreams/index.ts'
 import { answerError } from './answer-error.ts'
 import { accepted, answerNothing, answerOk } from './answer-ok.ts'
 import type { Incoming } from './classify.ts'
 import { clear, mayHear, mayUse, mustSeeNothing } from './clear.ts'
+import { openInEra } from './correct.ts'
 import { Follow } from './follow.ts'
 import { prepare, send } from './forward.ts'
 import { relayedCapabilities, rewriteOpening } from './lists.ts'
@@ -49,11 +50,9 @@ async function initialize(parts: SessionParts, visit: Visit, incoming: SessionRe
   if (typeof params.protocolVersion !== 'string')
     fail('mcp.invalid_params', { why: 'The parameter protocolVersion must be a string.' })
   const equipped = await clear(parts, exchange, { row: opening, params, upstream, principal })
-  const eras = parts.catalogue.eras(upstream.id) ?? (await parts.catalogue.learnEras(upstream))
-  const way = eras.includes('session') ? parts.connections : parts.crossings
   const free = parts.sessions.reserve(principal)
   try {
-    await open(parts, visit, incoming, { equipped, way })
+    await open(parts, visit, incoming, equipped)
   } finally {
     free()
   }
@@ -63,14 +62,14 @@ async function open(
   parts: SessionParts,
   visit: Visit,
   { params }: SessionRequest,
-  { equipped, way }: { equipped: Equipped; way: Pick<Connections, 'openSession'> },
+  equipped: Equipped,
 ): Promise<void> {
   const { exchange, principal, upstream, bytes } = visit
   const id = newSessionId()
   const upstreamId = nextUpstreamId()
   exchange.upstreamStarted()
   const capabilities = relayedCapabilities(params.capabilities) ?? params.capabilities
-  const link = await way.openSession(equipped, {
+  const link = await openInEra(parts, equipped, {
     body: openingBody(bytes, upstreamId, capabilities),
     upstreamId,
     clientId: exchange.clientId,
@@ -157,9 +156,9 @@ async function request(
       mirrored: [],
       ended: () => {
         session.pending.delete(key)
+        session.replies.delete(outgoing.upstreamId)
         parts.streams.remove(reply)
       },
-      forgotten: () => void session.replies.delete(outgoing.upstreamId),
     },
   )
   session.pending.set(key, reply)

@@ -58,6 +58,7 @@ export async function serveStateless(
   const cleared = { exchange, principal, upstream, row, method, params, bytes: visit.bytes }
   const { outgoing, reply } = prepare(parts, cleared, {
     mirrored: mirroredHeaders(exchange.request.headers),
+    equipped,
     ...(isListen ? { body: allowedListen(parts, visit, params) } : {}),
     ended: () => parts.streams.remove(reply),
   })
