@@ -7,6 +7,7 @@ import { applyPatches, isObject, type JsonObject, type Patch, spanAt } from '../
 import type { Principal } from '../identity/index.ts'
 import {
   type Catalogue,
+  type Equipped,
   nextUpstreamId,
   type Outgoing,
   type ResultEdits,
@@ -14,6 +15,7 @@ import {
 } from '../upstreams/index.ts'
 import type { Again } from './again.ts'
 import { mayHear, mayList } from './clear.ts'
+import type { Correct } from './correct.ts'
 import type { Exchange } from './exchange.ts'
 import { rewriteDiscovery, rewriteList, rewriteRead } from './lists.ts'
 import type { MethodRow } from './methods.ts'
@@ -56,6 +58,7 @@ export type ForwardParts = {
   listChanged(serverId: string): void
   /** Sends a request again that failed, where that is safe. */
   readonly again: Again
+  readonly correct: Correct
 }
 
 /** Arguments are recorded by hash and size, or in full where the configuration says so. */
@@ -159,6 +162,8 @@ export function prepare(
     mirrored: readonly string[]
     /** The client's name for a task that a message of the upstream is about; undefined when it is not for the client. */
     taskName(id: unknown): string | undefined
+    /** What it takes to send it another way; where there may be another. */
+    equipped?: Equipped
     ended(): void
   },
 ): { outgoing: Outgoing; reply: Reply } {
@@ -178,8 +183,10 @@ export function prepare(
     whole: isWhole(cleared),
     edits: editsFor(parts, cleared),
     ...(rewrite === undefined ? {} : { rewrite }),
-    policy: upstream.policy,
+    upstream,
+    ...(more.equipped === undefined ? {} : { equipped: more.equipped }),
     again: parts.again,
+    correct: parts.correct,
     mayHear: heard => mayHear(parts.access, exchange.principal ?? principal, upstream, heard),
     taskName: more.taskName,
     listChanged: () => parts.listChanged(upstream.id),

@@ -64,6 +64,7 @@ export async function serveStateless(
     { ...cleared, patches: listen?.patches ?? patches },
     {
       mirrored: mirroredHeaders(exchange.request.headers, task?.id),
+      equipped,
       taskName: id => taskName(parts, visit, listen?.tasks.get(id)),
       ended: () => parts.streams.remove(reply),
     },
