@@ -76,6 +76,11 @@ function isPrivate({ exchange, method }: Cleared): boolean {
   return exchange.era === 'stateless' && method === 'resources/read'
 }
 
+// Whatever the client speaks, it is the gateway that mirrors for a server without sessions.
+function goesStateless({ catalogue }: ForwardParts, { exchange, upstream }: Cleared): boolean {
+  return exchange.era === 'stateless' || catalogue.eras(upstream.id)?.includes('session') === false
+}
+
 function rewriteFor(parts: ForwardParts, cleared: Cleared): ReplyOptions['rewrite'] {
   const { row, principal, upstream, exchange } = cleared
   if (row.shape === 'discover') return rewriteDiscovery
@@ -90,7 +95,7 @@ function rewriteFor(parts: ForwardParts, cleared: Cleared): ReplyOptions['rewrit
       const name = typeof tool.name === 'string' ? tool.name : ''
       const known = parts.catalogue.tool(upstream.id, name)
       // A tool that misuses headers is none (MCP 2026-07-28, basic/transports/streamable-http, "Schema extension").
-      if (exchange.era === 'stateless' && known?.mirrored === 'invalid') return false
+      if (known?.mirrored === 'invalid' && goesStateless(parts, cleared)) return false
       return mayList(parts.access, principal, upstream, { name, readOnly: known?.readOnly === true })
     }
     return rewriteList(bytes, answer, { key, era: exchange.era, keep })

@@ -7,7 +7,7 @@ import type { AnswerSummary, Flight, ResultEdits, Sink } from '../sink.ts'
 import { type Asks, Gathering } from './session-over-stateless-asks.ts'
 import { foreignMembers, inSessionDress } from './session-over-stateless-dress.ts'
 import { enveloped, type RawMembers, written } from './session-over-stateless-envelope.ts'
-import { errorInSessionDress, headerMismatch } from './session-over-stateless-errors.ts'
+import { errorInSessionDress, headerMismatch, refusedHeaders } from './session-over-stateless-errors.ts'
 import { inputRequired, mayAskBack } from './session-over-stateless-inputs.ts'
 import { ofCall } from './session-over-stateless-messages.ts'
 
@@ -175,9 +175,9 @@ export class SessionCall implements Sink, Flight {
     const sent = JSON.stringify(this.#headers)
     const latest = performance.now() + knowledgeMs
     const look = () => {
-      const isNew = JSON.stringify(this.#parts.mirrored()) !== sent
-      if (isNew || performance.now() > latest) this.#send()
-      else this.#timer = setTimeout(look, lookMs)
+      if (JSON.stringify(this.#parts.mirrored()) !== sent) this.#send()
+      else if (performance.now() < latest) this.#timer = setTimeout(look, lookMs)
+      else this.failed(refusedHeaders())
     }
     look()
   }

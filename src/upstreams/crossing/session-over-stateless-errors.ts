@@ -22,7 +22,7 @@ const unsupportedVersion = -32022
 export function errorInSessionDress(bytes: Buffer, error: JsonObject, method: string): Buffer | GatewayError {
   switch (error.code) {
     case headerMismatch:
-      return badAnswer('It refuses the headers that mirror the request.')
+      return refusedHeaders()
     case missingCapability:
       return new GatewayError('mcp.input_impossible', { why: needed(error.data) })
     case unsupportedVersion:
@@ -30,6 +30,11 @@ export function errorInSessionDress(bytes: Buffer, error: JsonObject, method: st
     default:
       return isNotFound(error, method) ? withCode(bytes, -32002) : bytes
   }
+}
+
+/** What is left to say when fresh knowledge of the schema did not help. */
+export function refusedHeaders(): GatewayError {
+  return badAnswer('It refuses the headers that mirror the request.')
 }
 
 function isNotFound({ code, data }: JsonObject, method: string): boolean {

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Answered } from '../../../test/fixtures/http-call.ts'
 import { answerOf, eventsOf, hello, inEra, messagesOf } from '../../../test/fixtures/mcp-call.ts'
@@ -288,6 +289,19 @@ describe('a request', () => {
   })
 })
 
+describe('a list of tools', () => {
+  it('goes without those that misuse headers, because the gateway would have to mirror them', async () => {
+    const wrong = { type: 'number', 'x-mcp-header': 'Wrong' }
+    const tools = [
+      { name: 'work', inputSchema: {}, 'x-kept': 1 },
+      { name: 'wrong', inputSchema: { properties: { wrong } } },
+    ]
+    await begin({ 'tools/list': ({ result }) => result({ resultType: 'complete', tools, ttlMs: 1 }) })
+    const answered = await say(await server.open(), 'tools/list')
+    expect(answerOf(answered).result).toEqual({ tools: [tools[0]] })
+  })
+})
+
 describe('an answer', () => {
   it.each([
     ['tools/call', { name: 'work' }, { resultType: 'task', taskId: 'x' }, 'upstream.bad_answer'],
@@ -376,5 +390,38 @@ describe('a session', () => {
     expect(eventsOf(stream.text())).toEqual([])
     for (const { method, response } of upstream.asked)
       if (method !== 'server/discover') await vi.waitFor(() => expect(response.destroyed).toBe(true))
+  })
+})
+
+describe('a server that is a process', () => {
+  it('is started for what needs it, and asks back like any other', async () => {
+    const transport = {
+      kind: 'stdio' as const,
+      command: process.execPath,
+      args: [fileURLToPath(new URL('../../../test/fixtures/stateless-stdio.ts', import.meta.url))],
+      env: {},
+      instance: 'shared' as const,
+      idleSeconds: 60,
+    }
+    server = await startStatelessOnly({}, {}, { transport })
+    ;({ plane, upstream } = server)
+    const session = await server.open()
+    const said = {
+      id: 'call',
+      method: 'tools/call',
+      params: { name: 'work', _meta: { progressToken: 'p' } },
+      session,
+    }
+    const stream = await plane.follow('ana', inEra('session', said))
+    await vi.waitFor(() => expect(eventsOf(stream.text())).toHaveLength(1), 5000)
+    const [question] = eventsOf(stream.text())
+    expect(question).toMatchObject({ method: 'elicitation/create', params: { message: 'Who?' } })
+    await server.respond(session, { id: question?.id, result: { action: 'decline' } })
+    await stream.ended
+    expect(eventsOf(stream.text()).slice(1)).toEqual([
+      { jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken: 'p', progress: 1 } },
+      { jsonrpc: '2.0', id: 'call', result: { content: [], said: { who: { action: 'decline' } } } },
+    ])
+    expect(answerOf(await say(session, 'resources/subscribe', { uri: 'a:b' })).result).toEqual({})
   })
 })
