@@ -51,9 +51,9 @@ async function waiting(era: 'session' | 'stateless', more: Partial<ReplyOptions>
     edits: { isPrivate: false },
     resumeMs: 1000,
     mayHear: () => true,
+    taskName: () => undefined,
     listChanged: say('list changed'),
     ended: say('ended'),
-    forgotten: say('forgotten'),
     ...more,
   })
   reply.started({ pause: say('pause'), resume: say('resume'), abort: say('abort') })
@@ -88,7 +88,7 @@ describe('an answer', () => {
     expect(got.headers['content-type']).toBe('application/json')
     expect(JSON.parse(got.text())).toEqual(answer)
     expect(outcomes()).toEqual([['ok', null]])
-    expect(told).toEqual(['ended', 'forgotten'])
+    expect(told).toEqual(['ended'])
   })
 
   it.each([
@@ -175,9 +175,8 @@ describe('messages before the answer', () => {
     finish(reply)
     const got = await opened
     await got.ended
-    expect(got.text().split('\n').slice(0, 3)).toEqual([
+    expect(got.text().split('\n').slice(0, 2)).toEqual([
       'event: message',
-      'id: e-1',
       'data: {"jsonrpc":"2.0", "method":"notifications/message" }',
     ])
     expect(eventsOf(got.text())).toHaveLength(2)
@@ -250,7 +249,7 @@ describe('messages before the answer', () => {
     await vi.waitFor(() => expect(told).toEqual(['pause', 'resume', 'pause', 'resume']))
     give(reply, { method: 'notifications/message' })
     finish(reply)
-    expect(told).toEqual(['pause', 'resume', 'pause', 'resume', 'ended', 'forgotten'])
+    expect(told).toEqual(['pause', 'resume', 'pause', 'resume', 'ended'])
   })
 
   it('are cut off where they cannot be held back and nobody reads them', async () => {
@@ -272,40 +271,32 @@ describe('the end', () => {
     expect(abort).toHaveBeenCalledOnce()
   })
 
-  it('of a stream that was cut to be resumed is no error later', async () => {
-    const { reply, opened, outcomes } = await waiting('session')
+  it('of a stream that the upstream cut is asked for from its last event, as often as it cuts it', async () => {
+    const asked: unknown[] = []
+    const { reply, opened, outcomes } = await waiting('session', { takeUp: after => asked.push(after) })
     reply.priming('e-1', '5')
     reply.interrupted()
+    give(reply, { method: 'notifications/message' }, 'e-2')
+    reply.interrupted()
+    finish(reply)
     const got = await opened
     await got.ended
-    reply.beat()
-    reply.failed(new GatewayError('upstream.timeout'))
-    expect(got.text()).toBe('id: e-1\nretry: 5\ndata:\n\n')
-    expect(outcomes()).toEqual([['error', 'upstream.timeout']])
+    expect(asked).toEqual([
+      { id: 'e-1', retry: '5' },
+      { id: 'e-2', retry: '5' },
+    ])
+    expect(eventsOf(got.text())).toHaveLength(2)
+    expect(got.text()).not.toContain('e-1')
+    expect(outcomes()).toEqual([['ok', null]])
   })
 
-  it('is kept in mind until the client has it, if it may come back for it', async () => {
-    const { reply, opened, told } = await waiting('session')
-    reply.priming('e-1', undefined)
-    finish(reply)
-    expect(told).toEqual(['ended'])
-    await (await opened).ended
-    await vi.waitFor(() => expect(told).toEqual(['ended', 'forgotten']))
-  })
-
-  it('comes on another stream once it is in the audit, or not at all', async () => {
-    const { reply, opened } = await waiting('session')
-    reply.priming('e-1', undefined)
-    reply.interrupted()
-    await (await opened).ended
-    const delivered: string[] = []
-    const { bytes, body } = message({ ...answer, id: upstreamId })
-    audit.broken = true
-    reply.answerElsewhere(bytes, body, made => delivered.push(made.toString()))
-    audit.broken = false
-    expect(JSON.parse(delivered[0] ?? '')).toMatchObject({
-      id: 'mine',
-      error: { data: { code: 'audit.unavailable' } },
-    })
+  it('of a stream that the upstream cut is an error when it does not come in time, or cannot be asked for', async () => {
+    for (const more of [{ takeUp: () => {}, resumeMs: 50 }, {}]) {
+      const { reply, opened, outcomes } = await waiting('session', more)
+      reply.priming('e-1', undefined)
+      reply.interrupted()
+      await (await opened).ended
+      expect(outcomes()).toEqual([['error', 'upstream.outcome_unknown']])
+    }
   })
 })

@@ -27,6 +27,16 @@ const metrics = {
     'HTTP requests outside MCP answered, by class of status.',
   ),
   sessions: metric('gatehouse_sessions', 'gauge', 'Open MCP sessions.'),
+  pooledSessions: metric(
+    'gatehouse_pooled_sessions',
+    'gauge',
+    'Sessions with MCP servers that are kept for clients that have none.',
+  ),
+  parkedCalls: metric(
+    'gatehouse_parked_calls',
+    'gauge',
+    'Calls that wait for their client to come back with an answer.',
+  ),
   streams: metric('gatehouse_streams', 'gauge', 'Open event streams to clients.'),
   processes: metric('gatehouse_processes', 'gauge', 'Running processes of stdio servers.'),
   auditWaiting: metric(
@@ -61,7 +71,7 @@ const methods = [
 ] as const
 const outcomes = ['ok', 'tool_error', 'input_required', 'denied', 'rejected', 'error', 'cancelled'] as const
 const statusClasses = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
-const gauges = ['sessions', 'streams', 'processes', 'auditWaiting'] as const
+const gauges = ['sessions', 'pooledSessions', 'parkedCalls', 'streams', 'processes', 'auditWaiting'] as const
 
 type Outcome = (typeof outcomes)[number]
 type Gauges = Readonly<Record<(typeof gauges)[number], () => number>>
