@@ -75,6 +75,7 @@ export const errorTable = {
   'mcp.era_unsupported': row(400, gateway + 6, 'This server speaks only the other era of the protocol.', 'Connect with a client that can speak the revision named in "why".'),
   'mcp.method_not_allowed': row(405, gateway + 5, 'This endpoint does not take that method here.', 'POST to it; GET and DELETE need an Mcp-Session-Id.'),
   'mcp.too_many_sessions': row(503, gateway + 3, 'You have too many open sessions.', 'Close some with DELETE, or wait until idle ones end.'),
+  'mcp.too_many_streams': row(503, gateway + 3, 'You have too many open streams.', 'Close some, or raise limits.streamsPerPrincipal.'),
   'mcp.cancelled': row(499, gateway + 7, 'The request was cancelled.', 'Send it again if you still need the answer.'),
   'upstream.unreachable': row(502, gateway + 10, 'The MCP server behind this address cannot be reached.', 'Run: gatehouse server test <group/server>.'),
   'upstream.timeout': row(504, gateway + 11, 'The MCP server behind this address did not answer in time.', 'Try again, or raise limits.callSeconds.'),

@@ -4,6 +4,7 @@ import type { Exchange } from './exchange.ts'
 import { beginEvents, frame, primingFrame } from './frame.ts'
 import { serverRequests } from './methods.ts'
 import type { Reply } from './reply.ts'
+import { isTooFarBehind, watchReading } from './send-json.ts'
 import type { OpenStream } from './streams.ts'
 
 export type FollowOptions = {
@@ -17,8 +18,6 @@ export type FollowOptions = {
   ended(): void
 }
 
-const unreadBytes = 1024 * 1024
-
 /** The GET stream of one session: what its server says unasked, what it still owes, and nothing of anybody else. */
 export class Follow implements Unsolicited, OpenStream {
   seat: number | undefined
@@ -27,6 +26,7 @@ export class Follow implements Unsolicited, OpenStream {
   readonly #options: FollowOptions
   #flight: Flight | undefined
   #isOver = false
+  #isPaused = false
 
   constructor(exchange: Exchange, options: FollowOptions) {
     this.exchange = exchange
@@ -94,7 +94,15 @@ export class Follow implements Unsolicited, OpenStream {
   #write(bytes: Buffer | string): void {
     const { response } = this.exchange
     if (this.#isOver) return
-    response.write(bytes)
-    if (response.writableLength > unreadBytes) response.destroy()
+    if (isTooFarBehind(response, bytes.length)) return void response.destroy()
+    if (response.write(bytes) || this.#isPaused) return
+    this.#isPaused = true
+    this.#flight?.pause()
+    watchReading(response)
+    response.once('drain', () => {
+      response.setTimeout(0)
+      this.#isPaused = false
+      this.#flight?.resume()
+    })
   }
 }

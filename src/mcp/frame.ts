@@ -1,6 +1,6 @@
 /** Server-sent events to clients (WHATWG HTML, 9.2). */
 import type { ServerResponse } from 'node:http'
-import { endWith } from './send-json.ts'
+import { endWith, watchReading } from './send-json.ts'
 
 const streamHeaders = [
   'content-type',
@@ -19,7 +19,10 @@ export function beginEvents(response: ServerResponse): ServerResponse {
 
 /** Ends an event stream with its last event. A stream of one event is told by its length: one write, and nothing to wait for. */
 export function endEvents(response: ServerResponse, event: Buffer): void {
-  if (response.headersSent) return void response.end(event)
+  if (response.headersSent) {
+    response.end(event)
+    return watchReading(response)
+  }
   response.writeHead(200, [...streamHeaders, 'content-length', String(event.length)])
   endWith(response, event)
 }

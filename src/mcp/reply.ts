@@ -13,12 +13,9 @@ import type { Exchange } from './exchange.ts'
 import { beginEvents, endEvents, frame, primingFrame } from './frame.ts'
 import { outcomeOf, outcomeOfPassed } from './outcome.ts'
 import { type Addressee, readdressed, tagged } from './readdress.ts'
-import { sendJson, watchReading } from './send-json.ts'
+import { isTooFarBehind, sendJson, watchReading } from './send-json.ts'
 import type { OpenStream } from './streams.ts'
 import { metaKeys } from './versions.ts'
-
-/** More than this unread by a client of a channel that cannot be paused ends the answer. */
-const unreadBytes = 4 * 1024 * 1024
 
 export type ReplyOptions = Addressee & {
   /** The answer may only go out after `rewrite` has seen all of it, however long it is. */
@@ -217,6 +214,7 @@ export class Reply implements Sink, OpenStream {
         ? answerError(this.exchange, new GatewayError('audit.unavailable'))
         : void response.destroy()
     if (response.destroyed || response.writableEnded) return
+    if (isTooFarBehind(response, body.length)) return void response.destroy()
     if (this.#mode === 'events') return endEvents(response, frame(body, undefined))
     sendJson(response, status === 400 || status === 404 ? status : 200, body)
   }
@@ -251,11 +249,10 @@ export class Reply implements Sink, OpenStream {
   #write(bytes: Buffer): void {
     const { response } = this.exchange
     if (this.#isOver || response.destroyed) return
+    // A channel cannot be paused, so what it says goes on to come.
+    if (isTooFarBehind(response, bytes.length)) return this.#cut()
     if (this.#mode === 'events') beginEvents(response)
-    if (response.write(bytes) || this.#isPaused) {
-      if (response.writableLength > unreadBytes) this.#cut()
-      return
-    }
+    if (response.write(bytes) || this.#isPaused) return
     this.#isPaused = true
     this.#flight?.pause()
     watchReading(response)

@@ -34,3 +34,11 @@ const unreadMilliseconds = 15_000
 export function watchReading(response: ServerResponse): void {
   if (response.writableLength > 0) response.setTimeout(unreadMilliseconds)
 }
+
+/** What may wait for a client that does not read; one message may be larger, but then nothing waits before it. */
+const unreadBytes = 1024 * 1024
+
+/** Whether these bytes are too many for a client that has not read what it was sent before. */
+export function isTooFarBehind({ writableLength }: ServerResponse, more: number): boolean {
+  return writableLength > 0 && writableLength + more > unreadBytes
+}

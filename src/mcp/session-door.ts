@@ -189,7 +189,8 @@ export function follow(parts: SessionParts, visit: Omit<Visit, 'bytes'>): void {
     fail('http.bad_request', { why: 'Last-Event-ID is not plain text.' })
   }
   if (session.streams.size >= maxStreams)
-    fail('mcp.too_many_sessions', { why: 'This session has too many open streams.' })
+    fail('mcp.too_many_streams', { why: `A session may have ${maxStreams} of them.` })
+  parts.streams.reserve(exchange)
   const stream = new Follow(exchange, {
     listChanged: () => parts.listChanged(visit.upstream.id),
     mayHear: method => mayHear(parts.access, exchange.principal ?? visit.principal, visit.upstream, method),

@@ -55,6 +55,7 @@ export async function serveStateless(
     : parts.crossings.stateless(equipped)
   if (exchange.response.destroyed) return exchange.record('cancelled', null, () => undefined)
   const isListen = row.shape === 'listen'
+  if (isListen) parts.streams.reserve(exchange)
   const cleared = { exchange, principal, upstream, row, method, params, bytes: visit.bytes }
   const { outgoing, reply } = prepare(parts, cleared, {
     mirrored: mirroredHeaders(exchange.request.headers),

@@ -57,6 +57,9 @@ export async function openSseSession(
   }
 }
 
+/** More on its way at once than this is no conversation, and each takes a connection. */
+const maxPosts = 1000
+
 class SseConnection implements WireEvents, EventReader {
   readonly channel: Channel
   readonly opened: Promise<void>
@@ -66,6 +69,7 @@ class SseConnection implements WireEvents, EventReader {
   #refuse: (error: Error) => void = () => {}
   #events: EventStream | undefined
   #endpoint: string | undefined
+  #posts = 0
 
   constructor(parts: SseParts) {
     this.#parts = parts
@@ -87,18 +91,24 @@ class SseConnection implements WireEvents, EventReader {
   /** Resolves when the server has taken it, or the connection has ended because it did not. */
   async post(body: Buffer): Promise<void> {
     if (this.#endpoint === undefined) return
+    if (this.#posts >= maxPosts) return this.#end(badAnswer('It asks for more than it takes answers to.'))
+    this.#posts++
     return sendOnly(this.#parts.wire, {
       method: 'POST',
       headers: this.#parts.headers,
       body,
       path: this.#endpoint,
-    }).then(
-      status => {
-        if (status >= 400)
-          this.#end(new GatewayError('upstream.unreachable', { why: `It answered a POST with ${status}.` }))
-      },
-      error => this.#end(error),
-    )
+    })
+      .then(
+        status => {
+          if (status >= 400)
+            this.#end(new GatewayError('upstream.unreachable', { why: `It answered a POST with ${status}.` }))
+        },
+        error => this.#end(error),
+      )
+      .finally(() => {
+        this.#posts--
+      })
   }
 
   close(): void {
