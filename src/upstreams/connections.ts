@@ -47,6 +47,7 @@ export class Connections {
   readonly #wires = new Map<string, { readonly version: number; readonly wire: Wire }>()
   readonly #servers = new Map<string, StdioServer>()
   readonly #stopListening: () => void
+  #isClosed = false
 
   constructor(parts: ConnectionParts) {
     this.#parts = parts
@@ -102,6 +103,7 @@ export class Connections {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     this.#stopListening()
     this.#deadlines.close()
     const wires = [...this.#wires.values()].map(({ wire }) => wire.close())
@@ -130,6 +132,7 @@ export class Connections {
   }
 
   #wire(upstream: Upstream, transport: HttpTransport): Wire {
+    if (this.#isClosed) throw new GatewayError('upstream.unreachable', { why: 'The gateway is stopping.' })
     const known = this.#wires.get(upstream.id)
     if (known?.version === upstream.version) return known.wire
     this.#drop(upstream.id)
