@@ -42,10 +42,12 @@ function cellOf(visited: Visited, events: readonly AuditEvent[], { tool, expect 
     list,
     call,
     era: (calls[0] ?? reached[0])?.era ?? null,
-    error: isGood ? null : codeIn(events, visited.error),
+    error: isGood ? null : codeIn(connect ? events.filter(isOfTools) : events, visited.error),
     words: isGood ? null : shortened(visited.error ?? visited.text),
   }
 }
+
+const isOfTools = (event: AuditEvent) => event.action.startsWith('tools/')
 
 function featureOf(tried: Tried, trial: FeatureKind, events: readonly AuditEvent[]): FeatureCell {
   const { offered } = tried
@@ -54,7 +56,12 @@ function featureOf(tried: Tried, trial: FeatureKind, events: readonly AuditEvent
   return {
     offered,
     ok,
-    error: isTrouble ? codeIn(events, tried.error) : null,
+    error: isTrouble
+      ? codeIn(
+          events.filter(event => event.subject === trial.subject),
+          tried.error,
+        )
+      : null,
     words: isTrouble ? shortened(tried.error ?? tried.text) : null,
   }
 }

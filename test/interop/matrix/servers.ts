@@ -12,7 +12,7 @@ export type ServerKind = {
   readonly title: string
   readonly transport: 'stdio' | 'streamable HTTP' | 'HTTP+SSE'
   version(): string
-  /** The call of the grid. */
+  /** The call of the grid. Some agents show the model the text of the answer, some its structured content. */
   readonly call: {
     readonly tool: string
     readonly arguments: Readonly<Record<string, unknown>>
@@ -22,9 +22,9 @@ export type ServerKind = {
   start(folder: string): Promise<Upstream>
 }
 
-const echo = { tool: 'echo', arguments: { message: 'ola' }, expect: /^Echo: ola$/ }
+const echo = { tool: 'echo', arguments: { message: 'ola' }, expect: /Echo: ola/ }
 const sql = { tool: 'execute_sql', arguments: { sql: 'select 6 * 7 as answer' }, expect: /"answer":\s*42/ }
-const add = { tool: 'add', arguments: { a: 19, b: 23 }, expect: /^The sum is 42\.$/ }
+const add = { tool: 'add', arguments: { a: 19, b: 23 }, expect: /The sum is 42\./ }
 const peer = (...path: string[]) => join(FOLDER, 'node_modules', ...path)
 const official = (name: string) => `@modelcontextprotocol/server-${name}`
 
@@ -58,7 +58,7 @@ export const servers: readonly ServerKind[] = [
     title: 'filesystem',
     transport: 'stdio',
     version: () => ours(official('filesystem')),
-    call: { tool: 'list_allowed_directories', arguments: {}, expect: /^Allowed directories:\n\S/ },
+    call: { tool: 'list_allowed_directories', arguments: {}, expect: /Allowed directories:/ },
     start: async folder => {
       writeFileSync(join(folder, 'note.txt'), 'what the file says\n')
       return asProcess(known.stdio.filesystem(folder))
@@ -69,7 +69,7 @@ export const servers: readonly ServerKind[] = [
     title: 'memory',
     transport: 'stdio',
     version: () => ours(official('memory')),
-    call: { tool: 'search_nodes', arguments: { query: 'nobody' }, expect: /"entities": \[\]/ },
+    call: { tool: 'search_nodes', arguments: { query: 'nobody' }, expect: /"entities":\s*\[\]/ },
     start: async folder => asProcess(known.stdio.memory(join(folder, 'memories.jsonl'))),
   },
   {
@@ -80,7 +80,7 @@ export const servers: readonly ServerKind[] = [
     call: {
       tool: 'sequentialthinking',
       arguments: { thought: 'one', thoughtNumber: 1, totalThoughts: 1, nextThoughtNeeded: false },
-      expect: /"thoughtHistoryLength": \d/,
+      expect: /"thoughtHistoryLength":\s*\d/,
     },
     start: async () => asProcess(known.program(peer(official('sequential-thinking'), 'dist', 'index.js'))),
   },
@@ -122,7 +122,7 @@ export const servers: readonly ServerKind[] = [
     title: 'mongodb',
     transport: 'streamable HTTP',
     version: () => theirs('mongodb-mcp-server'),
-    call: { tool: 'list-connections', arguments: {}, expect: /no active connections/ },
+    call: { tool: 'list-connections', arguments: {}, expect: /no active connections|"connections":\s*\[\]/ },
     start: () =>
       listening('/mcp', port => {
         const program = peer('mongodb-mcp-server', 'dist', 'esm', 'index.js')
@@ -144,7 +144,7 @@ export const servers: readonly ServerKind[] = [
     title: 'FastMCP',
     transport: 'streamable HTTP',
     version: () => FASTMCP.replace('fastmcp==', ''),
-    call: { tool: 'count', arguments: { text: 'strawberry', letter: 'r' }, expect: /^3$/ },
+    call: { tool: 'dictate', arguments: { text: 'tea' }, expect: /That was tea\./ },
     start: () => known.startFastmcp(),
   },
   {
@@ -171,7 +171,7 @@ export const servers: readonly ServerKind[] = [
     call: {
       tool: 'test_simple_text',
       arguments: {},
-      expect: /^This is a simple text response for testing\.$/,
+      expect: /This is a simple text response for testing\./,
     },
     start: () => known.startConformanceServer(),
   },

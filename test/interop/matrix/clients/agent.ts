@@ -5,7 +5,7 @@ import { inherited } from '../../../fixtures/peers.ts'
 import { ROOT, run } from '../../../fixtures/process.ts'
 import type { ServerKind } from '../servers.ts'
 import type { ClientKind, Plan, Visited } from './client-kind.ts'
-import { type ScriptedModel, startScriptedModel } from './scripted-model.ts'
+import { isCallOf, type ScriptedModel, startScriptedModel } from './scripted-model.ts'
 
 export type AgentKind = {
   readonly name: string
@@ -105,15 +105,16 @@ async function converse(kind: AgentKind, folder: string, { plan, model }: Talk):
 }
 
 function visitedBy(model: ScriptedModel, server: ServerKind, trouble: string | null): Visited {
-  const offered = model.offeredOf(server)
+  const offers = model.offersOf(server)
+  const names = offers.map(({ name }) => name)
+  const isOffered = offers.some(offer => isCallOf(offer, server))
   const text = model.answerOf(server)
-  // The agent's own name of the tool ends with the server's.
-  const isOffered = offered.some(name => name.endsWith(server.call.tool))
-  const missing = offered.length === 0 ? 'the agent did not offer its tools to the model' : null
+  const missing = offers.length === 0 ? 'the agent did not offer its tools to the model' : null
   return {
     server: server.name,
-    connected: offered.length > 0,
-    tools: isOffered ? [...offered, server.call.tool] : offered,
+    connected: offers.length > 0,
+    // Agents give tools names of their own.
+    tools: isOffered ? [...names, server.call.tool] : names,
     text,
     error: text === null ? (missing ?? trouble ?? 'the agent did not call the tool') : null,
   }

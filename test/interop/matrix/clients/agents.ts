@@ -103,11 +103,19 @@ export const qwenCode = agent({
       security: { auth: { selectedType: 'openai' } },
       privacy: { usageStatisticsEnabled: false },
       general: { disableAutoUpdate: true },
+      // Offer every tool at once; a script cannot search for them.
+      tools: { toolSearch: { threshold: 100 } },
     }
     place.write('.qwen/settings.json', json(settings))
     return {
       args: [PROMPT, '--yolo'],
-      env: { OPENAI_API_KEY: 'none', OPENAI_BASE_URL: `${place.model}/v1`, OPENAI_MODEL: 'scripted' },
+      env: {
+        OPENAI_API_KEY: 'none',
+        OPENAI_BASE_URL: `${place.model}/v1`,
+        OPENAI_MODEL: 'scripted',
+        // Else it begins to talk before its servers are connected.
+        QWEN_CODE_LEGACY_MCP_BLOCKING: '1',
+      },
     }
   },
 })

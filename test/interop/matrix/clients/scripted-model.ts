@@ -11,8 +11,8 @@ import { dialects, type Offer } from './dialects.ts'
 export type ScriptedModel = {
   /** `http://127.0.0.1:<port>`; every dialect is below it. */
   readonly url: string
-  /** The names of a server's tools that were offered to the model. */
-  offeredOf(server: ServerKind): readonly string[]
+  /** The tools of a server that were offered to the model. */
+  offersOf(server: ServerKind): readonly Offer[]
   /** What the server's tool answered. */
   answerOf(server: ServerKind): string | null
   stop(): Promise<void>
@@ -49,7 +49,7 @@ export async function startScriptedModel(script: readonly ServerKind[]): Promise
   if (address === null || typeof address === 'string') throw new Error('no port')
   return {
     url: `http://127.0.0.1:${address.port}`,
-    offeredOf: one => [...offered.values()].filter(offer => isOf(offer, one)).map(offer => offer.name),
+    offersOf: one => [...offered.values()].filter(offer => isOf(offer, one)),
     answerOf: one => answers.get(one.name) ?? null,
     async stop() {
       server.close()
