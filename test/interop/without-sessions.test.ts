@@ -88,8 +88,10 @@ describe('a client of sessions', () => {
     client.setNotificationHandler('notifications/tools/list_changed', () => void heard.push('tools'))
     try {
       await client.subscribeResource({ uri: 'test://watched-resource' })
-      handler.notify.resourceUpdated('test://watched-resource')
-      handler.notify.toolsChanged()
+      const uri = 'test://watched-resource'
+      await client.callTool({ name: 'test_trigger_resource_update', arguments: { uri } })
+      await vi.waitFor(() => expect(heard).toEqual([uri]), 5000)
+      await client.callTool({ name: 'test_trigger_tool_change' })
       await vi.waitFor(() => expect(heard).toEqual(['test://watched-resource', 'tools']), 5000)
       await client.unsubscribeResource({ uri: 'test://watched-resource' })
     } finally {
