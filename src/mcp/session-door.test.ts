@@ -210,7 +210,7 @@ describe('a session', () => {
     await begin({ GET: ({ events: open }) => open() })
     const session = await plane.session('ana')
     const stream = await plane.follow('ana', { headers: inSession(session) })
-    plane.announcements.announce({ topic: 'upstream.changed', serverId: 'server-1' })
+    plane.change({ version: 2 })
     await stream.ended
     expect((await plane.ask('ana', callWork(session))).status).toBe(404)
   })

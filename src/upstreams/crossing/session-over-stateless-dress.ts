@@ -60,7 +60,10 @@ function metaOf(bytes: Buffer, { _meta }: JsonObject): string | undefined {
   }).toString()
 }
 
-// What of them is not relayed between the eras is the plane's to leave out.
+// Of tasks each era has its own, and extensions bring methods that the other era has not.
+const foreign = new Set(['tasks', 'extensions'])
+
 function capabilitiesOf(bytes: Buffer, { capabilities }: JsonObject): string {
-  return isObject(capabilities) ? (raw(bytes, ['result', 'capabilities']) ?? '{}') : '{}'
+  const all = isObject(capabilities) ? raw(bytes, ['result', 'capabilities']) : undefined
+  return edited(Buffer.from(all ?? '{}'), [], { drop: foreign }).toString()
 }

@@ -69,7 +69,6 @@ describe('the opening of a session', () => {
         capabilities: {
           tools: { listChanged: true, 'x-deep': 1 },
           'x-vendor': { a: 1 },
-          extensions: { 'io.modelcontextprotocol/ui': { b: 2 } },
         },
         serverInfo: { name: 'them', version: '3', 'x-icon': 1 },
         instructions: 'Be kind.',
@@ -157,7 +156,6 @@ describe('a request', () => {
     const _meta = {
       progressToken: 'mine',
       'dev.example/k': 1,
-      [key('related-task')]: { taskId: 'x' },
     }
     const params = {
       name: 'wörk',
