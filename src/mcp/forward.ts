@@ -158,6 +158,7 @@ export function prepare(
     mirrored: readonly string[]
     /** The client's name for a task that a message of the upstream is about; undefined when it is not for the client. */
     taskName(id: unknown): string | undefined
+    other?: ReplyOptions['other']
     ended(): void
     forgotten?(): void
   },
@@ -181,6 +182,7 @@ export function prepare(
     resumeMs: parts.resumeMs,
     mayHear: heard => mayHear(parts.access, exchange.principal ?? principal, upstream, heard),
     taskName: more.taskName,
+    ...(more.other === undefined ? {} : { other: more.other }),
     listChanged: () => parts.listChanged(upstream.id),
     ended: more.ended,
     ...(more.forgotten === undefined ? {} : { forgotten: more.forgotten }),

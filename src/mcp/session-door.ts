@@ -184,7 +184,11 @@ async function request(
       session.pending.delete(key)
       parts.streams.remove(reply)
     },
-    forgotten: () => void session.replies.delete(reply.upstreamId),
+    other: id => (typeof id === 'number' ? session.replies.get(id) : undefined),
+    // A task goes on after the answer to its call, and its progress with it.
+    forgotten: () => {
+      if (!wantsTask(cleared)) session.replies.delete(reply.upstreamId)
+    },
   })
   session.pending.set(key, reply)
   keepReply(session, reply)

@@ -342,6 +342,32 @@ describe('a task of 2025-11-25', () => {
     for (const stream of streams) stream.close()
   })
 
+  it('goes on reporting its progress after the answer to its call', async () => {
+    const speak = ({ events }: Scripted) => {
+      const progressToken = upstream.named('tools/call')[0]?.params._meta?.progressToken
+      const _meta = { [relatedTask]: { taskId: `${id} of work` } }
+      events(event({ method: 'notifications/progress', params: { progressToken, progress: 1, _meta } }))
+    }
+    await begin({ ...script, GET: speak, 'tasks/result': speak })
+    const { result } = await ask('ana', 'tools/call', {
+      name: 'work',
+      task: {},
+      _meta: { progressToken: 'mine' },
+    })
+    const { taskId } = Object(result?.task)
+    const session = await as('ana')
+    for (const asked of [
+      { headers: inSession(session) },
+      inEra('session', { id: 9, method: 'tasks/result', params: { taskId }, session }),
+    ]) {
+      const stream = await plane.follow('ana', asked)
+      await vi.waitFor(() => expect(eventsOf(stream.text())).toHaveLength(1))
+      const _meta = { [relatedTask]: { taskId } }
+      expect(eventsOf(stream.text())[0]?.params).toEqual({ progressToken: 'mine', progress: 1, _meta })
+      stream.close()
+    }
+  })
+
   it('is not made of a call that did not ask for one', async () => {
     await begin(script)
     const { result } = await ask('ana', 'tools/call', { name: 'work' })
