@@ -97,7 +97,7 @@ export function relatedPatches(tasks: Tasks, visit: Sealed, part: 'params' | 're
   return patchOf(visit.bytes, named, tasks.find(visit, name).id)
 }
 
-/** Refuses a request of an extension its client does not say it knows (SEP-2663, "Supported Methods"; MCP 2026-07-28, basic/index). */
+/** Refuses a request of an extension its client does not say it knows (SEP-2663, "Capability Negotiation"). */
 export function checkDeclared(params: JsonObject, extension: string = tasksExtension): void {
   const meta = isObject(params._meta) ? params._meta : {}
   if (declares(meta[metaKeys.capabilities], extension)) return
