@@ -77,6 +77,8 @@ export const errorTable = {
   'mcp.era_unsupported': row(400, gateway + 6, 'This server speaks only the other era of the protocol.', 'Connect with a client that can speak the revision named in "why".'),
   'mcp.method_not_allowed': row(405, gateway + 5, 'This endpoint does not take that method here.', 'POST to it; GET and DELETE need an Mcp-Session-Id.'),
   'mcp.too_many_sessions': row(503, gateway + 3, 'You have too many open sessions.', 'Close some with DELETE, or wait until idle ones end.'),
+  'mcp.input_declined': row(200, gateway + 23, 'The MCP server needs an answer that was not given.', 'Make the call again and agree to what it asks for.'),
+  'mcp.answer_gone': row(410, gateway + 13, 'The answer to this request is not kept any more; whether the server acted is unknown.', 'Check the effect before you send it again.'),
   'mcp.cancelled': row(499, gateway + 7, 'The request was cancelled.', 'Send it again if you still need the answer.'),
   'upstream.unreachable': row(502, gateway + 10, 'The MCP server behind this address cannot be reached.', 'Run: gatehouse server test <group/server>.'),
   'upstream.timeout': row(504, gateway + 11, 'The MCP server behind this address did not answer in time.', 'Try again, or raise limits.callSeconds.'),
@@ -116,6 +118,8 @@ type Details = {
   cause?: unknown
   /** Further public members, such as `supported` or `problems`. */
   data?: Readonly<Record<string, unknown>>
+  /** Nothing was done: the request did not arrive, or was refused as a whole. */
+  noEffect?: boolean
 }
 
 /** The only error that is shown to a caller; anything else becomes `internal.unexpected`. */
@@ -125,6 +129,8 @@ export class GatewayError extends Error {
   readonly fix: string
   readonly internal: string | undefined
   readonly data: Readonly<Record<string, unknown>> | undefined
+  /** It is certain that the request had no effect, so that sending it again cannot do anything twice. */
+  readonly noEffect: boolean
 
   constructor(code: ErrorCode, details: Details = {}) {
     super(errorTable[code].sentence, details.cause === undefined ? undefined : { cause: details.cause })
@@ -134,6 +140,7 @@ export class GatewayError extends Error {
     this.fix = details.fix ?? errorTable[code].fix
     this.internal = details.internal
     this.data = details.data
+    this.noEffect = details.noEffect === true
   }
 
   get status(): number {

@@ -7,17 +7,20 @@ import { applyPatches, isObject, type JsonObject, type Patch, spanAt } from '../
 import type { Principal } from '../identity/index.ts'
 import {
   type Catalogue,
+  type Equipped,
   nextUpstreamId,
   type Outgoing,
   type ResultEdits,
   type Upstream,
 } from '../upstreams/index.ts'
+import type { Again } from './again.ts'
 import { mayHear, mayList } from './clear.ts'
+import type { Correct } from './correct.ts'
 import type { Exchange } from './exchange.ts'
 import { rewriteDiscovery, rewriteList, rewriteRead } from './lists.ts'
 import type { MethodRow } from './methods.ts'
 import { relayedCapabilities } from './relayed.ts'
-import { Reply, type ReplyOptions } from './reply.ts'
+import { Reply, type ReplyOptions, type Way } from './reply.ts'
 import {
   checkIsComplete,
   listedTaskPatches,
@@ -52,9 +55,10 @@ export type ForwardParts = {
   readonly handles: Handles
   readonly tasks: Tasks
   readonly argumentsInFull: boolean
-  /** How long a client of the session era may take to come back for an answer. */
-  readonly resumeMs: number
   listChanged(serverId: string): void
+  /** Sends a request again that failed, where that is safe. */
+  readonly again: Again
+  readonly correct: Correct
 }
 
 /** Arguments are recorded by hash and size, or in full where the configuration says so. */
@@ -159,8 +163,9 @@ export function prepare(
     /** The client's name for a task that a message of the upstream is about; undefined when it is not for the client. */
     taskName(id: unknown): string | undefined
     other?: ReplyOptions['other']
+    /** What it takes to send it another way; where there may be another. */
+    equipped?: Equipped
     ended(): void
-    forgotten?(): void
   },
 ): { outgoing: Outgoing; reply: Reply } {
   const { exchange, principal, upstream, method, params, row, bytes } = cleared
@@ -179,13 +184,15 @@ export function prepare(
     whole: isWhole(cleared),
     edits: editsFor(parts, cleared),
     ...(rewrite === undefined ? {} : { rewrite }),
-    resumeMs: parts.resumeMs,
+    upstream,
+    ...(more.equipped === undefined ? {} : { equipped: more.equipped }),
+    again: parts.again,
+    correct: parts.correct,
     mayHear: heard => mayHear(parts.access, exchange.principal ?? principal, upstream, heard),
     taskName: more.taskName,
     ...(more.other === undefined ? {} : { other: more.other }),
     listChanged: () => parts.listChanged(upstream.id),
     ended: more.ended,
-    ...(more.forgotten === undefined ? {} : { forgotten: more.forgotten }),
   })
   exchange.upstreamStarted()
   const outgoing = {
@@ -201,7 +208,8 @@ export function prepare(
 }
 
 /** Sends what was prepared. What goes wrong before it is on its way ends the reply like everything after. */
-export function send(link: { request(outgoing: Outgoing): unknown }, outgoing: Outgoing, reply: Reply): void {
+export function send(link: Way, outgoing: Outgoing, reply: Reply): void {
+  reply.sending(link, outgoing)
   try {
     link.request(outgoing)
   } catch (thrown) {

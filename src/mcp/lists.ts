@@ -151,6 +151,13 @@ function isOlder(version: string, than: unknown): boolean {
   return eraOf(version) === 'session' && typeof than === 'string' && version < than
 }
 
+/** The revision an InitializeResult agrees on with a client that asked for `asked`; undefined when it names none. */
+export function agreedVersion({ result }: JsonObject, asked: string | undefined): string | undefined {
+  const version = isObject(result) ? result.protocolVersion : undefined
+  if (typeof version !== 'string') return undefined
+  return asked !== undefined && isOlder(asked, version) ? asked : version
+}
+
 /** An InitializeResult for this client: its id, its version where the server was asked for a newer one, what the gateway relays. */
 export function rewriteOpening(
   bytes: Buffer,
@@ -162,8 +169,9 @@ export function rewriteOpening(
   const patches: Patch[] = id ? [{ span: id, text: to.clientId }] : []
   if (!isObject(result)) return applyPatches(bytes, patches)
   const version = spanAt(bytes, ['result', 'protocolVersion'])
-  if (version && to.version !== undefined && isOlder(to.version, result.protocolVersion))
-    patches.push({ span: version, text: JSON.stringify(to.version) })
+  const agreed = agreedVersion(answer, to.version)
+  if (version && agreed !== undefined && agreed !== result.protocolVersion)
+    patches.push({ span: version, text: JSON.stringify(agreed) })
   return applyPatches(bytes, [
     ...patches,
     ...capabilityPatches(bytes, result, { era: 'session', isCrossed: to.isCrossed }),

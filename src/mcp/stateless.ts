@@ -56,7 +56,7 @@ export async function serveStateless(
   const isCrossed = !eras.includes('stateless')
   if (isCrossed && isOptional(method)) unknownMethod(method)
   const link = isCrossed ? parts.crossings.stateless(equipped) : await parts.connections.stateless(equipped)
-  if (exchange.response.destroyed) return exchange.record('cancelled', null, () => undefined)
+  if (exchange.outlet.isGone) return exchange.record('cancelled', null, () => undefined)
   const listen = row.shape === 'listen' ? allowedListen(parts, visit, params) : undefined
   const cleared = { exchange, principal, upstream, row, method, params, bytes: visit.bytes, task, isCrossed }
   const { outgoing, reply } = prepare(
@@ -64,6 +64,7 @@ export async function serveStateless(
     { ...cleared, patches: listen?.patches ?? patches },
     {
       mirrored: mirroredHeaders(exchange.request.headers, task?.id),
+      equipped,
       taskName: id => taskName(parts, visit, listen?.tasks.get(id)),
       ended: () => parts.streams.remove(reply),
     },
