@@ -142,14 +142,14 @@ function rewriteListFor(parts: ForwardParts, cleared: Cleared): ReplyOptions['re
 
 /** Which items of a list are for the caller. */
 function keepFor(parts: ForwardParts, cleared: Cleared): (item: JsonObject) => boolean {
-  const { row, principal, upstream, exchange } = cleared
+  const { row, principal, upstream, exchange, isCrossed } = cleared
   if (row.list === 'tasks') return ({ taskId }) => parts.tasks.heard(cleared, taskId) !== undefined
   if (row.list !== 'tools') return () => true
   return tool => {
     const name = typeof tool.name === 'string' ? tool.name : ''
     const known = parts.catalogue.tool(upstream.id, name)
     // A tool that misuses headers is none (MCP 2026-07-28, basic/transports/streamable-http, "Schema extension").
-    if (exchange.era === 'stateless' && known?.mirrored === 'invalid') return false
+    if (known?.mirrored === 'invalid' && (exchange.era === 'stateless' || isCrossed)) return false
     return mayList(parts.access, principal, upstream, { name, readOnly: known?.readOnly === true })
   }
 }

@@ -2,11 +2,7 @@
 import { hash } from 'node:crypto'
 import { canonical, isObject, type JsonObject } from '../../foundation/json.ts'
 import { version } from '../../foundation/version.ts'
-
-const metaKeys = {
-  capabilities: 'io.modelcontextprotocol/clientCapabilities',
-  client: 'io.modelcontextprotocol/clientInfo',
-} as const
+import { metaKeys } from '../revisions.ts'
 
 export type ClientFace = {
   /** Parameters of `initialize`. */
@@ -35,17 +31,21 @@ export function faceOf(params: JsonObject): ClientFace {
 
 const ourselves = { name: 'gatehouse', title: 'Gatehouse', version }
 
-function isImplementation(value: unknown): value is JsonObject {
+export function isImplementation(value: unknown): value is JsonObject {
   return isObject(value) && typeof value.name === 'string' && typeof value.version === 'string'
 }
 
 // Tasks are another thing in each era, and extensions bring methods that the other era has not.
-function forSessions({ tasks: _, extensions: __, ...rest }: JsonObject): JsonObject {
+export function forSessions({ tasks: _, extensions: __, ...rest }: JsonObject): JsonObject {
   return rest
 }
 
 /** Has the client said that it can be asked this? (MCP 2026-07-28, basic/patterns/mrtr.) */
-export function canAnswer({ capabilities }: ClientFace, method: string, params: JsonObject): boolean {
+export function canAnswer(
+  { capabilities }: Pick<ClientFace, 'capabilities'>,
+  method: string,
+  params: JsonObject,
+): boolean {
   const { elicitation, sampling, roots } = capabilities
   switch (method) {
     case 'roots/list':

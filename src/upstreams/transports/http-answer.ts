@@ -89,6 +89,8 @@ export class HttpAnswer implements WireEvents, EventReader {
   #size = 0
   #events: EventStream | undefined
   #long: AnswerStream | undefined
+  /** Whether the long answer passes in pieces, once that is known. */
+  #passes: boolean | undefined
   #answered = false
   /** The event to go on after, when the stream is cut. */
   #lastEventId: string | undefined
@@ -161,7 +163,7 @@ export class HttpAnswer implements WireEvents, EventReader {
 
   long(start: Buffer): boolean {
     const opening = start.toString('latin1', 0, 160)
-    if (this.#to.sink.whole || this.#answered || opening.includes('"method"')) return false
+    if (this.#answered || opening.includes('"method"') || !this.#mayPass([start])) return false
     this.#begin([start])
     return true
   }
@@ -197,8 +199,14 @@ export class HttpAnswer implements WireEvents, EventReader {
   #hold(bytes: Buffer): void {
     this.#parts.push(bytes)
     if (this.#size <= heldBytes) return
-    if (!this.#to.sink.whole) this.#begin(this.#parts.splice(0))
+    this.#passes ??= this.#mayPass(this.#parts)
+    if (this.#passes) this.#begin(this.#parts.splice(0))
     else if (this.#size > this.#to.limits.messageBytes) throw new GatewayError('upstream.too_large')
+  }
+
+  #mayPass(start: readonly Buffer[]): boolean {
+    const { sink } = this.#to
+    return !sink.whole && (sink.mayPass?.(Buffer.concat(start).toString('latin1')) ?? true)
   }
 
   #begin(parts: readonly Buffer[]): void {
