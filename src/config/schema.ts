@@ -97,6 +97,12 @@ export const configSchema = z.strictObject({
         .positive()
         .default(100)
         .describe('Open sessions one caller may have.'),
+      streamsPerPrincipal: z.coerce
+        .number()
+        .int()
+        .positive()
+        .default(1000)
+        .describe('Streams that stay open (subscriptions/listen, GET of a session) one caller may have.'),
       processes: z.coerce
         .number()
         .int()

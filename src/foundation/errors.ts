@@ -80,6 +80,7 @@ export const errorTable = {
   'mcp.input_declined': row(200, gateway + 23, 'The MCP server needs an answer that was not given.', 'Make the call again and agree to what it asks for.'),
   'mcp.answer_gone': row(410, gateway + 13, 'The answer to this request is not kept any more; whether the server acted is unknown.', 'Check the effect before you send it again.'),
   'mcp.input_impossible': row(200, gateway + 24, 'The MCP server needs something of the client that it cannot do.', 'Use a client that can do what "why" names.'),
+  'mcp.too_many_streams': row(503, gateway + 3, 'You have too many open streams.', 'Close some, or raise limits.streamsPerPrincipal.'),
   'mcp.cancelled': row(499, gateway + 7, 'The request was cancelled.', 'Send it again if you still need the answer.'),
   'upstream.unreachable': row(502, gateway + 10, 'The MCP server behind this address cannot be reached.', 'Run: gatehouse server test <group/server>.'),
   'upstream.timeout': row(504, gateway + 11, 'The MCP server behind this address did not answer in time.', 'Try again, or raise limits.callSeconds.'),

@@ -71,6 +71,7 @@ export function openMcp(parts: McpParts): Mcp {
   }
   const streams = openStreams({
     clock: parts.clock,
+    perPrincipal: config.limits.streamsPerPrincipal,
     isAllowed: isStillAllowed,
     unchecked: error => parts.log.error({ err: error }, 'an open stream could not be checked'),
   })
