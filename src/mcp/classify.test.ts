@@ -2,7 +2,7 @@ import { classifyInboundRequest } from '@modelcontextprotocol/server'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { GatewayError } from '../foundation/errors.ts'
-import { checkMirrored, classify, decodeMirrored } from './classify.ts'
+import { checkMirrored, classify, decodeMirrored, encodeMirrored } from './classify.ts'
 
 const keys = {
   version: 'io.modelcontextprotocol/protocolVersion',
@@ -162,9 +162,19 @@ describe('mirrored headers', () => {
       fc.property(fc.string({ unit: 'binary' }), text => {
         const dressed = `=?base64?${Buffer.from(text).toString('base64')}?=`
         expect(decodeMirrored(dressed)).toBe(Buffer.from(text).toString())
+        expect(encodeMirrored(text)).toMatch(/^[\x20-\x7e]*$/)
+        expect(decodeMirrored(encodeMirrored(text))).toBe(Buffer.from(text).toString())
       }),
     )
   })
+
+  it.each([
+    ['task-1', 'task-1'],
+    ['a b', 'a b'],
+    [' a', '=?base64?IGE=?='],
+    ['', '=?base64??='],
+    ['=?base64?w6k=?=', '=?base64?PT9iYXNlNjQ/dzZrPT89?='],
+  ])('%j is mirrored as %j', (text, header) => expect(encodeMirrored(text)).toBe(header))
 
   it('must say what the body says', () => {
     const check = (headers: Record<string, string>) => () =>

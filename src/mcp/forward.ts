@@ -162,6 +162,7 @@ export function prepare(
     mirrored: readonly string[]
     /** The client's name for a task that a message of the upstream is about; undefined when it is not for the client. */
     taskName(id: unknown): string | undefined
+    other?: ReplyOptions['other']
     /** What it takes to send it another way; where there may be another. */
     equipped?: Equipped
     ended(): void
@@ -189,6 +190,7 @@ export function prepare(
     correct: parts.correct,
     mayHear: heard => mayHear(parts.access, exchange.principal ?? principal, upstream, heard),
     taskName: more.taskName,
+    ...(more.other === undefined ? {} : { other: more.other }),
     listChanged: () => parts.listChanged(upstream.id),
     ended: more.ended,
   })

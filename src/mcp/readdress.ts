@@ -14,6 +14,10 @@ export type Addressee = {
   mayHear(method: string): boolean
   /** The client's name for a task; undefined when the client is not to hear of it. */
   taskName(id: unknown): string | undefined
+  /** Another request of the same client that a message on this stream may be about: a task reports its progress wherever it can. */
+  other?(
+    upstreamId: unknown,
+  ): { readdressed(bytes: Buffer, message: JsonObject): Buffer | undefined } | undefined
   /** Told when the upstream says that one of its lists changed. */
   listChanged(): void
 }
@@ -30,16 +34,17 @@ export function readdressed(
   if (message.id !== undefined)
     return era === 'session' && serverRequests.has(method) ? withTasks(bytes, message, to.options) : undefined
   const params = isObject(message.params) ? message.params : {}
-  if (method === 'notifications/progress') {
-    if (params.progressToken !== upstreamId || progressToken === undefined) return undefined
-    return tagged(bytes, ['params', 'progressToken'], progressToken)
-  }
+  if (method === 'notifications/progress' && params.progressToken !== upstreamId)
+    return to.options.other?.(params.progressToken)?.readdressed(bytes, message)
   if (method.endsWith('/list_changed')) listChanged()
   if (!mayHear(method)) return undefined
-  if (method === 'notifications/cancelled' && params.requestId === upstreamId)
-    return tagged(bytes, ['params', 'requestId'], clientId)
   const named = withTasks(bytes, message, to.options)
-  return isListen && named ? tagged(named, ['params', '_meta', metaKeys.subscription], clientId) : named
+  if (named === undefined) return undefined
+  if (method === 'notifications/progress')
+    return progressToken === undefined ? undefined : tagged(named, ['params', 'progressToken'], progressToken)
+  if (method === 'notifications/cancelled' && params.requestId === upstreamId)
+    return tagged(named, ['params', 'requestId'], clientId)
+  return isListen ? tagged(named, ['params', '_meta', metaKeys.subscription], clientId) : named
 }
 
 const aboutTasks = new Set(['notifications/tasks', 'notifications/tasks/status'])

@@ -128,7 +128,9 @@ async function request(
     ended: () => {
       session.pending.delete(key)
       parts.streams.remove(reply)
+      if (wantsTask(cleared)) session.outlives(reply)
     },
+    other: id => session.reply(id),
   })
   session.pending.set(key, reply)
   parts.streams.add(reply)

@@ -16,6 +16,9 @@ export type NewSession = {
   readonly version: string
 }
 
+/** Of how many tasks of a session progress is passed on. */
+const tasksHeard = 32
+
 /** One session of one client with one server. */
 export class Session {
   readonly id: string
@@ -32,6 +35,7 @@ export class Session {
   usedAt: number
   readonly #clock: Clock
   #replay: ReplayStore | undefined
+  readonly #outlived: Reply[] = []
 
   constructor(principal: Principal, upstream: Upstream, parts: NewSession & { readonly clock: Clock }) {
     this.principalId = principal.id
@@ -59,10 +63,16 @@ export class Session {
     return this.version >= '2025-11-25'
   }
 
-  /** The request under way that has this id upstream. */
+  /** The request under way that has this id upstream, or what became a task. */
   reply(upstreamId: unknown): Reply | undefined {
     for (const reply of this.pending.values()) if (reply.upstreamId === upstreamId) return reply
-    return undefined
+    return this.#outlived.find(reply => reply.upstreamId === upstreamId)
+  }
+
+  /** A call became a task, which goes on after its answer, and its progress with it. */
+  outlives(reply: Reply): void {
+    this.#outlived.push(reply)
+    if (this.#outlived.length > tasksHeard) this.#outlived.shift()
   }
 }
 

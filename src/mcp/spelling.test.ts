@@ -43,6 +43,15 @@ describe('a member in another spelling', () => {
         params: { notifications: { ResourceSubscriptions: ['a://b'] } },
       },
     ],
+    ['a state nobody sealed', { ...call, params: { ...call.params, RequestState: 'a' } }],
+    ['another task', { ...call, method: 'tasks/get', params: { taskId: 'a', TaskID: 'b' } }],
+    [
+      'another related task',
+      {
+        ...call,
+        params: { _meta: { 'io.modelcontextprotocol/related-task': { taskId: 'a', TaskId: 'b' } } },
+      },
+    ],
     ['a notification made a request', { jsonrpc: '2.0', method: 'notifications/initialized', Id: 2 }],
     ['a response to another question', { jsonrpc: '2.0', id: 1, result: {}, Id: 2 }],
   ])('is refused: %s', (_, body) => {

@@ -337,9 +337,48 @@ describe('a task of 2025-11-25', () => {
       const body = { jsonrpc: '2.0', id: eventsOf(streams[1]?.text() ?? '')[1]?.id, result: answer(name) }
       return plane.ask('ana', { method: 'POST', headers, body })
     }
-    expect(answerOf(await respond('of-another')).error).toMatchObject(unknown)
     expect((await respond(taskId)).status).toBe(202)
+    expect(plane.audit.events.at(-1)).toMatchObject({ action: 'response' })
     for (const stream of streams) stream.close()
+  })
+
+  it('goes on reporting its progress after the answer to its call', async () => {
+    const speak = ({ events }: Scripted) => {
+      const progressToken = upstream.named('tools/call')[0]?.params._meta?.progressToken
+      const _meta = { [relatedTask]: { taskId: `${id} of work` } }
+      events(event({ method: 'notifications/progress', params: { progressToken, progress: 1, _meta } }))
+    }
+    await begin({ ...script, GET: speak, 'tasks/result': speak })
+    const { result } = await ask('ana', 'tools/call', {
+      name: 'work',
+      task: {},
+      _meta: { progressToken: 'mine' },
+    })
+    const { taskId } = Object(result?.task)
+    const session = await as('ana')
+    for (const asked of [
+      { headers: inSession(session) },
+      inEra('session', { id: 9, method: 'tasks/result', params: { taskId }, session }),
+    ]) {
+      const stream = await plane.follow('ana', asked)
+      await vi.waitFor(() => expect(eventsOf(stream.text())).toHaveLength(1))
+      const _meta = { [relatedTask]: { taskId } }
+      expect(eventsOf(stream.text())[0]?.params).toEqual({ progressToken: 'mine', progress: 1, _meta })
+      stream.close()
+    }
+  })
+
+  it('is named by its caller’s messages in the words of its server, and no other is', async () => {
+    await begin(script)
+    const taskId = await created()
+    for (const [name, there] of [
+      [taskId, `${id} of work`],
+      ['of-another', ''],
+    ]) {
+      const _meta = { [relatedTask]: { taskId: name, x: 1 } }
+      expect((await ask('ana', 'tasks/get', { taskId, _meta })).result).toEqual(task(taskId))
+      expect(upstream.asked.at(-1)?.params._meta).toEqual({ [relatedTask]: { taskId: there, x: 1 } })
+    }
   })
 
   it('is not made of a call that did not ask for one', async () => {
@@ -369,5 +408,36 @@ describe.each<Era>(['session', 'stateless'])('extensions of the %s era', era => 
     const declaredThere =
       era === 'session' ? got?.capabilities : got?._meta?.['io.modelcontextprotocol/clientCapabilities']
     expect(declaredThere).toEqual({ extensions: relayed })
+  })
+
+  it('are not advertised by or to a server of the other era, and have no methods there', async () => {
+    const own = { 'io.modelcontextprotocol/ui': {}, 'io.modelcontextprotocol/skills': {}, [extension]: {} }
+    const capabilities = { tools: {}, resources: {}, tasks: {}, extensions: own }
+    const unspoken = ({ response, id }: Scripted) => {
+      response.writeHead(404, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ jsonrpc: '2.0', id, error: { code: -32601, message: 'no' } }))
+    }
+    const other = era === 'session' ? 'initialize' : 'server/discover'
+    await begin({
+      initialize: ({ result }) => result({ protocolVersion: '2025-11-25', capabilities }),
+      'server/discover': ({ result }) =>
+        result({ resultType: 'complete', supportedVersions: ['2026-07-28'], capabilities }),
+      [other]: unspoken,
+    })
+    expect(plane.catalogue.eras('server-1')).toEqual([era === 'session' ? 'stateless' : 'session'])
+    const _meta = { 'io.modelcontextprotocol/clientCapabilities': { extensions: own } }
+    const params = { protocolVersion: '2025-11-25', capabilities: { extensions: own, tasks: {} }, _meta }
+    const greeting = await plane.say('ana', era, { id: 1, method: other, params })
+    const advertised = JSON.stringify(answerOf(greeting).result?.capabilities)
+    expect(advertised).toContain('tools')
+    expect(advertised).not.toMatch(/extensions|tasks/)
+    const session = String(greeting.headers['mcp-session-id'])
+    const asked = era === 'session' ? { session } : {}
+    const skills = await plane.say('ana', era, { id: 2, method: 'skills/list', params: { _meta }, ...asked })
+    expect(answerOf(skills).error).toMatchObject({ code: -32601 })
+    const called = { id: 3, method: 'tools/call', params: { name: 'work', arguments: {}, _meta }, ...asked }
+    expect(answerOf(await plane.say('ana', era, called)).error).toBeUndefined()
+    for (const { params: got } of upstream.asked)
+      expect(JSON.stringify(got)).not.toMatch(/extensions|"tasks"/)
   })
 })

@@ -36,12 +36,21 @@ export class Tasks {
 
   /** The task that a name is of. Throws `access.task_unknown` for every name that is not this caller's on this server. */
   find(owner: Owner, name: unknown): Task {
-    return this.#open(owner, name) ?? fail('access.task_unknown')
+    return this.findAny(owner, name) ?? fail('access.task_unknown')
+  }
+
+  /** The same; undefined for such a name. */
+  findAny(owner: Owner, name: unknown): Task | undefined {
+    const found = typeof name === 'string' && this.#parts.handles.open('task', boundTo(owner), name)
+    if (!found || typeof found.task !== 'string' || typeof found.tool !== 'string') return undefined
+    const task = { id: found.task, tool: found.tool }
+    this.#remember(owner, task)
+    return task
   }
 
   /** The same, where the caller may also call its tool; undefined where not. */
   findAllowed(owner: Owner, name: unknown): Task | undefined {
-    const task = this.#open(owner, name)
+    const task = this.findAny(owner, name)
     return task !== undefined && this.#parts.mayCall(owner, task.tool) ? task : undefined
   }
 
@@ -65,14 +74,6 @@ export class Tasks {
     if (typeof id !== 'string') return undefined
     const tool = this.#tools.get(keyOf(owner))?.get(id)
     return tool === undefined ? undefined : this.nameAllowed(owner, { id, tool })
-  }
-
-  #open(owner: Owner, name: unknown): Task | undefined {
-    const found = typeof name === 'string' && this.#parts.handles.open('task', boundTo(owner), name)
-    if (!found || typeof found.task !== 'string' || typeof found.tool !== 'string') return undefined
-    const task = { id: found.task, tool: found.tool }
-    this.#remember(owner, task)
-    return task
   }
 
   #remember(owner: Owner, { id, tool }: Task): void {

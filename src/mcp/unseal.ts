@@ -88,16 +88,19 @@ export function digestOf(method: string, params: JsonObject): string {
   return hash('sha256', canonical({ method, params: same }), 'base64url')
 }
 
-/** The task that a message of the client says it belongs to, in the upstream's words (MCP 2025-11-25, basic/utilities/tasks). */
+/**
+ * The task that a message of the client says it belongs to, in the upstream's words; none where it is not the caller's. It is no
+ * reason to refuse a message (MCP 2025-11-25, basic/utilities/tasks, "Associating Task-Related Messages").
+ */
 export function relatedPatches(tasks: Tasks, visit: Sealed, part: 'params' | 'result'): readonly Patch[] {
   const named = [part, '_meta', metaKeys.relatedTask, 'taskId']
   const span = spanAt(visit.bytes, named)
   if (span === undefined) return none
   const name: unknown = JSON.parse(visit.bytes.toString('utf8', span.start, span.end))
-  return patchOf(visit.bytes, named, tasks.find(visit, name).id)
+  return patchOf(visit.bytes, named, tasks.findAny(visit, name)?.id ?? '')
 }
 
-/** Refuses a request of an extension its client does not say it knows (SEP-2663, "Supported Methods"; MCP 2026-07-28, basic/index). */
+/** Refuses a request of an extension its client does not say it knows (SEP-2663, "Capability Negotiation"). */
 export function checkDeclared(params: JsonObject, extension: string = tasksExtension): void {
   const meta = isObject(params._meta) ? params._meta : {}
   if (declares(meta[metaKeys.capabilities], extension)) return

@@ -72,6 +72,14 @@ const methods = [
   'prompts/get',
   'completion/complete',
   'subscriptions/listen',
+  'resources/directory/read',
+  'skills/list',
+  'skills/get',
+  'tasks/get',
+  'tasks/update',
+  'tasks/cancel',
+  'tasks/result',
+  'tasks/list',
   'other',
 ] as const
 const outcomes = ['ok', 'tool_error', 'input_required', 'denied', 'rejected', 'error', 'cancelled'] as const
