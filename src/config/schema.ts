@@ -108,6 +108,11 @@ export const configSchema = z.strictObject({
         .positive()
         .default(300)
         .describe('Age at which a catalogue is read again.'),
+      eraSeconds: z.coerce
+        .number()
+        .positive()
+        .default(3600)
+        .describe('How long it is taken for granted which eras of the protocol a server speaks.'),
       cataloguePages: z.coerce
         .number()
         .int()

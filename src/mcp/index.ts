@@ -13,11 +13,14 @@ import { type Identity, isRejection } from '../identity/index.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Catalogue, Connections, Crossings, Register } from '../upstreams/index.ts'
 import type { Vault } from '../vault/index.ts'
-import { mayUse } from './clear.ts'
+import { openAgain } from './again.ts'
+import { mayCall, mayUse } from './clear.ts'
+import { openCorrect } from './correct.ts'
 import { type Door, openDoor } from './door.ts'
 import type { Exchange } from './exchange.ts'
 import { openSessions } from './sessions.ts'
 import { openStreams } from './streams.ts'
+import { Tasks } from './tasks.ts'
 
 export { clientNotifications, type MethodRow, methods } from './methods.ts'
 
@@ -50,7 +53,8 @@ export type Mcp = {
 }
 
 export function openMcp(parts: McpParts): Mcp {
-  const { announcements, config, register, identity, access } = parts
+  const { announcements, config, register, identity, access, metrics } = parts
+  const { callSeconds } = config.limits
   const sessions = openSessions(config.limits, parts.clock)
 
   // What stays open must stay allowed: whenever people, tokens, grants or servers change, every stream is asked for anew.
@@ -83,8 +87,10 @@ export function openMcp(parts: McpParts): Mcp {
     sessions,
     sse: new Map(),
     streams,
+    tasks: new Tasks({ handles: parts.handles, mayCall: (owner, tool) => mayCall(parts, owner, tool) }),
     requestBytes: config.limits.requestBytes,
-    resumeMs: config.limits.callSecondsMax * 1000,
+    again: openAgain({ metrics, callSeconds }),
+    correct: openCorrect({ ...parts, callSeconds }),
     argumentsInFull: config.audit.arguments === 'full',
     listChanged: serverId => announcements.announce({ topic: 'catalogue.changed', serverId }),
   })

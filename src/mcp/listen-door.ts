@@ -89,6 +89,7 @@ export function unaskedOf(parts: SessionParts, { session, principal, upstream }:
     listen: to => session.link.listen(to, undefined),
     listChanged: () => parts.listChanged(upstream.id),
     mayHear: (who, method) => mayHear(parts.access, who ?? principal, upstream, method),
+    taskName: (who, id) => parts.tasks.heard({ principal: who ?? principal, upstream }, id),
     reply: upstreamId => session.reply(upstreamId),
   })
   return session.unasked

@@ -6,8 +6,10 @@ import { errorCode, nextUpstreamId, type SessionLink } from '../upstreams/index.
 import { answerError } from './answer-error.ts'
 import type { Incoming } from './classify.ts'
 import { clear } from './clear.ts'
-import { agreedVersion, relayedCapabilities, rewriteOpening } from './lists.ts'
+import { openInEra } from './correct.ts'
+import { agreedVersion, rewriteOpening } from './lists.ts'
 import type { MethodRow } from './methods.ts'
+import { relayedCapabilities } from './relayed.ts'
 import type { Session, Sessions } from './sessions.ts'
 import type { StatelessParts, Visit } from './stateless.ts'
 
@@ -36,14 +38,13 @@ export async function initialize(
   if (typeof params.protocolVersion !== 'string')
     fail('mcp.invalid_params', { why: 'The parameter protocolVersion must be a string.' })
   const upstreamId = nextUpstreamId()
-  const capabilities = relayedCapabilities(params.capabilities) ?? params.capabilities
   const opening = {
     upstreamId,
-    body: openingBody(visit.bytes, upstreamId, capabilities),
-    params: { ...params, capabilities },
+    params,
+    body: ({ capabilities }: JsonObject) => openingBody(visit.bytes, upstreamId, capabilities),
     isReserved: place !== undefined,
   }
-  await withLink(parts, visit, opening, async (link, keep) => {
+  await withLink(parts, visit, opening, async ({ link, keep, isCrossed }) => {
     const { exchange } = visit
     const { error } = link.opening.body
     // Nobody will ever name a session whose id did not arrive.
@@ -53,6 +54,7 @@ export async function initialize(
     const answer = rewriteOpening(link.opening.bytes, link.opening.body, {
       clientId: exchange.clientId,
       version: askedFor(visit, params),
+      isCrossed,
     })
     exchange.bytesOut = answer.length
     if (error !== undefined) return refused(visit, { error, answer })
@@ -97,34 +99,34 @@ async function reopen(
   { id, version, params }: Sealed & { readonly id: string },
 ): Promise<Session> {
   const upstreamId = nextUpstreamId()
-  const capabilities = relayedCapabilities(params.capabilities) ?? params.capabilities
-  const asked = { ...params, protocolVersion: version, capabilities }
-  const body = Buffer.from(
-    JSON.stringify({ jsonrpc: '2.0', id: upstreamId, method: 'initialize', params: asked }),
-  )
-  return withLink(
-    parts,
-    visit,
-    { upstreamId, body, params: asked, isReserved: false },
-    async (link, keep) => {
-      try {
-        // The client has agreed on a revision, and will not be asked again.
-        const isSame = link.opening.body.error === undefined && agreed(visit, link, asked) === version
-        if (!isSame) fail('mcp.session_unknown')
-        await link.notify('notifications/initialized', initialized)
-        return keep({ id, link, version })
-      } catch (error) {
-        await link.close()
-        throw error
-      }
-    },
-  )
+  const asked = { ...params, protocolVersion: version }
+  const opening = {
+    upstreamId,
+    params: asked,
+    body: (reduced: JsonObject) =>
+      Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: upstreamId, method: 'initialize', params: reduced })),
+    isReserved: false,
+  }
+  return withLink(parts, visit, opening, async ({ link, keep }) => {
+    try {
+      // The client has agreed on a revision, and will not be asked again.
+      const isSame = link.opening.body.error === undefined && agreed(visit, link, asked) === version
+      if (!isSame) fail('mcp.session_unknown')
+      await link.notify('notifications/initialized', initialized)
+      return keep({ id, link, version })
+    } catch (error) {
+      await link.close()
+      throw error
+    }
+  })
 }
 
 type Opening = {
   readonly upstreamId: number
-  readonly body: Buffer
+  /** As the client said them. */
   readonly params: JsonObject
+  /** The request with what the client can do reduced to what is relayed. */
+  body(reduced: JsonObject): Buffer
   readonly isReserved: boolean
 }
 type Keep = (session: { id: string; link: SessionLink; version: string }) => Session
@@ -134,27 +136,35 @@ async function withLink<Result>(
   parts: SessionParts,
   visit: Visit,
   opening: Opening,
-  use: (link: SessionLink, keep: Keep) => Promise<Result>,
+  use: (opened: { link: SessionLink; keep: Keep; isCrossed: boolean }) => Promise<Result>,
 ): Promise<Result> {
   const { exchange, principal, upstream } = visit
   const equipped = await clear(parts, exchange, { row, params: opening.params, upstream, principal })
   const eras = parts.catalogue.eras(upstream.id) ?? (await parts.catalogue.learnEras(upstream))
-  const way = eras.includes('session') ? parts.connections : parts.crossings
+  const isCrossed = !eras.includes('session')
+  const declared = { of: 'client', era: 'session', isCrossed } as const
+  const { upstreamId, params } = opening
+  const capabilities = relayedCapabilities(params.capabilities, declared) ?? params.capabilities
+  const reduced = { ...params, capabilities }
   const free = opening.isReserved ? undefined : parts.sessions.reserve(principal)
   let kept: Session | undefined
   try {
     exchange.upstreamStarted()
-    const link = await way.openSession(equipped, {
-      ...opening,
+    const link = await openInEra(parts, equipped, {
+      upstreamId,
+      body: opening.body(reduced),
+      params: reduced,
       clientId: exchange.clientId,
       lost: () => {
         if (kept !== undefined) parts.sessions.forget(kept.id)
       },
     })
-    return await use(link, session => {
+    const keep: Keep = session => {
       kept = parts.sessions.add(principal, upstream, session)
       return kept
-    })
+    }
+    // What it speaks may have been found out only now.
+    return await use({ link, keep, isCrossed: !parts.catalogue.eras(upstream.id)?.includes('session') })
   } finally {
     free?.()
   }

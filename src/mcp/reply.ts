@@ -3,12 +3,18 @@ import { GatewayError } from '../foundation/errors.ts'
 import type { JsonObject } from '../foundation/json.ts'
 import {
   type AnswerSummary,
+  type Equipped,
   errorCode,
   type Flight,
+  type Outgoing,
   type ResultEdits,
   type Sink,
+  type ToolPolicy,
+  type Tries,
+  type Upstream,
 } from '../upstreams/index.ts'
 import { answerError } from './answer-error.ts'
+import type { Refusal } from './correct.ts'
 import type { Exchange } from './exchange.ts'
 import { outcomeOf, outcomeOfPassed } from './outcome.ts'
 import type { OutletWatcher } from './outlet.ts'
@@ -16,52 +22,75 @@ import { type Addressee, readdressed, tagged } from './readdress.ts'
 import type { OpenStream } from './streams.ts'
 import { metaKeys } from './versions.ts'
 
-/** The last an upstream said of where its stream can be taken up again. */
-export type UpstreamEvent = { readonly id: string; readonly retry: string | undefined }
-
 export type ReplyOptions = Addressee & {
   /** The answer may only go out after `rewrite` has seen all of it, however long it is. */
   readonly whole: boolean
   readonly edits: ResultEdits
   /** Changes an answer before it goes out: lists are filtered, capabilities reduced. */
   readonly rewrite?: (bytes: Buffer, answer: JsonObject) => Buffer
-  /** How long an answer may take to come once the upstream has cut its stream. */
-  readonly resumeMs: number
-  /** Asks the upstream for the rest of a stream that it cut. */
-  takeUp?(after: UpstreamEvent): void
+  /** The server, and what is needed to send it the request once more. */
+  readonly upstream?: Upstream
+  readonly equipped?: Equipped
+  /** Asked about every error the server answers with. True: the client does not get it. */
+  correct?(reply: Reply, refusal: Refusal): boolean
+  /** Asked about every failure before the client has heard anything. True: it is sent again, and this reply goes on. */
+  again?(reply: Reply, error: GatewayError): boolean
   /** Told when nothing more will come. */
   ended(): void
 }
 
-export class Reply implements Sink, OpenStream, OutletWatcher {
+/** What takes the request upstream. */
+export type Way = { request(outgoing: Outgoing): unknown }
+
+export class Reply implements Sink, OpenStream, OutletWatcher, Tries {
   seat: number | undefined
   readonly exchange: Exchange
   readonly clientId: string
-  readonly upstreamId: number
   readonly whole: boolean
   readonly isLasting: boolean
   readonly edits: ResultEdits
+  readonly policy: ToolPolicy | undefined
+  readonly equipped: Equipped | undefined
+  /** What was sent last, and where. */
+  outgoing: Outgoing | undefined
+  way: Way | undefined
+  sent = 0
+  wasRepeated = false
+  wasCorrected = false
   readonly #options: ReplyOptions
   #flight: Flight | undefined
   #held: Buffer | undefined
   #isOver = false
   #isPaused = false
-  #upstreamEvent: UpstreamEvent | undefined
-  #resumeTimer: NodeJS.Timeout | undefined
+  /** The client has heard something of the answer. */
+  #hasSpoken = false
 
   constructor(exchange: Exchange, options: ReplyOptions) {
     this.exchange = exchange
     this.#options = options
     this.clientId = exchange.clientId
-    this.upstreamId = options.upstreamId
     this.whole = options.whole || exchange.outlet.pieces === undefined
     this.isLasting = options.isListen
     this.edits = options.edits
+    this.policy = options.upstream?.policy
+    this.equipped = options.equipped
     exchange.outlet.watch(this)
   }
 
   get isOver(): boolean {
     return this.#isOver
+  }
+
+  get upstreamId(): number {
+    return this.#options.upstreamId
+  }
+
+  /** Notes what is on its way upstream now, for the first time or again. */
+  sending(way: Way, outgoing: Outgoing): void {
+    this.way = way
+    this.outgoing = outgoing
+    this.sent++
+    this.#options.upstreamId = outgoing.upstreamId
   }
 
   started(flight: Flight): void {
@@ -73,20 +102,20 @@ export class Reply implements Sink, OpenStream, OutletWatcher {
     if (!this.#isOver) this.exchange.outlet.stream()
   }
 
-  message(bytes: Buffer, message: JsonObject, eventId?: string): void {
-    if (eventId !== undefined) this.#upstreamEvent = { id: eventId, retry: this.#upstreamEvent?.retry }
+  message(bytes: Buffer, message: JsonObject): void {
     const passed = this.readdressed(bytes, message)
-    if (passed !== undefined && !this.#isOver) this.exchange.outlet.message(passed)
+    if (passed === undefined || this.#isOver) return
+    this.#hasSpoken = true
+    this.exchange.outlet.message(passed)
   }
 
   // The upstream's events are its own: the client is given the gateway's to resume from.
-  priming(eventId: string | undefined, retry: string | undefined): void {
-    const id = eventId ?? this.#upstreamEvent?.id
-    if (id !== undefined) this.#upstreamEvent = { id, retry: retry ?? this.#upstreamEvent?.retry }
+  priming(): void {
     this.streaming()
   }
 
   answer(bytes: Buffer, answer: JsonObject, status: number): void {
+    if (answer.error !== undefined && this.#isCorrected({ bytes, answer, status })) return
     if (!this.#end()) return
     const body = this.#rewritten(bytes, answer)
     if (body instanceof GatewayError) return this.#fail(body)
@@ -95,21 +124,13 @@ export class Reply implements Sink, OpenStream, OutletWatcher {
     )
   }
 
-  /** The upstream cut the stream and will go on with it where it is asked to. */
-  interrupted(): void {
-    if (this.#isOver) return
-    const lost = new GatewayError('upstream.outcome_unknown', {
-      why: 'It ended the stream without an answer.',
-    })
-    const { takeUp, resumeMs } = this.#options
-    if (takeUp === undefined || this.#upstreamEvent === undefined) return this.failed(lost)
-    clearTimeout(this.#resumeTimer)
-    this.#resumeTimer = setTimeout(() => this.failed(lost), resumeMs).unref()
-    takeUp(this.#upstreamEvent)
+  #isCorrected(refusal: Refusal): boolean {
+    return !this.#isOver && !this.#hasSpoken && this.#options.correct?.(this, refusal) === true
   }
 
   piece(bytes: Buffer): void {
     if (this.#isOver) return
+    this.#hasSpoken = true
     this.exchange.bytesOut += bytes.length
     if (this.#held) this.exchange.outlet.pieces?.piece(this.#held)
     // The last piece waits for the audit record: until then the client has no whole answer.
@@ -125,6 +146,8 @@ export class Reply implements Sink, OpenStream, OutletWatcher {
   }
 
   failed(error: GatewayError): void {
+    if (this.#isOver) return
+    if (!this.#hasSpoken && this.#options.again?.(this, error) === true) return
     if (this.#end()) this.#fail(error)
   }
 
@@ -216,7 +239,6 @@ export class Reply implements Sink, OpenStream, OutletWatcher {
     if (this.#isOver) return false
     this.#isOver = true
     this.exchange.outlet.unwatch()
-    clearTimeout(this.#resumeTimer)
     this.exchange.upstreamEnded()
     this.#options.ended()
     return true

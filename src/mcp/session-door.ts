@@ -1,18 +1,20 @@
 /** The session era: requests, notifications and responses of a session, and its end. */
 import { fail, GatewayError } from '../foundation/errors.ts'
+import { applyPatches } from '../foundation/json.ts'
 import { errorBody } from './answer-error.ts'
 import { accepted, answerNothing, answerOk } from './answer-ok.ts'
 import type { Incoming } from './classify.ts'
 import { clear, mayUse, mustSeeNothing } from './clear.ts'
-import { prepare, send } from './forward.ts'
+import { type Cleared, prepare, send } from './forward.ts'
 import { clientNotifications, methods } from './methods.ts'
 import { initialize, isRevivable, revive, type SessionParts, type SessionRequest } from './open-session.ts'
-import type { UpstreamEvent } from './reply.ts'
+import { isOptional } from './relayed.ts'
 import { ResponseOutlet } from './response-outlet.ts'
+import { wantsTask } from './seal.ts'
 import { SessionOutlet } from './session-outlet.ts'
 import type { Session } from './sessions.ts'
 import type { Visit } from './stateless.ts'
-import { takeUp } from './take-up.ts'
+import { relatedPatches, unseal } from './unseal.ts'
 
 /** Leads one POST of the session era through the rooms. */
 export async function serveSession(parts: SessionParts, visit: Visit, incoming: Incoming): Promise<void> {
@@ -30,8 +32,10 @@ export async function serveMessage(
   { session, incoming }: { session: Session; incoming: Incoming },
 ): Promise<void> {
   if (incoming.kind === 'request') return request(parts, visit, session, incoming)
-  if (incoming.kind === 'response') await session.link.respond(incoming.id, visit.bytes)
-  else await notify(session, visit, incoming)
+  if (incoming.kind === 'response') {
+    const patches = relatedPatches(parts.tasks, visit, 'result')
+    await session.link.respond(incoming.id, applyPatches(visit.bytes, patches))
+  } else await notify(parts, session, visit, incoming)
   accepted(visit.exchange)
 }
 
@@ -58,13 +62,19 @@ function resumable(session: Session, { exchange }: Visit): SessionOutlet {
 }
 
 async function notify(
+  parts: SessionParts,
   session: Session,
-  { exchange, bytes }: Visit,
+  visit: Visit,
   incoming: Extract<Incoming, { kind: 'notification' }>,
 ): Promise<void> {
+  const { exchange, bytes } = visit
   exchange.action = clientNotifications.has(incoming.method) ? incoming.method : 'other'
   if (incoming.method === 'notifications/cancelled') return cancel(session, incoming.params)
-  if (clientNotifications.has(incoming.method)) await session.link.notify(incoming.method, bytes)
+  if (!clientNotifications.has(incoming.method)) return
+  await session.link.notify(
+    incoming.method,
+    applyPatches(bytes, relatedPatches(parts.tasks, visit, 'params')),
+  )
 }
 
 function cancel(session: Session, params: { readonly [key: string]: unknown }): void {
@@ -84,35 +94,54 @@ async function request(
   incoming: SessionRequest,
 ): Promise<void> {
   const { exchange, principal, upstream } = visit
-  const { method, params } = incoming
+  const { method } = incoming
   const row = methods.get(method)
-  if (row === undefined || row.eras === 'stateless') {
+  const isCrossed = parts.catalogue.eras(upstream.id)?.includes('session') === false
+  if (row === undefined || row.eras === 'stateless' || (isCrossed && isOptional(method))) {
     fail('mcp.method_unknown', {
       why: `There is no method ${JSON.stringify(method.slice(0, 100))} in this revision.`,
     })
   }
-  const aim = { row, params, upstream, principal }
+  const { params, patches, task } = unseal(parts, visit, { row, method, params: incoming.params })
+  const aim = { row, params, upstream, principal, task }
   if (row.list !== undefined && mustSeeNothing(parts, exchange, aim)) return answerNothing(exchange, row.list)
   await clear(parts, exchange, aim)
   if (row.shape === 'ping') return pong(visit)
   const key = JSON.stringify(incoming.id)
   if (session.pending.has(key))
     fail('mcp.invalid_request', { why: 'A request with this id is still under way in this session.' })
-  const { outgoing, reply } = prepare(
-    parts,
-    { exchange, principal, upstream, row, method, params, bytes: visit.bytes },
-    {
-      mirrored: [],
-      ended: () => {
-        session.pending.delete(key)
-        parts.streams.remove(reply)
-      },
-      takeUp: (after: UpstreamEvent) => takeUp(session.link, reply, after),
+  const cleared = {
+    exchange,
+    principal,
+    upstream,
+    row,
+    method,
+    params,
+    bytes: visit.bytes,
+    patches,
+    task,
+    isCrossed,
+  }
+  const { outgoing, reply } = prepare(parts, cleared, {
+    mirrored: [],
+    taskName: id => taskName(parts, cleared, id),
+    ended: () => {
+      session.pending.delete(key)
+      parts.streams.remove(reply)
     },
-  )
+  })
   session.pending.set(key, reply)
   parts.streams.add(reply)
   send(session.link, outgoing, reply)
+}
+
+/** The client's name for a task: one of the caller's, or the one that this very call is becoming. */
+function taskName(parts: SessionParts, cleared: Cleared, id: unknown): string | undefined {
+  const { exchange, upstream, params } = cleared
+  const owner = { principal: exchange.principal ?? cleared.principal, upstream }
+  if (wantsTask(cleared) && typeof id === 'string')
+    return parts.tasks.nameAllowed(owner, { id, tool: String(params.name) })
+  return parts.tasks.heard(owner, id)
 }
 
 function pong({ exchange }: Visit): void {

@@ -4,7 +4,7 @@ import type { Principal } from '../identity/index.ts'
 import type { Flight, Unsolicited } from '../upstreams/index.ts'
 import type { Follow } from './follow.ts'
 import { serverRequests } from './methods.ts'
-import { tagged } from './readdress.ts'
+import { tagged, withTasks } from './readdress.ts'
 import type { KeptStream } from './replay.ts'
 import type { Reply } from './reply.ts'
 
@@ -17,6 +17,8 @@ export type UnaskedOptions = {
   listChanged(): void
   /** May the client hear of this at all? */
   mayHear(principal: Principal | undefined, method: string): boolean
+  /** The client's name for a task; undefined when the client is not to hear of it. */
+  taskName(principal: Principal | undefined, id: unknown): string | undefined
   /** The session's own request under way that has this id upstream. */
   reply(upstreamId: unknown): Reply | undefined
 }
@@ -101,12 +103,14 @@ export class Unasked implements Unsolicited {
 
   #passed(bytes: Buffer, message: JsonObject, principal: Principal | undefined): Buffer | undefined {
     const method = String(message.method)
-    if (message.id !== undefined) return serverRequests.has(method) ? bytes : undefined
+    const named = { taskName: (id: unknown) => this.#options.taskName(principal, id) }
+    if (message.id !== undefined)
+      return serverRequests.has(method) ? withTasks(bytes, message, named) : undefined
     if (method === 'notifications/progress') {
       const token = isObject(message.params) ? message.params.progressToken : undefined
       return this.#options.reply(token)?.readdressed(bytes, message)
     }
     if (method.endsWith('/list_changed')) this.#options.listChanged()
-    return this.#options.mayHear(principal, method) ? bytes : undefined
+    return this.#options.mayHear(principal, method) ? withTasks(bytes, message, named) : undefined
   }
 }
