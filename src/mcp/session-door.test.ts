@@ -9,14 +9,18 @@ import {
   type ScriptedUpstream,
   startScripted,
 } from '../../test/fixtures/scripted-upstream.ts'
+import type { Upstream } from '../upstreams/index.ts'
 
 let plane: Plane
 let upstream: ScriptedUpstream
+/** As the register has it. */
+let server: Upstream
 
 async function begin(script: Script = {}, limits: Record<string, string> = {}): Promise<void> {
   upstream = await startScripted(script)
-  plane = await openPlane(upstreamAt(upstream.url), limits)
-  await plane.catalogue.sync(upstreamAt(upstream.url))
+  server = upstreamAt(upstream.url)
+  plane = await openPlane(server, limits)
+  await plane.catalogue.sync(server)
   upstream.asked.length = 0
 }
 
@@ -210,6 +214,7 @@ describe('a session', () => {
     await begin({ GET: ({ events: open }) => open() })
     const session = await plane.session('ana')
     const stream = await plane.follow('ana', { headers: inSession(session) })
+    Object.assign(server, { version: 2 })
     plane.announcements.announce({ topic: 'upstream.changed', serverId: 'server-1' })
     await stream.ended
     expect((await plane.ask('ana', callWork(session))).status).toBe(404)
