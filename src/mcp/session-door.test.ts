@@ -9,14 +9,18 @@ import {
   type ScriptedUpstream,
   startScripted,
 } from '../../test/fixtures/scripted-upstream.ts'
+import type { Upstream } from '../upstreams/index.ts'
 
 let plane: Plane
 let upstream: ScriptedUpstream
+/** As the register has it. */
+let server: Upstream
 
 async function begin(script: Script = {}, limits: Record<string, string> = {}): Promise<void> {
   upstream = await startScripted(script)
-  plane = await openPlane(upstreamAt(upstream.url), limits)
-  await plane.catalogue.sync(upstreamAt(upstream.url))
+  server = upstreamAt(upstream.url)
+  plane = await openPlane(server, limits)
+  await plane.catalogue.sync(server)
   upstream.asked.length = 0
 }
 
