@@ -154,6 +154,8 @@ export async function createGateway(config: Config, log: Log, environment: Envir
   })
   metrics.gauges({
     sessions: mcp.sessions,
+    pooledSessions: () => crossings.counts().sessions,
+    parkedCalls: () => crossings.counts().parked,
     streams: mcp.streams,
     processes: () => connections.running(),
     auditWaiting: () => audit.health().waitingBytes,

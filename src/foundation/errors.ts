@@ -64,12 +64,14 @@ export const errorTable = {
   'access.tool_unknown': row(200, rpcCodes.invalidParams, 'Unknown tool.', 'List the tools you may use with tools/list.'),
   'access.prompt_unknown': row(200, rpcCodes.invalidParams, 'Unknown prompt.', 'List the prompts you may use with prompts/list.'),
   'access.resource_unknown': row(200, rpcCodes.invalidParams, 'Resource not found.', 'List the resources you may read with resources/list.'),
+  'access.task_unknown': row(200, rpcCodes.invalidParams, 'Unknown task.', 'Send the taskId exactly as it was given to you, to the same server.'),
   'mcp.invalid_request': row(400, rpcCodes.invalidRequest, 'This is not a valid JSON-RPC request.', 'Correct what "why" names and send it again.'),
   'mcp.invalid_params': row(400, rpcCodes.invalidParams, 'The parameters are not valid.', 'Correct what "why" names and send it again.'),
   'mcp.batch_refused': row(400, rpcCodes.invalidRequest, 'Batches are only part of revision 2025-03-26.', 'Send one message in each POST.'),
   'mcp.method_unknown': row(404, rpcCodes.methodNotFound, 'Method not found.', 'Use a method of the revision you speak.'),
   'mcp.header_mismatch': row(400, rpcCodes.headerMismatch, 'A header and the body say different things.', 'Send the MCP headers that mirror the body.'),
   'mcp.version_unsupported': row(400, rpcCodes.unsupportedVersion, 'Unsupported protocol version.', 'Use one of the versions in data.supported.'),
+  'mcp.capability_required': row(400, rpcCodes.missingCapability, 'The request needs a capability that its client does not declare.', 'Declare what data.requiredCapabilities names in the capabilities of the request.'),
   'mcp.session_required': row(400, rpcCodes.invalidRequest, 'A session is needed for this request.', 'Send initialize first, then its Mcp-Session-Id with every request.'),
   'mcp.session_unknown': row(404, gateway + 4, 'Session not found.', 'Send initialize again to open a new session.'),
   'mcp.era_unsupported': row(400, gateway + 6, 'This server speaks only the other era of the protocol.', 'Connect with a client that can speak the revision named in "why".'),
@@ -77,6 +79,7 @@ export const errorTable = {
   'mcp.too_many_sessions': row(503, gateway + 3, 'You have too many open sessions.', 'Close some with DELETE, or wait until idle ones end.'),
   'mcp.input_declined': row(200, gateway + 23, 'The MCP server needs an answer that was not given.', 'Make the call again and agree to what it asks for.'),
   'mcp.input_impossible': row(200, gateway + 24, 'The MCP server needs something of the client that it cannot do.', 'Use a client that can do what "why" names.'),
+  'mcp.answer_gone': row(410, gateway + 13, 'The answer to this request is not kept any more; whether the server acted is unknown.', 'Check the effect before you send it again.'),
   'mcp.cancelled': row(499, gateway + 7, 'The request was cancelled.', 'Send it again if you still need the answer.'),
   'upstream.unreachable': row(502, gateway + 10, 'The MCP server behind this address cannot be reached.', 'Run: gatehouse server test <group/server>.'),
   'upstream.timeout': row(504, gateway + 11, 'The MCP server behind this address did not answer in time.', 'Try again, or raise limits.callSeconds.'),
@@ -117,6 +120,8 @@ type Details = {
   cause?: unknown
   /** Further public members, such as `supported` or `problems`. */
   data?: Readonly<Record<string, unknown>>
+  /** Nothing was done: the request did not arrive, or was refused as a whole. */
+  noEffect?: boolean
 }
 
 /** The only error that is shown to a caller; anything else becomes `internal.unexpected`. */
@@ -126,6 +131,8 @@ export class GatewayError extends Error {
   readonly fix: string
   readonly internal: string | undefined
   readonly data: Readonly<Record<string, unknown>> | undefined
+  /** It is certain that the request had no effect, so that sending it again cannot do anything twice. */
+  readonly noEffect: boolean
 
   constructor(code: ErrorCode, details: Details = {}) {
     super(errorTable[code].sentence, details.cause === undefined ? undefined : { cause: details.cause })
@@ -135,6 +142,7 @@ export class GatewayError extends Error {
     this.fix = details.fix ?? errorTable[code].fix
     this.internal = details.internal
     this.data = details.data
+    this.noEffect = details.noEffect === true
   }
 
   get status(): number {

@@ -27,6 +27,21 @@ describe('handles', () => {
     expect(openHandles({ derive: () => randomBytes(32) }, clock).open('state', bound, handle)).toBeUndefined()
   })
 
+  it('name the same thing with the same text, and everything else with another', () => {
+    const name = handles.name('task', bound, payload)
+    now += 365 * 86_400_000
+    expect(handles.name('task', bound, { ...payload })).toBe(name)
+    expect(handles.open('task', bound, name)).toEqual(payload)
+    const others = [
+      handles.name('task', bound, { ...payload, park: 'y' }),
+      handles.name('task', ['user-2', 'server-1'], payload),
+      handles.name('cursor', bound, payload),
+    ]
+    expect(new Set([name, ...others]).size).toBe(4)
+    for (const other of others) expect(other.slice(0, 16)).not.toBe(name.slice(0, 16))
+    expect(handles.open('task', ['user-2', 'server-1'], name)).toBeUndefined()
+  })
+
   it('do not open with a single bit changed', () => {
     const bytes = Buffer.from(handles.seal('state', bound, payload, 60), 'base64url')
     fc.assert(

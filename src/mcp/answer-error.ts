@@ -1,6 +1,5 @@
 import { GatewayError, publicFace } from '../foundation/errors.ts'
 import type { Exchange } from './exchange.ts'
-import { watchReading } from './send-json.ts'
 
 /** Errors whose JSON-RPC code means the same in both eras but differs in number. */
 function codeFor(error: GatewayError, era: Exchange['era']): number {
@@ -31,34 +30,13 @@ export type ErrorHeaders = Readonly<Record<string, string>>
 /** Answers with an error, once it is in the audit. The one place where an error becomes an MCP response. */
 export function answerError(exchange: Exchange, error: GatewayError, headers: ErrorHeaders = {}): void {
   exchange.record(outcomeOf(error), error.code, failure => {
-    const { response } = exchange
-    if (response.headersSent || response.destroyed) return void response.destroy()
     const shown = failure === undefined ? error : new GatewayError('audit.unavailable')
-    const body = Buffer.from(errorBody(shown, exchange))
     const retry = shown.data?.retryAfterSeconds
-    response.writeHead(shown.status, {
-      'content-type': 'application/json',
-      'content-length': body.length,
+    const all = {
       'x-request-id': exchange.requestId,
       ...(typeof retry === 'number' ? { 'retry-after': String(retry) } : {}),
       ...headers,
-    })
-    response.end(body)
-  })
-}
-
-/** Records an error whose answer has begun already, then ends the stream with it, or cuts the connection where a piece of JSON is out. */
-export function endWithError(
-  exchange: Exchange,
-  error: GatewayError,
-  frame: ((body: string) => string) | undefined,
-): void {
-  const { response } = exchange
-  exchange.record(outcomeOf(error), error.code, () => {
-    // A stream that ended before, to be resumed, has nothing more to say.
-    if (response.writableEnded) return
-    if (frame === undefined || response.destroyed) return void response.destroy()
-    response.end(frame(errorBody(error, exchange)))
-    watchReading(response)
+    }
+    exchange.outlet.answer(Buffer.from(errorBody(shown, exchange)), shown.status, Object.entries(all).flat())
   })
 }

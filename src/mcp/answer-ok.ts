@@ -3,7 +3,6 @@ import { answerError } from './answer-error.ts'
 import type { Exchange } from './exchange.ts'
 import { emptyList } from './lists.ts'
 import type { ListKey } from './methods.ts'
-import { sendJson } from './send-json.ts'
 
 /** Answers what went well, once that is in the audit; where it cannot be, says so instead. */
 export function answerOk(exchange: Exchange, answer: () => void): void {
@@ -15,7 +14,7 @@ export function answerOk(exchange: Exchange, answer: () => void): void {
 
 /** Answers a message that has no answer. */
 export function accepted(exchange: Exchange): void {
-  answerOk(exchange, () => void exchange.response.writeHead(202).end())
+  answerOk(exchange, () => exchange.outlet.taken())
 }
 
 /** Answers with a list that has nothing in it for this caller. */
@@ -23,7 +22,7 @@ export function answerNothing(exchange: Exchange, key: ListKey): void {
   const body = emptyList(exchange, key)
   exchange.bytesOut = body.length
   exchange.record('denied', null, failure => {
-    if (failure === undefined) sendJson(exchange.response, 200, body)
+    if (failure === undefined) exchange.outlet.answer(body, 200)
     else answerError(exchange, new GatewayError('audit.unavailable'))
   })
 }

@@ -142,6 +142,14 @@ export function decodeMirrored(value: string): string | undefined {
   return isUtf8(bytes) && bytes.toString('base64') === inside ? bytes.toString('utf8') : undefined
 }
 
+/** The value of a mirrored header: as it stands where that is plain text, in its base64 dress otherwise. */
+export function encodeMirrored(value: string): string {
+  const isPlain = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(value)
+  return isPlain && !value.startsWith(dress.start)
+    ? value
+    : `${dress.start}${Buffer.from(value).toString('base64')}${dress.end}`
+}
+
 /** Checks that Mcp-Method and Mcp-Name mirror the body (MCP 2026-07-28, basic/transports/streamable-http). Throws `mcp.header_mismatch`. */
 export function checkMirrored(headers: IncomingHttpHeaders, method: string, name: string | undefined): void {
   checkOne('Mcp-Method', headers['mcp-method'], method)

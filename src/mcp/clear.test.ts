@@ -47,7 +47,8 @@ const row = (method: string) => methods.get(method) as MethodRow
 async function outcome(method: string, params: Record<string, unknown>) {
   const exchange = {} as Exchange
   try {
-    const equipped = await clear(parts, exchange, { row: row(method), params, upstream, principal })
+    const task = typeof params.taskId === 'string' ? { id: 't', tool: params.taskId } : undefined
+    const equipped = await clear(parts, exchange, { row: row(method), params, upstream, principal, task })
     return { equipped, decision: exchange.decision }
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error
@@ -72,6 +73,14 @@ const aims: readonly (readonly [string, Record<string, unknown>])[] = [
   ['completion/complete', { ref: { type: 'ref/prompt', name: 'p' } }],
   ['completion/complete', { ref: { type: 'ref/resource', uri: 'file:///a' } }],
   ['subscriptions/listen', {}],
+  ['resources/directory/read', { uri: 'skill://a' }],
+  ['skills/list', {}],
+  ['skills/get', { uri: 'skill://a/SKILL.md' }],
+  ['tasks/get', { taskId: 'write' }],
+  ['tasks/update', { taskId: 'write' }],
+  ['tasks/cancel', { taskId: 'write' }],
+  ['tasks/result', { taskId: 'write' }],
+  ['tasks/list', {}],
 ]
 
 describe('every method', () => {
@@ -97,10 +106,14 @@ describe('what may be used only in part', () => {
       await outcome('tools/call', { name: 'write' }),
       await outcome('prompts/get', { name: 'write' }),
       await outcome('resources/read', { uri: 'write' }),
+      await outcome('tasks/get', { taskId: 'write' }),
+      await outcome('skills/get', { uri: 'write' }),
     ]
     expect(refusals).toMatchObject([
       { code: 'access.tool_unknown', why: 'There is no tool "write" here.' },
       { code: 'access.prompt_unknown', why: 'There is no prompt "write" here.' },
+      { code: 'access.resource_unknown', why: 'There is no resource "write" here.' },
+      { code: 'access.task_unknown', why: 'Unknown task.' },
       { code: 'access.resource_unknown', why: 'There is no resource "write" here.' },
     ])
   })
@@ -140,15 +153,15 @@ describe('a tool nobody has heard of', () => {
 it('refuses parameters that name nothing', () => {
   const bad = expect.objectContaining({ code: 'mcp.invalid_params' })
   for (const name of [undefined, null, 7, ['read'], {}, 'x'.repeat(257)])
-    expect(() => subjectOf(row('tools/call'), { name })).toThrow(bad)
+    expect(() => subjectOf({ row: row('tools/call'), params: { name } })).toThrow(bad)
   for (const ref of [undefined, 'p', {}, { type: 'ref/tool', name: 'p' }, { type: 'ref/prompt', uri: 'p' }])
-    expect(() => subjectOf(row('completion/complete'), { ref })).toThrow(bad)
+    expect(() => subjectOf({ row: row('completion/complete'), params: { ref } })).toThrow(bad)
 })
 
 it('takes a name as it is, whatever it looks like', () => {
   fc.assert(
     fc.property(fc.string({ maxLength: 256, unit: 'binary' }), name => {
-      expect(subjectOf(row('tools/call'), { name })).toBe(name)
+      expect(subjectOf({ row: row('tools/call'), params: { name } })).toBe(name)
     }),
   )
 })

@@ -7,6 +7,7 @@ import type { Catalogue, Equipped, Upstream } from '../upstreams/index.ts'
 import type { Vault } from '../vault/index.ts'
 import type { Exchange } from './exchange.ts'
 import type { MethodRow } from './methods.ts'
+import type { Owner, Task } from './tasks.ts'
 
 export type ClearParts = { readonly access: Access; readonly catalogue: Catalogue; readonly vault: Vault }
 
@@ -15,13 +16,16 @@ export type Aim = {
   readonly params: JsonObject
   readonly upstream: Upstream
   readonly principal: Principal
+  /** The task the request is about. */
+  readonly task?: Task | undefined
 }
 
 const maxNameLength = 256
 
-/** The name, URI or reference a request is about. Throws `mcp.invalid_params`. */
-export function subjectOf(row: MethodRow, params: JsonObject): string | undefined {
+/** The name, URI or reference a request is about; of a task, the tool. Throws `mcp.invalid_params`. */
+export function subjectOf({ row, params, task }: Pick<Aim, 'row' | 'params' | 'task'>): string | undefined {
   if (row.subject === undefined) return undefined
+  if (row.subject === 'task') return task?.tool ?? fail('access.task_unknown')
   const value = row.subject === 'ref' ? referenceOf(params.ref) : params[row.subject]
   if (typeof value !== 'string')
     fail('mcp.invalid_params', { why: `The parameter ${row.subject} is missing or not a string.` })
@@ -67,7 +71,7 @@ function absent(action: Action, subject: string | undefined): GatewayError {
 /** Clears the caller for what the request aims at and equips it for the way upstream. Throws `access.*`. */
 export async function clear(parts: ClearParts, exchange: Exchange, aim: Aim): Promise<Equipped> {
   const { row, params, upstream, principal } = aim
-  const subject = subjectOf(row, params)
+  const subject = subjectOf(aim)
   const action = actionOf(row, params)
   exchange.subject = subject ?? null
   const decision =
@@ -77,7 +81,7 @@ export async function clear(parts: ClearParts, exchange: Exchange, aim: Aim): Pr
   exchange.decision = decision
   if (decision.allowed) return parts.vault.equip(upstream, principal.id)
   if (!mayUse(parts.access, principal, upstream)) fail('access.not_found')
-  throw absent(action, subject)
+  throw row.subject === 'task' ? new GatewayError('access.task_unknown') : absent(action, subject)
 }
 
 /** A caller of the server who may not list this kind of thing sees an empty list: that it exists at all is not theirs to know. */
@@ -86,7 +90,8 @@ export function mustSeeNothing(
   exchange: Exchange,
   { row, principal, upstream }: Aim,
 ): boolean {
-  if (row.list === undefined) return false
+  // A list of what is below one thing is refused like that thing.
+  if (row.list === undefined || row.subject !== undefined) return false
   const decision = access.clear(principal, row.action, targetOf(upstream))
   if (decision.allowed || !mayUse(access, principal, upstream)) return false
   exchange.decision = decision
@@ -124,6 +129,16 @@ export function mayList(
   item: { name: string; readOnly: boolean },
 ): boolean {
   return access.clear(principal, 'tool.call', targetOf(upstream, item)).allowed
+}
+
+/** May the caller call this tool now, as far as is known of it? */
+export function mayCall(
+  { access, catalogue }: ClearParts,
+  { principal, upstream }: Owner,
+  name: string,
+): boolean {
+  const readOnly = catalogue.tool(upstream.id, name)?.readOnly === true
+  return mayList(access, principal, upstream, { name, readOnly })
 }
 
 /** May the caller do this with resources or prompts of the server? */

@@ -4,22 +4,25 @@ import { asGatewayError, fail, type GatewayError } from '../foundation/errors.ts
 import type { FailureLimit } from '../foundation/failure-limit.ts'
 import { checkFraming, checkQuery, type Guards } from '../foundation/guards.ts'
 import { newId } from '../foundation/id.ts'
-import { parseBounded, spanAt } from '../foundation/json.ts'
+import { parseBounded } from '../foundation/json.ts'
 import type { Log } from '../foundation/log.ts'
 import { type Identity, isRejection, type Principal } from '../identity/index.ts'
 import type { Register, Upstream } from '../upstreams/index.ts'
 import { answerError, type ErrorHeaders } from './answer-error.ts'
 import { accepted } from './answer-ok.ts'
+import { serveBatch } from './batch.ts'
 import { classify } from './classify.ts'
 import { mayUse } from './clear.ts'
 import { allowPage, preflight } from './cors.ts'
 import { Exchange, type ExchangeParts, type Over } from './exchange.ts'
-import { methods } from './methods.ts'
+import { follow } from './listen-door.ts'
+import { noteId, noteMessage } from './note-message.ts'
 import { readBody } from './read-body.ts'
-import { endSession, follow, type SessionParts, serveSession } from './session-door.ts'
+import { endSession, serveSession } from './session-door.ts'
+import { openSse, postSse, type SseParts } from './sse-door.ts'
 import { serveStateless, type Visit } from './stateless.ts'
 
-export type DoorParts = SessionParts &
+export type DoorParts = SseParts &
   ExchangeParts & {
     readonly guards: Guards
     readonly failures: FailureLimit
@@ -35,18 +38,23 @@ export type Door = (request: IncomingMessage, response: ServerResponse, over: Ov
 export function openDoor(parts: DoorParts): Door {
   return (request, response, over) => {
     const exchange = new Exchange(parts, request, response, over, newId())
-    serve(parts, exchange).catch(thrown => {
-      const error = asGatewayError(thrown)
-      if (error.code === 'internal.unexpected')
-        parts.log.error({ err: error.cause, requestId: exchange.requestId }, error.internal)
-      answerError(exchange, error, headersFor(error, exchange))
-    })
+    serve(parts, exchange).catch(thrown => refuse(parts, exchange, thrown))
   }
 }
 
+function refuse(parts: DoorParts, exchange: Exchange, thrown: unknown): void {
+  const error = asGatewayError(thrown)
+  if (error.code === 'internal.unexpected')
+    parts.log.error({ err: error.cause, requestId: exchange.requestId }, error.internal)
+  answerError(exchange, error, headersFor(error, exchange))
+}
+
+const pathOf = ({ request }: Exchange) => (request.url ?? '').split('?', 1)[0] ?? ''
+const isOlderDoor = (exchange: Exchange) => /\/sse\/?$/.test(pathOf(exchange))
+
 // RFC 6750: why the caller is asked for a token, and whether the one that came was the trouble.
 function headersFor(error: GatewayError, exchange: Exchange): ErrorHeaders {
-  if (error.status === 405) return { allow: 'POST, GET, DELETE' }
+  if (error.status === 405) return { allow: isOlderDoor(exchange) ? 'GET, POST' : 'POST, GET, DELETE' }
   if (error.status !== 401) return {}
   const wasSent = exchange.request.headers.authorization !== undefined
   return {
@@ -57,28 +65,29 @@ function headersFor(error: GatewayError, exchange: Exchange): ErrorHeaders {
 }
 
 async function serve(parts: DoorParts, exchange: Exchange): Promise<void> {
-  const { request, response, over } = exchange
+  const { request, over } = exchange
   guard(parts, exchange)
   allowPage(exchange)
   if (request.method === 'OPTIONS') return preflight(exchange)
   const principal = over === 'local' ? parts.identity.operator() : await authenticate(parts, exchange)
   exchange.principal = principal
-  const upstream = locate(parts, exchange, principal)
+  const { upstream, isSse } = locate(parts, exchange, principal)
+  const visit = { exchange, principal, upstream }
   switch (request.method) {
     case 'POST':
-      return post(parts, { exchange, principal, upstream })
+      return post(parts, visit, isSse)
     case 'GET':
       exchange.action = 'GET'
-      checkSessionMethod(exchange)
+      if (!isSse) checkSessionMethod(exchange)
       if (!accepts(request, 'text/event-stream'))
         fail('http.bad_accept', { why: 'A GET must accept text/event-stream.' })
-      return follow(parts, { exchange, principal, upstream })
+      return isSse ? openSse(parts, visit) : follow(parts, visit)
     case 'DELETE':
       exchange.action = 'DELETE'
+      if (isSse) fail('mcp.method_not_allowed', { why: 'Here a session ends with its stream.' })
       checkSessionMethod(exchange)
-      return endSession(parts, { exchange, principal, upstream })
+      return endSession(parts, visit)
     default:
-      response.setHeader('allow', 'POST, GET, DELETE')
       return fail('mcp.method_not_allowed')
   }
 }
@@ -99,12 +108,14 @@ async function authenticate(parts: DoorParts, { request }: Exchange): Promise<Pr
   return fail(outcome.rejected, { why: outcome.why })
 }
 
-const address = /^\/mcp\/([a-z0-9-]{1,63})\/([a-z0-9-]{1,63})(\/server)?\/?$/
+const address = /^\/mcp\/([a-z0-9-]{1,63})\/([a-z0-9-]{1,63})(\/server|\/sse)?\/?$/
+
+/** A server, and whether the path is the one for clients that know only HTTP+SSE. */
+type Located = { readonly upstream: Upstream; readonly isSse: boolean }
 
 /** The server a path names, if this caller may use it. One that is not there and one that is not granted look the same. */
-function locate(parts: DoorParts, exchange: Exchange, principal: Principal): Upstream {
-  const path = (exchange.request.url ?? '').split('?', 1)[0] ?? ''
-  const [, group, server] = address.exec(path) ?? []
+function locate(parts: DoorParts, exchange: Exchange, principal: Principal): Located {
+  const [, group, server, door] = address.exec(pathOf(exchange)) ?? []
   if (group === undefined || server === undefined)
     fail('access.not_found', { fix: 'The address of a server is /mcp/{group}/{server}/server.' })
   exchange.target = `${group}/${server}`
@@ -113,7 +124,7 @@ function locate(parts: DoorParts, exchange: Exchange, principal: Principal): Ups
     exchange.decision = { allowed: false, reason: upstream === undefined ? 'no such server' : 'no grant' }
     fail('access.not_found')
   }
-  return upstream
+  return { upstream, isSse: door === '/sse' }
 }
 
 // GET and DELETE exist for sessions only; a stateless client gets the plain answer its revision asks for.
@@ -131,19 +142,21 @@ function accepts(request: IncomingMessage, type: string): boolean {
   )
 }
 
-async function post(parts: DoorParts, visit: Omit<Visit, 'bytes'>): Promise<void> {
+async function post(parts: DoorParts, visit: Omit<Visit, 'bytes'>, isSse: boolean): Promise<void> {
   const { exchange } = visit
   const { request } = exchange
-  if (!accepts(request, 'application/json') || !accepts(request, 'text/event-stream')) fail('http.bad_accept')
+  const mayStream = accepts(request, 'application/json') && accepts(request, 'text/event-stream')
+  if (!isSse && !mayStream) fail('http.bad_accept')
   const bytes = await readBody(request, parts.requestBytes)
   exchange.bytesIn = bytes.length
-  exchange.action = 'POST'
   const body = parseBounded(bytes)
   noteId(exchange, bytes, body)
-  const incoming = classify(body, request.headers)
-  exchange.era = incoming.era
-  exchange.action = 'method' in incoming ? known(incoming.method) : 'response'
   const whole = { ...visit, bytes }
+  if (Array.isArray(body) && !isSse)
+    return serveBatch(parts, whole, { body, refuse: (part, thrown) => refuse(parts, part, thrown) })
+  const incoming = classify(body, request.headers)
+  noteMessage(exchange, incoming)
+  if (isSse) return postSse(parts, whole, incoming)
   if (incoming.era === 'session') return serveSession(parts, whole, incoming)
   // In this revision there is nothing a client could notify us of; what is sent all the same is taken and dropped.
   if (incoming.kind === 'notification' && incoming.method.startsWith('notifications/'))
@@ -151,17 +164,4 @@ async function post(parts: DoorParts, visit: Omit<Visit, 'bytes'>): Promise<void
   if (incoming.kind !== 'request')
     fail('mcp.invalid_request', { why: 'A request of this revision has an id.' })
   return serveStateless(parts, whole, incoming)
-}
-
-// Errors about a message carry its id where it has a usable one, exactly as it was written.
-function noteId(exchange: Exchange, bytes: Buffer, body: unknown): void {
-  if (typeof body !== 'object' || body === null || !('id' in body)) return
-  const { id } = body
-  const isUsable = typeof id === 'string' ? id.length <= 128 : Number.isSafeInteger(id)
-  const span = isUsable ? spanAt(bytes, ['id']) : undefined
-  if (span) exchange.clientId = bytes.toString('utf8', span.start, span.end)
-}
-
-function known(method: string): string {
-  return methods.has(method) || method === 'initialize' ? method : 'other'
 }

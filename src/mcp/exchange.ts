@@ -2,9 +2,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Decision } from '../access/index.ts'
 import type { AuditEvent, AuditRecord } from '../audit/index.ts'
 import type { Clock } from '../foundation/clock.ts'
+import { newId } from '../foundation/id.ts'
 import type { Principal } from '../identity/index.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Era } from '../upstreams/index.ts'
+import type { Outlet } from './outlet.ts'
+import { ResponseOutlet } from './response-outlet.ts'
 
 export type Over = 'tcp' | 'local'
 
@@ -12,10 +15,12 @@ export type ExchangeParts = { readonly audit: AuditRecord; readonly metrics: Met
 
 type Input = AuditEvent['input']
 
-/** One HTTP request of an MCP client on its way through the rooms, and the audit event it becomes. */
+/** One message of an MCP client on its way through the rooms, and the audit event it becomes. */
 export class Exchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
+  /** Where its answer goes; the response, unless somebody knows better. */
+  outlet: Outlet
   readonly requestId: string
   readonly over: Over
   readonly at: number
@@ -47,10 +52,21 @@ export class Exchange {
     this.#parts = parts
     this.request = request
     this.response = response
+    this.outlet = new ResponseOutlet(response)
     this.over = over
     this.requestId = requestId
     this.at = parts.clock.now()
     this.#startedAt = parts.clock.elapsed()
+  }
+
+  /** One of several messages that came in this request: an exchange of its own, with an answer of its own. */
+  part(outlet: Outlet): Exchange {
+    const part = new Exchange(this.#parts, this.request, this.response, this.over, newId())
+    part.outlet = outlet
+    part.principal = this.principal
+    part.target = this.target
+    part.era = this.era
+    return part
   }
 
   upstreamStarted(): void {
@@ -60,6 +76,11 @@ export class Exchange {
   upstreamEnded(): void {
     if (this.#upstreamAt !== 0) this.#upstreamTime = this.#parts.clock.elapsed() - this.#upstreamAt
     this.#upstreamAt = 0
+  }
+
+  /** Milliseconds since the request came in. */
+  get elapsed(): number {
+    return this.#parts.clock.elapsed() - this.#startedAt
   }
 
   get isRecorded(): boolean {

@@ -1,100 +1,110 @@
-import { isObject, type JsonObject } from '../foundation/json.ts'
-import type { Flight, Unsolicited } from '../upstreams/index.ts'
 import type { Exchange } from './exchange.ts'
-import { beginEvents, frame, primingFrame } from './frame.ts'
-import { serverRequests } from './methods.ts'
-import type { Reply } from './reply.ts'
+import type { OutletWatcher } from './outlet.ts'
+import type { KeptEvent, KeptStream } from './replay.ts'
+import { ResponseOutlet } from './response-outlet.ts'
 import type { OpenStream } from './streams.ts'
 
 export type FollowOptions = {
-  listChanged(): void
-  /** May the client hear of this at all? */
-  mayHear(method: string): boolean
-  /** The session's own request that has this id upstream. */
-  reply(upstreamId: number): Reply | undefined
+  /** Keeps what is said for a client that comes back; undefined where the transport has no coming back. */
+  readonly kept: KeptStream | undefined
+  /** Is it open for as long as its client likes, or is there something under way on it? */
+  isLasting(): boolean
   /** The session is in use as long as its stream is. */
   used(): void
-  ended(): void
+  /** `isAway`: the client lost it and may come back. */
+  ended(isAway: boolean): void
 }
 
-const unreadBytes = 1024 * 1024
+export type Opening = {
+  /** An event that stands at the beginning. */
+  readonly first: Buffer | undefined
+  /** What was said while the client was away. */
+  readonly missed: readonly KeptEvent[]
+}
 
-/** The GET stream of one session: what its server says unasked, what it still owes, and nothing of anybody else. */
-export class Follow implements Unsolicited, OpenStream {
+/** The stream that a client opened with GET: what its server says unasked, and nothing of anybody else. */
+export class Follow implements OpenStream, OutletWatcher {
   seat: number | undefined
   readonly exchange: Exchange
-  readonly isLasting = true
+  readonly kept: KeptStream | undefined
   readonly #options: FollowOptions
-  #flight: Flight | undefined
+  readonly #way: ResponseOutlet
+  /** Others that give to this stream, and have to know how it is taken. */
+  readonly #watchers = new Set<OutletWatcher>()
   #isOver = false
 
   constructor(exchange: Exchange, options: FollowOptions) {
     this.exchange = exchange
+    this.kept = options.kept
     this.#options = options
-    exchange.response.on('close', () => this.end())
+    this.#way = new ResponseOutlet(exchange.response)
+    this.#way.watch(this)
   }
 
-  open(listen: (to: Unsolicited) => Flight): void {
-    if (this.exchange.response.destroyed) this.end()
+  get isLasting(): boolean {
+    return this.#options.isLasting()
+  }
+
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** Opens it. False when it was over before it began. */
+  open({ first, missed }: Opening): boolean {
+    if (this.#way.isGone) this.end()
     // It may have ended before it began, and been noted only since.
-    if (this.#isOver) return this.#options.ended()
-    beginEvents(this.exchange.response).flushHeaders()
-    this.#flight = listen(this)
-    if (this.#isOver) this.#flight.abort()
+    if (this.#isOver) this.#options.ended(false)
+    if (this.#isOver) return false
+    this.#way.stream(first)
+    for (const { message, id } of missed) this.#way.message(message, id)
+    return true
   }
 
-  message(bytes: Buffer, message: JsonObject, eventId?: string): void {
-    const passed = this.#passed(bytes, message)
-    if (passed === undefined) return
+  say(message: Buffer): void {
+    if (this.#isOver) return
     this.#options.used()
-    this.#write(frame(passed, eventId))
-  }
-
-  answer(bytes: Buffer, answer: JsonObject, eventId?: string): void {
-    const reply = this.#replyTo(answer.id)
-    reply?.answerElsewhere(bytes, answer, message => this.#write(frame(message, eventId)))
-  }
-
-  priming(eventId: string | undefined, retry: string | undefined): void {
-    this.#write(primingFrame(eventId, retry))
-  }
-
-  ended(): void {
-    this.end()
+    this.#way.message(message, this.kept?.keep(message))
   }
 
   beat(): void {
     this.#options.used()
-    this.#write(':\n\n')
+    this.#way.beat()
   }
 
   end(): void {
+    this.#end(false)
+  }
+
+  addWatcher(watcher: OutletWatcher): void {
+    this.#watchers.add(watcher)
+  }
+
+  removeWatcher(watcher: OutletWatcher): void {
+    this.#watchers.delete(watcher)
+  }
+
+  gone(): void {
+    this.#end(true)
+  }
+
+  full(): void {
+    for (const watcher of this.#watchers) watcher.full()
+  }
+
+  ready(): void {
+    for (const watcher of this.#watchers) watcher.ready()
+  }
+
+  // Nothing here can be held back: what a client does not read it does not get.
+  stalled(): void {
+    this.#way.cut()
+  }
+
+  #end(isAway: boolean): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#flight?.abort()
-    this.#options.ended()
-    this.exchange.response.end()
-  }
-
-  #passed(bytes: Buffer, message: JsonObject): Buffer | undefined {
-    const method = String(message.method)
-    if (message.id !== undefined) return serverRequests.has(method) ? bytes : undefined
-    if (method === 'notifications/progress') {
-      const token = isObject(message.params) ? message.params.progressToken : undefined
-      return this.#replyTo(token)?.readdressed(bytes, message)
-    }
-    if (method.endsWith('/list_changed')) this.#options.listChanged()
-    return this.#options.mayHear(method) ? bytes : undefined
-  }
-
-  #replyTo(upstreamId: unknown): Reply | undefined {
-    return typeof upstreamId === 'number' ? this.#options.reply(upstreamId) : undefined
-  }
-
-  #write(bytes: Buffer | string): void {
-    const { response } = this.exchange
-    if (this.#isOver) return
-    response.write(bytes)
-    if (response.writableLength > unreadBytes) response.destroy()
+    this.#options.ended(isAway)
+    this.#way.end()
+    for (const watcher of [...this.#watchers]) watcher.gone()
   }
 }

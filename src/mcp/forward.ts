@@ -12,11 +12,22 @@ import {
   type ResultEdits,
   type Upstream,
 } from '../upstreams/index.ts'
+import type { Again } from './again.ts'
 import { mayHear, mayList } from './clear.ts'
 import type { Exchange } from './exchange.ts'
-import { relayedCapabilities, rewriteDiscovery, rewriteList, rewriteRead } from './lists.ts'
+import { rewriteDiscovery, rewriteList, rewriteRead } from './lists.ts'
 import type { MethodRow } from './methods.ts'
-import { Reply, type ReplyOptions } from './reply.ts'
+import { relayedCapabilities } from './relayed.ts'
+import { Reply, type ReplyOptions, type Way } from './reply.ts'
+import {
+  checkIsComplete,
+  listedTaskPatches,
+  sealCursor,
+  sealedMembers,
+  sealPatches,
+  wantsTask,
+} from './seal.ts'
+import type { Task, Tasks } from './tasks.ts'
 import { metaKeys } from './versions.ts'
 
 export type Cleared = {
@@ -25,18 +36,26 @@ export type Cleared = {
   readonly upstream: Upstream
   readonly row: MethodRow
   readonly method: string
+  /** With the upstream's own texts in place of what the client carried for it. */
   readonly params: JsonObject
   readonly bytes: Buffer
+  /** What makes the bytes say the same. */
+  readonly patches: readonly Patch[]
+  /** The task the request is about. */
+  readonly task?: Task | undefined
+  /** The upstream speaks only the other era. */
+  readonly isCrossed: boolean
 }
 
 export type ForwardParts = {
   readonly access: Access
   readonly catalogue: Catalogue
   readonly handles: Handles
+  readonly tasks: Tasks
   readonly argumentsInFull: boolean
-  /** How long a client of the session era may take to come back for an answer. */
-  readonly resumeMs: number
   listChanged(serverId: string): void
+  /** Sends a request again that failed, where that is safe. */
+  readonly again: Again
 }
 
 /** Arguments are recorded by hash and size, or in full where the configuration says so. */
@@ -60,45 +79,80 @@ function progressTokenOf(
   return { span, text: bytes.toString('utf8', span.start, span.end) }
 }
 
-function capabilityPatch(bytes: Buffer, params: JsonObject): Patch[] {
+function capabilityPatch({ bytes, params, isCrossed }: Cleared): Patch[] {
   const reduced = isObject(params._meta)
-    ? relayedCapabilities(params._meta[metaKeys.capabilities])
+    ? relayedCapabilities(params._meta[metaKeys.capabilities], { of: 'client', era: 'stateless', isCrossed })
     : undefined
   const span = reduced && spanAt(bytes, ['params', '_meta', metaKeys.capabilities])
   return span ? [{ span, text: JSON.stringify(reduced) }] : []
 }
 
-const ownOnly: ResultEdits = { isPrivate: true }
-const shareable: ResultEdits = { isPrivate: false }
+// Lists are rewritten anyway; of what else may be cached there is only what is read (MCP 2026-07-28, server/utilities/caching).
+function isPrivate({ exchange, row }: Cleared): boolean {
+  return exchange.era === 'stateless' && row.action === 'resource.read' && row.shape === 'call'
+}
 
-// Lists are rewritten anyway; of what else may be cached there is only this (MCP 2026-07-28, server/utilities/caching).
-function isPrivate({ exchange, method }: Cleared): boolean {
-  return exchange.era === 'stateless' && method === 'resources/read'
+function editsFor(parts: ForwardParts, cleared: Cleared): ResultEdits {
+  const replace = sealedMembers(parts, cleared)
+  return { isPrivate: isPrivate(cleared), ...(replace === undefined ? {} : { replace }) }
+}
+
+// Long answers pass in pieces where all that must be changed stands at the top of their result.
+function isWhole(cleared: Cleared): boolean {
+  const { exchange, row, method } = cleared
+  if (row.shape !== 'call') return row.shape !== 'listen'
+  if (exchange.era === 'stateless') return row.asks !== true && method !== 'tasks/get'
+  return method === 'tasks/result' || wantsTask(cleared)
 }
 
 // Whatever the client speaks, it is the gateway that mirrors for a server without sessions.
-function goesStateless({ catalogue }: ForwardParts, { exchange, upstream }: Cleared): boolean {
-  return exchange.era === 'stateless' || catalogue.eras(upstream.id)?.includes('session') === false
+function goesStateless({ exchange, isCrossed }: Cleared): boolean {
+  return exchange.era === 'stateless' || isCrossed
 }
 
 function rewriteFor(parts: ForwardParts, cleared: Cleared): ReplyOptions['rewrite'] {
-  const { row, principal, upstream, exchange } = cleared
-  if (row.shape === 'discover') return rewriteDiscovery
-  if (isPrivate(cleared)) return rewriteRead
+  const { row, isCrossed } = cleared
+  if (row.shape === 'discover') return (bytes, answer) => rewriteDiscovery(bytes, answer, isCrossed)
+  if (row.shape === 'list') return rewriteListFor(parts, cleared)
+  if (row.shape === 'listen') return undefined
+  const isRead = isPrivate(cleared)
+  return (bytes, answer) => {
+    if (!isObject(answer.result)) return bytes
+    const sealed = applyPatches(bytes, sealPatches(parts, cleared, bytes, answer.result))
+    return isRead ? rewriteRead(sealed, answer) : sealed
+  }
+}
+
+function rewriteListFor(parts: ForwardParts, cleared: Cleared): ReplyOptions['rewrite'] {
+  const { row, method, exchange, upstream } = cleared
   const key = row.list
   if (key === undefined) return undefined
-  if (key !== 'tools')
-    return (bytes, answer) => rewriteList(bytes, answer, { key, era: exchange.era, keep: () => true })
+  const list = {
+    key,
+    era: exchange.era,
+    keep: keepFor(parts, cleared),
+    sealCursor: (cursor: string) => sealCursor(parts, cleared, cursor),
+  }
   return (bytes, answer) => {
-    if (isObject(answer.result)) parts.catalogue.observe(upstream.id, answer.result.tools)
-    const keep = (tool: JsonObject) => {
-      const name = typeof tool.name === 'string' ? tool.name : ''
-      const known = parts.catalogue.tool(upstream.id, name)
-      // A tool that misuses headers is none (MCP 2026-07-28, basic/transports/streamable-http, "Schema extension").
-      if (known?.mirrored === 'invalid' && goesStateless(parts, cleared)) return false
-      return mayList(parts.access, principal, upstream, { name, readOnly: known?.readOnly === true })
-    }
-    return rewriteList(bytes, answer, { key, era: exchange.era, keep })
+    if (isObject(answer.result)) checkIsComplete(cleared, answer.result)
+    if (method === 'tools/list' && isObject(answer.result))
+      parts.catalogue.observe(upstream.id, answer.result.tools)
+    const kept = rewriteList(bytes, answer, list)
+    return key === 'tasks' ? applyPatches(kept, listedTaskPatches(parts, cleared, kept)) : kept
+  }
+}
+
+/** Which items of a list are for the caller. */
+function keepFor(parts: ForwardParts, cleared: Cleared): (item: JsonObject) => boolean {
+  const { row, principal, upstream } = cleared
+  if (row.list === 'tasks') return ({ taskId }) => parts.tasks.heard(cleared, taskId) !== undefined
+  if (row.list !== 'tools') return () => true
+  return tool => {
+    const name = typeof tool.name === 'string' ? tool.name : ''
+    const known = parts.catalogue.tool(upstream.id, name)
+    // A tool that misuses headers is none (MCP 2026-07-28, basic/transports/streamable-http, "Schema extension").
+    if (known?.mirrored === 'invalid' && goesStateless(cleared)) return false
+    return mayList(parts.access, principal, upstream, { name, readOnly: known?.readOnly === true })
   }
 }
 
@@ -108,42 +162,40 @@ export function prepare(
   cleared: Cleared,
   more: {
     mirrored: readonly string[]
-    /** The request, and its parameters, where they are not what the client sent. */
-    body?: Buffer
-    params?: JsonObject
+    /** The client's name for a task that a message of the upstream is about; undefined when it is not for the client. */
+    taskName(id: unknown): string | undefined
     ended(): void
-    forgotten?(): void
   },
 ): { outgoing: Outgoing; reply: Reply } {
-  const { exchange, principal, upstream, method, params, row } = cleared
-  const bytes = more.body ?? cleared.bytes
+  const { exchange, principal, upstream, method, params, row, bytes } = cleared
   const upstreamId = nextUpstreamId()
   if (method === 'tools/call') noteInput(cleared, parts.argumentsInFull)
   const id = spanAt(bytes, ['id'])
   const progress = progressTokenOf(bytes, params)
-  const patches: Patch[] = id ? [{ span: id, text: String(upstreamId) }] : []
+  const patches: Patch[] = [...cleared.patches, ...capabilityPatch(cleared)]
+  if (id) patches.push({ span: id, text: String(upstreamId) })
   if (progress) patches.push({ span: progress.span, text: String(upstreamId) })
-  patches.push(...capabilityPatch(bytes, params))
   const rewrite = rewriteFor(parts, cleared)
   const reply = new Reply(exchange, {
     upstreamId,
     progressToken: progress?.text,
     isListen: row.shape === 'listen',
-    whole: row.shape !== 'call' && row.shape !== 'listen',
-    edits: isPrivate(cleared) ? ownOnly : shareable,
+    whole: isWhole(cleared),
+    edits: editsFor(parts, cleared),
     ...(rewrite === undefined ? {} : { rewrite }),
-    resumeMs: parts.resumeMs,
+    policy: upstream.policy,
+    again: parts.again,
     mayHear: heard => mayHear(parts.access, exchange.principal ?? principal, upstream, heard),
+    taskName: more.taskName,
     listChanged: () => parts.listChanged(upstream.id),
     ended: more.ended,
-    ...(more.forgotten === undefined ? {} : { forgotten: more.forgotten }),
   })
   exchange.upstreamStarted()
   const outgoing = {
     body: applyPatches(bytes, patches),
     upstreamId,
     method,
-    params: more.params ?? params,
+    params,
     sink: reply,
     mirrored: more.mirrored,
     endless: row.shape === 'listen',
@@ -152,7 +204,8 @@ export function prepare(
 }
 
 /** Sends what was prepared. What goes wrong before it is on its way ends the reply like everything after. */
-export function send(link: { request(outgoing: Outgoing): unknown }, outgoing: Outgoing, reply: Reply): void {
+export function send(link: Way, outgoing: Outgoing, reply: Reply): void {
+  reply.sending(link, outgoing)
   try {
     link.request(outgoing)
   } catch (thrown) {

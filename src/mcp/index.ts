@@ -13,11 +13,13 @@ import { type Identity, isRejection } from '../identity/index.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Catalogue, Connections, Crossings, Register } from '../upstreams/index.ts'
 import type { Vault } from '../vault/index.ts'
-import { mayUse } from './clear.ts'
+import { openAgain } from './again.ts'
+import { mayCall, mayUse } from './clear.ts'
 import { type Door, openDoor } from './door.ts'
 import type { Exchange } from './exchange.ts'
 import { openSessions } from './sessions.ts'
 import { openStreams } from './streams.ts'
+import { Tasks } from './tasks.ts'
 
 export { clientNotifications, type MethodRow, methods } from './methods.ts'
 
@@ -81,9 +83,11 @@ export function openMcp(parts: McpParts): Mcp {
   const door = openDoor({
     ...parts,
     sessions,
+    sse: new Map(),
     streams,
+    tasks: new Tasks({ handles: parts.handles, mayCall: (owner, tool) => mayCall(parts, owner, tool) }),
     requestBytes: config.limits.requestBytes,
-    resumeMs: config.limits.callSecondsMax * 1000,
+    again: openAgain({ metrics: parts.metrics, callSeconds: config.limits.callSeconds }),
     argumentsInFull: config.audit.arguments === 'full',
     listChanged: serverId => announcements.announce({ topic: 'catalogue.changed', serverId }),
   })

@@ -1,14 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { JsonObject } from '../foundation/json.ts'
-import { relayedCapabilities, rewriteDiscovery, rewriteList, rewriteOpening, rewriteRead } from './lists.ts'
+import { rewriteDiscovery, rewriteList, rewriteOpening, rewriteRead } from './lists.ts'
 
 type Era = 'session' | 'stateless'
 
 const parse = (bytes: Buffer): { result: Record<string, unknown> } => JSON.parse(bytes.toString())
+const sealCursor = (cursor: string) => cursor
 const rewritten = (text: string, era: Era, keep: (item: JsonObject) => boolean = () => true) => {
   const bytes = Buffer.from(text)
-  return rewriteList(bytes, parse(bytes), { key: 'tools', era, keep }).toString()
+  return rewriteList(bytes, parse(bytes), { key: 'tools', era, keep, sealCursor }).toString()
 }
 
 /** JSON as upstreams write it: any spacing, any order, members nobody knows. */
@@ -104,24 +105,27 @@ describe('a list', () => {
     expect(JSON.stringify(_meta)).not.toMatch(/\d/)
   })
 
+  it('gives the client another cursor in the place of its own, the empty one too', () => {
+    for (const cursor of ['', 'c"\\', 'x'.repeat(5000)]) {
+      const bytes = Buffer.from(JSON.stringify({ result: { tools: [], nextCursor: cursor, x: [1] } }))
+      const list = {
+        key: 'tools',
+        era: 'session',
+        keep: () => true,
+        sealCursor: (own: string) => `<${own}>`,
+      } as const
+      expect(parse(rewriteList(bytes, parse(bytes), list)).result).toEqual({
+        tools: [],
+        nextCursor: `<${cursor}>`,
+        x: [1],
+      })
+    }
+  })
+
   it('passes an answer without a list as it is', () => {
     const text = '{"jsonrpc":"2.0","id":1,"result":{"tools":"none"}}'
     expect(rewritten(text, 'session', () => false)).toBe(text)
   })
-})
-
-describe('capabilities', () => {
-  it.each<[unknown, unknown]>([
-    [{ tools: {} }, undefined],
-    [undefined, undefined],
-    [{ tools: {}, tasks: {} }, { tools: {} }],
-    [{ extensions: { 'io.modelcontextprotocol/ui': { a: 1 } } }, undefined],
-    [
-      { x: 1, extensions: { 'io.modelcontextprotocol/ui': {}, 'io.modelcontextprotocol/tasks': {} } },
-      { x: 1, extensions: { 'io.modelcontextprotocol/ui': {} } },
-    ],
-    [{ extensions: { 'com.example/own': {} } }, {}],
-  ])('%j become %j', (given, expected) => expect(relayedCapabilities(given)).toEqual(expected))
 })
 
 const whole = (result: object) => Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: 7, result }))
@@ -129,7 +133,7 @@ const whole = (result: object) => Buffer.from(JSON.stringify({ jsonrpc: '2.0', i
 describe('other answers', () => {
   it('a discovery speaks for the gateway', () => {
     const bytes = whole({ supportedVersions: ['2099-01-01'], capabilities: { tasks: {}, a: 1 }, x: [1] })
-    expect(parse(rewriteDiscovery(bytes, parse(bytes))).result).toEqual({
+    expect(parse(rewriteDiscovery(bytes, parse(bytes), false)).result).toEqual({
       supportedVersions: ['2026-07-28'],
       capabilities: { a: 1 },
       x: [1],
@@ -141,7 +145,9 @@ describe('other answers', () => {
   it('an opening has the client’s id, and the older of both versions', () => {
     const open = (version: string | undefined, own: string) => {
       const bytes = whole({ protocolVersion: own, capabilities: { tasks: {} }, x: 1 })
-      return JSON.parse(rewriteOpening(bytes, parse(bytes), { clientId: '"c"', version }).toString())
+      return JSON.parse(
+        rewriteOpening(bytes, parse(bytes), { clientId: '"c"', version, isCrossed: true }).toString(),
+      )
     }
     const expected = (protocolVersion: string) => ({
       jsonrpc: '2.0',

@@ -10,6 +10,7 @@ import {
 } from '../foundation/json.ts'
 import type { Exchange } from './exchange.ts'
 import type { ListKey } from './methods.ts'
+import { type Pair, relayedCapabilities } from './relayed.ts'
 import { eraOf, statelessVersions } from './versions.ts'
 
 const openBrace = 0x7b
@@ -66,19 +67,31 @@ function keptPatches(
   const spans = [...elements(bytes, list.start)].filter((_, index) => kept[index])
   const text = `[${spans.map(span => bytes.toString('utf8', span.start, span.end)).join(',')}]`
   const patches = [{ span: list, text }]
-  return spans.length > 0 ? patches : [...patches, ...why(bytes, `None of the ${key} listed here ${granted}`)]
+  // That there are tasks of others is nobody's to know.
+  if (spans.length > 0 || key === 'tasks') return patches
+  return [...patches, ...why(bytes, `None of the ${key} listed here ${granted}`)]
+}
+
+function cursorPatches(bytes: Buffer, { nextCursor }: JsonObject, seal: (cursor: string) => string): Patch[] {
+  const span = typeof nextCursor === 'string' ? spanAt(bytes, ['result', 'nextCursor']) : undefined
+  return span === undefined ? [] : [{ span, text: JSON.stringify(seal(String(nextCursor))) }]
+}
+
+export type ListRewrite = {
+  readonly key: ListKey
+  readonly era: Exchange['era']
+  keep(item: JsonObject): boolean
+  /** What the client gets for the cursor of the next page. */
+  sealCursor(cursor: string): string
 }
 
 /** A list without the items the caller may not use, never to be shared between callers. */
-export function rewriteList(
-  bytes: Buffer,
-  answer: JsonObject,
-  list: { key: ListKey; era: Exchange['era']; keep(item: JsonObject): boolean },
-): Buffer {
+export function rewriteList(bytes: Buffer, answer: JsonObject, list: ListRewrite): Buffer {
   const { result } = answer
   if (!isObject(result)) return bytes
   const items = result[list.key]
   const patches = Array.isArray(items) ? keptPatches(bytes, list.key, items, list.keep) : []
+  patches.push(...cursorPatches(bytes, result, list.sealCursor))
   if (list.era === 'stateless') patches.push(...cachePatches(bytes, result))
   return applyPatches(bytes, merged(patches))
 }
@@ -108,22 +121,8 @@ export function emptyList({ clientId, era }: Pick<Exchange, 'clientId' | 'era'>,
   )
 }
 
-/** Extensions the gateway relays end to end; others are not advertised, for their methods would not be found. */
-const relayedExtensions = new Set(['io.modelcontextprotocol/ui'])
-
-/** Capabilities without what the gateway does not relay. Undefined when nothing is to be changed. */
-export function relayedCapabilities(capabilities: unknown): JsonObject | undefined {
-  if (!isObject(capabilities)) return undefined
-  const extensions = isObject(capabilities.extensions) ? capabilities.extensions : undefined
-  const foreign = Object.keys(extensions ?? {}).filter(name => !relayedExtensions.has(name))
-  if (!('tasks' in capabilities) && foreign.length === 0) return undefined
-  const { tasks: _, extensions: __, ...rest } = capabilities
-  const relayed = Object.entries(extensions ?? {}).filter(([name]) => relayedExtensions.has(name))
-  return relayed.length === 0 ? rest : { ...rest, extensions: Object.fromEntries(relayed) }
-}
-
-function capabilityPatches(bytes: Buffer, result: JsonObject): Patch[] {
-  const reduced = relayedCapabilities(result.capabilities)
+function capabilityPatches(bytes: Buffer, result: JsonObject, pair: Pair): Patch[] {
+  const reduced = relayedCapabilities(result.capabilities, { ...pair, of: 'server' })
   const span = spanAt(bytes, ['result', 'capabilities'])
   return reduced && span ? [{ span, text: JSON.stringify(reduced) }] : []
 }
@@ -135,14 +134,14 @@ export function rewriteRead(bytes: Buffer, { result }: JsonObject): Buffer {
 }
 
 /** A DiscoverResult that speaks for the gateway: its versions, what it relays, private. */
-export function rewriteDiscovery(bytes: Buffer, answer: JsonObject): Buffer {
+export function rewriteDiscovery(bytes: Buffer, answer: JsonObject, isCrossed: boolean): Buffer {
   const { result } = answer
   if (!isObject(result)) return bytes
   const versions = spanAt(bytes, ['result', 'supportedVersions'])
   const patches: Patch[] = versions ? [{ span: versions, text: JSON.stringify(statelessVersions) }] : []
   return applyPatches(bytes, [
     ...patches,
-    ...capabilityPatches(bytes, result),
+    ...capabilityPatches(bytes, result, { era: 'stateless', isCrossed }),
     ...cachePatches(bytes, result),
   ])
 }
@@ -152,18 +151,29 @@ function isOlder(version: string, than: unknown): boolean {
   return eraOf(version) === 'session' && typeof than === 'string' && version < than
 }
 
+/** The revision an InitializeResult agrees on with a client that asked for `asked`; undefined when it names none. */
+export function agreedVersion({ result }: JsonObject, asked: string | undefined): string | undefined {
+  const version = isObject(result) ? result.protocolVersion : undefined
+  if (typeof version !== 'string') return undefined
+  return asked !== undefined && isOlder(asked, version) ? asked : version
+}
+
 /** An InitializeResult for this client: its id, its version where the server was asked for a newer one, what the gateway relays. */
 export function rewriteOpening(
   bytes: Buffer,
   answer: JsonObject,
-  to: { clientId: string; version: string | undefined },
+  to: { clientId: string; version: string | undefined; isCrossed: boolean },
 ): Buffer {
   const { result } = answer
   const id = spanAt(bytes, ['id'])
   const patches: Patch[] = id ? [{ span: id, text: to.clientId }] : []
   if (!isObject(result)) return applyPatches(bytes, patches)
   const version = spanAt(bytes, ['result', 'protocolVersion'])
-  if (version && to.version !== undefined && isOlder(to.version, result.protocolVersion))
-    patches.push({ span: version, text: JSON.stringify(to.version) })
-  return applyPatches(bytes, [...patches, ...capabilityPatches(bytes, result)])
+  const agreed = agreedVersion(answer, to.version)
+  if (version && agreed !== undefined && agreed !== result.protocolVersion)
+    patches.push({ span: version, text: JSON.stringify(agreed) })
+  return applyPatches(bytes, [
+    ...patches,
+    ...capabilityPatches(bytes, result, { era: 'session', isCrossed: to.isCrossed }),
+  ])
 }

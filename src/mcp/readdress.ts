@@ -1,16 +1,19 @@
 /** Messages of an upstream on their way to one client: with the client's own names for things, or not at all. */
-import { applyPatches, isObject, type JsonObject, spanAt } from '../foundation/json.ts'
+import { applyPatches, isObject, type JsonObject, type Patch, spanAt } from '../foundation/json.ts'
 import type { Exchange } from './exchange.ts'
 import { serverRequests } from './methods.ts'
 import { metaKeys } from './versions.ts'
 
 export type Addressee = {
-  readonly upstreamId: number
+  /** The gateway's id for the request: of its last try. */
+  upstreamId: number
   /** The progress token the client gave, as raw JSON. */
   readonly progressToken: string | undefined
   readonly isListen: boolean
   /** May the client hear of this at all? */
   mayHear(method: string): boolean
+  /** The client's name for a task; undefined when the client is not to hear of it. */
+  taskName(id: unknown): string | undefined
   /** Told when the upstream says that one of its lists changed. */
   listChanged(): void
 }
@@ -24,7 +27,8 @@ export function readdressed(
   const { era, clientId } = to.exchange
   const { upstreamId, progressToken, isListen, mayHear, listChanged } = to.options
   const method = String(message.method)
-  if (message.id !== undefined) return era === 'session' && serverRequests.has(method) ? bytes : undefined
+  if (message.id !== undefined)
+    return era === 'session' && serverRequests.has(method) ? withTasks(bytes, message, to.options) : undefined
   const params = isObject(message.params) ? message.params : {}
   if (method === 'notifications/progress') {
     if (params.progressToken !== upstreamId || progressToken === undefined) return undefined
@@ -34,7 +38,42 @@ export function readdressed(
   if (!mayHear(method)) return undefined
   if (method === 'notifications/cancelled' && params.requestId === upstreamId)
     return tagged(bytes, ['params', 'requestId'], clientId)
-  return isListen ? tagged(bytes, ['params', '_meta', metaKeys.subscription], clientId) : bytes
+  const named = withTasks(bytes, message, to.options)
+  return isListen && named ? tagged(named, ['params', '_meta', metaKeys.subscription], clientId) : named
+}
+
+const aboutTasks = new Set(['notifications/tasks', 'notifications/tasks/status'])
+
+/** A message with the client's names for the tasks it speaks of; undefined when it is about one that is not for the client. */
+export function withTasks(
+  bytes: Buffer,
+  { method, params }: JsonObject,
+  { taskName }: Pick<Addressee, 'taskName'>,
+): Buffer | undefined {
+  if (!isObject(params)) return bytes
+  const patches: Patch[] = []
+  const rename = (id: unknown, path: readonly string[]): boolean => {
+    const name = taskName(id)
+    const span = name === undefined ? undefined : spanAt(bytes, path)
+    if (span !== undefined) patches.push({ span, text: JSON.stringify(name) })
+    return span !== undefined
+  }
+  if (aboutTasks.has(String(method)) && !rename(params.taskId, ['params', 'taskId'])) return undefined
+  const related = isObject(params._meta) ? params._meta[metaKeys.relatedTask] : undefined
+  const relatedPath = ['params', '_meta', metaKeys.relatedTask, 'taskId']
+  if (isObject(related) && !rename(related.taskId, relatedPath)) return undefined
+  if (method === 'notifications/subscriptions/acknowledged')
+    patches.push(...honoured(bytes, params, taskName))
+  return applyPatches(bytes, patches)
+}
+
+// The tasks a listen was acknowledged for.
+function honoured(bytes: Buffer, { notifications }: JsonObject, taskName: Addressee['taskName']): Patch[] {
+  const ids = isObject(notifications) ? notifications.taskIds : undefined
+  const span = Array.isArray(ids) ? spanAt(bytes, ['params', 'notifications', 'taskIds']) : undefined
+  if (span === undefined || !Array.isArray(ids)) return []
+  const names = ids.map(taskName).filter(name => name !== undefined)
+  return [{ span, text: JSON.stringify(names) }]
 }
 
 /** The bytes with the value at a path replaced, where there is one. */

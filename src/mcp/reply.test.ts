@@ -49,11 +49,10 @@ async function waiting(era: 'session' | 'stateless', more: Partial<ReplyOptions>
     isListen: false,
     whole: false,
     edits: { isPrivate: false },
-    resumeMs: 1000,
     mayHear: () => true,
+    taskName: () => undefined,
     listChanged: say('list changed'),
     ended: say('ended'),
-    forgotten: say('forgotten'),
     ...more,
   })
   reply.started({ pause: say('pause'), resume: say('resume'), abort: say('abort') })
@@ -64,9 +63,9 @@ async function waiting(era: 'session' | 'stateless', more: Partial<ReplyOptions>
 const message = (body: object) => ({ bytes: Buffer.from(JSON.stringify(body)), body: { ...body } })
 const answer = { jsonrpc: '2.0', id: 'mine', result: { content: [] } }
 
-function give(reply: Reply, body: object, eventId?: string): void {
+function give(reply: Reply, body: object): void {
   const made = message({ jsonrpc: '2.0', ...body })
-  reply.message(made.bytes, made.body, eventId)
+  reply.message(made.bytes, made.body)
 }
 
 function finish(reply: Reply, body: object = answer, status = 200): void {
@@ -82,13 +81,12 @@ describe('an answer', () => {
     reply.failed(new GatewayError('upstream.timeout'))
     reply.finished({ error: null, isError: false, resultType: null, bytes: 0 })
     reply.stop(new GatewayError('mcp.cancelled'))
-    reply.interrupted()
     const got = await opened
     await got.ended
     expect(got.headers['content-type']).toBe('application/json')
     expect(JSON.parse(got.text())).toEqual(answer)
     expect(outcomes()).toEqual([['ok', null]])
-    expect(told).toEqual(['ended', 'forgotten'])
+    expect(told).toEqual(['ended'])
   })
 
   it.each([
@@ -171,13 +169,12 @@ describe('messages before the answer', () => {
   it('come as events, each on one line', async () => {
     const { reply, opened } = await waiting('session')
     const bytes = Buffer.from('{"jsonrpc":"2.0",\r\n"method":"notifications/message"\n}')
-    reply.message(bytes, JSON.parse(bytes.toString()), 'e-1')
+    reply.message(bytes, JSON.parse(bytes.toString()))
     finish(reply)
     const got = await opened
     await got.ended
-    expect(got.text().split('\n').slice(0, 3)).toEqual([
+    expect(got.text().split('\n').slice(0, 2)).toEqual([
       'event: message',
-      'id: e-1',
       'data: {"jsonrpc":"2.0", "method":"notifications/message" }',
     ])
     expect(eventsOf(got.text())).toHaveLength(2)
@@ -250,7 +247,7 @@ describe('messages before the answer', () => {
     await vi.waitFor(() => expect(told).toEqual(['pause', 'resume', 'pause', 'resume']))
     give(reply, { method: 'notifications/message' })
     finish(reply)
-    expect(told).toEqual(['pause', 'resume', 'pause', 'resume', 'ended', 'forgotten'])
+    expect(told).toEqual(['pause', 'resume', 'pause', 'resume', 'ended'])
   })
 
   it('are cut off where they cannot be held back and nobody reads them', async () => {
@@ -270,42 +267,5 @@ describe('the end', () => {
     const abort = vi.fn()
     reply.started({ pause: () => {}, resume: () => {}, abort })
     expect(abort).toHaveBeenCalledOnce()
-  })
-
-  it('of a stream that was cut to be resumed is no error later', async () => {
-    const { reply, opened, outcomes } = await waiting('session')
-    reply.priming('e-1', '5')
-    reply.interrupted()
-    const got = await opened
-    await got.ended
-    reply.beat()
-    reply.failed(new GatewayError('upstream.timeout'))
-    expect(got.text()).toBe('id: e-1\nretry: 5\ndata:\n\n')
-    expect(outcomes()).toEqual([['error', 'upstream.timeout']])
-  })
-
-  it('is kept in mind until the client has it, if it may come back for it', async () => {
-    const { reply, opened, told } = await waiting('session')
-    reply.priming('e-1', undefined)
-    finish(reply)
-    expect(told).toEqual(['ended'])
-    await (await opened).ended
-    await vi.waitFor(() => expect(told).toEqual(['ended', 'forgotten']))
-  })
-
-  it('comes on another stream once it is in the audit, or not at all', async () => {
-    const { reply, opened } = await waiting('session')
-    reply.priming('e-1', undefined)
-    reply.interrupted()
-    await (await opened).ended
-    const delivered: string[] = []
-    const { bytes, body } = message({ ...answer, id: upstreamId })
-    audit.broken = true
-    reply.answerElsewhere(bytes, body, made => delivered.push(made.toString()))
-    audit.broken = false
-    expect(JSON.parse(delivered[0] ?? '')).toMatchObject({
-      id: 'mine',
-      error: { data: { code: 'audit.unavailable' } },
-    })
   })
 })

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { watchReading } from './unread.ts'
 
 /** Up to here, copying a body into the text of its head is cheaper than a second write. */
 const joinedBytes = 16_384
@@ -25,12 +26,4 @@ export function endWith(response: ServerResponse, body: Buffer): void {
   if (body.length > joinedBytes) response.end(body)
   else response.end(body.toString('latin1'), 'latin1')
   watchReading(response)
-}
-
-// Node looks twice before it calls a socket idle: this makes half a minute.
-const unreadMilliseconds = 15_000
-
-/** Where something waits to be read: cuts a client off that takes none of it for so long. Node puts that off with every byte taken. */
-export function watchReading(response: ServerResponse): void {
-  if (response.writableLength > 0) response.setTimeout(unreadMilliseconds)
 }

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { handClock } from '../../test/fixtures/identity.ts'
 import { upstreamAt } from '../../test/fixtures/mcp-plane.ts'
-import type { GatewayError } from '../foundation/errors.ts'
+import { fail, type GatewayError } from '../foundation/errors.ts'
 import type { Principal } from '../identity/index.ts'
 import type { SessionLink } from '../upstreams/index.ts'
 import type { Reply } from './reply.ts'
-import { keepReply, openSessions, type Session, type Sessions } from './sessions.ts'
+import { openSessions, type Session, type Sessions } from './sessions.ts'
 
 const clock = handClock()
 const server = upstreamAt('http://127.0.0.1:1')
@@ -28,7 +28,10 @@ afterEach(async () => {
 
 function add(id: string, owner = ana, at = server): Session & { close: ReturnType<typeof vi.fn> } {
   const close = vi.fn(async () => {})
-  return Object.assign(sessions.add(owner, at, { close } as unknown as SessionLink, id), { close })
+  return Object.assign(
+    sessions.add(owner, at, { id, link: { close } as unknown as SessionLink, version: '2025-11-25' }),
+    { close },
+  )
 }
 
 /** A reply that notes why it was stopped, and ends as real ones do. */
@@ -43,20 +46,16 @@ function pending(session: Session, key: string, upstreamId: number): { code?: st
     },
   } as unknown as Reply
   session.pending.set(key, reply)
-  keepReply(session, reply)
   return seen
 }
 
 it('a session is found by its owner at its server, and by nobody else', () => {
   add('s')
-  expect(sessions.find('s', ana, server).id).toBe('s')
-  for (const find of [
-    () => sessions.find('s', bob, server),
-    () => sessions.find('s', ana, other),
-    () => sessions.find('t', ana, server),
-    () => sessions.find('__proto__', ana, server),
-  ])
-    expect(find).toThrow(unknown)
+  expect(sessions.find('s', ana, server)?.id).toBe('s')
+  expect(sessions.find('s', bob, server)).toBeUndefined()
+  expect(sessions.find('s', ana, other)).toBeUndefined()
+  expect(sessions.find('t', ana, server)).toBeUndefined()
+  expect(sessions.find('__proto__', ana, server)).toBeUndefined()
 })
 
 describe('room', () => {
@@ -114,16 +113,38 @@ describe('the end', () => {
     clock.move(2000)
     vi.advanceTimersByTime(10_000)
     expect([idle, used, busy].map(({ close }) => close.mock.calls.length)).toEqual([1, 0, 0])
+    // It may come back.
+    expect(sessions.find('idle', ana, server)).toBeUndefined()
+  })
+
+  it('is remembered, also of one that was still being opened, but not for ever', async () => {
+    await sessions.end('early')
+    expect(() => add('early')).toThrow(unknown)
+    for (let i = 0; i < 10_000; i++) await sessions.end(`other-${i}`)
+    expect(sessions.find('early', ana, server)).toBeUndefined()
+    expect(() => sessions.find('other-0', ana, server)).toThrow(unknown)
   })
 })
 
-it('keeps so many replies in mind, and those under way always', () => {
+describe('a revival', () => {
+  it('happens once for all who ask at the same time, and again when it failed', async () => {
+    const open = vi.fn(async () => add('s'))
+    const failing = vi.fn(async () => fail('upstream.unreachable'))
+    await expect(sessions.revive('s', failing)).rejects.toMatchObject({ code: 'upstream.unreachable' })
+    const revived = await Promise.all([sessions.revive('s', open), sessions.revive('s', open)])
+    expect(open).toHaveBeenCalledOnce()
+    expect(revived[0]).toBe(revived[1])
+  })
+})
+
+it('costs nothing for coming back before there is anything to come back for', () => {
   const session = add('s')
-  const reply = (upstreamId: number, isOver: boolean) => keepReply(session, { upstreamId, isOver } as Reply)
-  reply(1, false)
-  for (let id = 2; id <= 200; id++) reply(id, true)
-  expect(session.replies.size).toBe(64)
-  expect(session.replies.has(1)).toBe(true)
-  expect(session.replies.has(200)).toBe(true)
-  expect(session.replies.has(2)).toBe(false)
+  session.expire()
+  expect(Object.keys(session)).not.toContain('replay')
+  const stream = session.replay.open()
+  stream.keep(Buffer.from('{}'))
+  clock.move(301_000)
+  vi.advanceTimersByTime(0)
+  session.expire()
+  expect(session.replay.events).toBe(0)
 })

@@ -1,24 +1,69 @@
 /** Sessions of session-era clients. A session belongs to an identity and a server, never to a token, and never authenticates anybody. */
+import { hash } from 'node:crypto'
 import type { Clock } from '../foundation/clock.ts'
 import { fail, GatewayError } from '../foundation/errors.ts'
-import { newHandle } from '../foundation/id.ts'
 import type { Principal } from '../identity/index.ts'
 import type { SessionLink, Upstream } from '../upstreams/index.ts'
+import { ReplayStore } from './replay.ts'
 import type { Reply } from './reply.ts'
 import type { OpenStream } from './streams.ts'
+import type { Unasked } from './unasked.ts'
 
-export type Session = {
+export type NewSession = {
+  readonly id: string
+  readonly link: SessionLink
+  /** The revision that was agreed on in `initialize`. */
+  readonly version: string
+}
+
+/** One session of one client with one server. */
+export class Session {
   readonly id: string
   readonly principalId: string
   readonly serverId: string
   readonly link: SessionLink
+  readonly version: string
   /** Requests under way by the client's id, as raw JSON (so that 1 and "1" differ). */
-  readonly pending: Map<string, Reply>
-  /** The same by upstream id, and the latest whose client was gone when the answer came: it may ask for it on another stream. */
-  readonly replies: Map<number, Reply>
-  /** GET streams that are open. */
-  readonly streams: Set<OpenStream>
+  readonly pending = new Map<string, Reply>()
+  /** Streams that are open besides those of requests. */
+  readonly streams = new Set<OpenStream>()
+  /** What its server says by itself; undefined as long as the client never listened. */
+  unasked: Unasked | undefined
   usedAt: number
+  readonly #clock: Clock
+  #replay: ReplayStore | undefined
+
+  constructor(principal: Principal, upstream: Upstream, parts: NewSession & { readonly clock: Clock }) {
+    this.principalId = principal.id
+    this.serverId = upstream.id
+    this.id = parts.id
+    this.link = parts.link
+    this.version = parts.version
+    this.#clock = parts.clock
+    this.usedAt = parts.clock.elapsed()
+  }
+
+  /** What was said on its streams and may have to be said again. */
+  get replay(): ReplayStore {
+    this.#replay ??= new ReplayStore(() => this.#clock.elapsed())
+    return this.#replay
+  }
+
+  /** Drops what was kept for long enough. */
+  expire(): void {
+    this.#replay?.expire()
+  }
+
+  /** Streams begin with an event to resume from; clients of older revisions stumble over events without a message. */
+  get isPrimed(): boolean {
+    return this.version >= '2025-11-25'
+  }
+
+  /** The request under way that has this id upstream. */
+  reply(upstreamId: unknown): Reply | undefined {
+    for (const reply of this.pending.values()) if (reply.upstreamId === upstreamId) return reply
+    return undefined
+  }
 }
 
 export type SessionLimits = { readonly sessionIdleSeconds: number; readonly sessionsPerPrincipal: number }
@@ -26,12 +71,15 @@ export type SessionLimits = { readonly sessionIdleSeconds: number; readonly sess
 export type Sessions = {
   /** Takes a place for a session that is about to be opened, and gives the function that frees it again. Throws `mcp.too_many_sessions`. */
   reserve(principal: Principal): () => void
-  add(principal: Principal, upstream: Upstream, link: SessionLink, id: string): Session
-  /** The caller's own session with this server. Throws `mcp.session_unknown` for every other, existing or not. */
-  find(id: string, principal: Principal, upstream: Upstream): Session
+  /** Throws `mcp.session_unknown` when it was ended while it was being opened. */
+  add(principal: Principal, upstream: Upstream, parts: NewSession): Session
+  /** The caller's own session with this server; undefined for every other, existing or not. Throws `mcp.session_unknown` for one that was ended. */
+  find(id: string, principal: Principal, upstream: Upstream): Session | undefined
+  /** Opens a session that another process or another time had, once for all who ask at the same time. */
+  revive(id: string, open: () => Promise<Session>): Promise<Session>
   /** Keeps it from ending as idle. */
   touch(session: Session): void
-  /** Ends it with all that is under way in it, here and upstream. */
+  /** Ends it for good, with all that is under way in it, here and upstream. */
   end(id: string): Promise<void>
   /** Forgets a session whose upstream is gone; nothing is left to be told there. */
   forget(id: string): void
@@ -41,19 +89,8 @@ export type Sessions = {
   close(): Promise<void>
 }
 
-export const newSessionId = newHandle
-
-/** How many answers of one session that nobody took are kept in mind. */
-const keptReplies = 64
-
-/** Keeps a reply in mind for as long as its answer may be asked for, and not more of them than that. */
-export function keepReply({ replies }: Session, reply: Reply): void {
-  replies.set(reply.upstreamId, reply)
-  if (replies.size <= keptReplies) return
-  for (const [upstreamId, { isOver }] of replies) {
-    if (isOver) return void replies.delete(upstreamId)
-  }
-}
+/** How many sessions that were ended are remembered, so that nobody revives them. */
+const rememberedEnds = 10_000
 
 export function openSessions(limits: SessionLimits, clock: Clock): Sessions {
   return new SessionTable(limits, clock)
@@ -65,12 +102,15 @@ class SessionTable implements Sessions {
   readonly #sessions = new Map<string, Session>()
   /** Whose sessions are being opened. */
   readonly #openings = new Set<{ readonly principalId: string }>()
+  readonly #revivals = new Map<string, Promise<Session>>()
+  /** Hashes of the ids of sessions that were ended, oldest first. */
+  readonly #ended = new Set<string>()
   readonly #timer: NodeJS.Timeout
 
   constructor(limits: SessionLimits, clock: Clock) {
     this.#limits = limits
     this.#clock = clock
-    this.#timer = setInterval(() => this.#endIdle(), 10_000)
+    this.#timer = setInterval(() => this.#sweep(), 10_000)
     this.#timer.unref()
   }
 
@@ -85,27 +125,34 @@ class SessionTable implements Sessions {
     return () => void this.#openings.delete(opening)
   }
 
-  add(principal: Principal, upstream: Upstream, link: SessionLink, id: string): Session {
-    const session: Session = {
-      id,
-      principalId: principal.id,
-      serverId: upstream.id,
-      link,
-      pending: new Map(),
-      replies: new Map(),
-      streams: new Set(),
-      usedAt: this.#clock.elapsed(),
-    }
-    this.#sessions.set(id, session)
+  add(principal: Principal, upstream: Upstream, parts: NewSession): Session {
+    if (this.#isEnded(parts.id)) fail('mcp.session_unknown')
+    const session = new Session(principal, upstream, { ...parts, clock: this.#clock })
+    this.#sessions.set(session.id, session)
     return session
   }
 
-  find(id: string, principal: Principal, upstream: Upstream): Session {
+  find(id: string, principal: Principal, upstream: Upstream): Session | undefined {
     const session = this.#sessions.get(id)
-    if (session === undefined || session.principalId !== principal.id || session.serverId !== upstream.id)
-      fail('mcp.session_unknown')
+    if (session === undefined) {
+      if (this.#isEnded(id)) fail('mcp.session_unknown')
+      return undefined
+    }
+    if (session.principalId !== principal.id || session.serverId !== upstream.id) return undefined
     this.touch(session)
     return session
+  }
+
+  async revive(id: string, open: () => Promise<Session>): Promise<Session> {
+    const known = this.#revivals.get(id)
+    if (known !== undefined) return known
+    const opening = open()
+    this.#revivals.set(id, opening)
+    try {
+      return await opening
+    } finally {
+      this.#revivals.delete(id)
+    }
   }
 
   touch(session: Session): void {
@@ -113,8 +160,12 @@ class SessionTable implements Sessions {
   }
 
   async end(id: string): Promise<void> {
-    const ended = new GatewayError('mcp.cancelled', { why: 'The session has ended.' })
-    await this.#take(id, ended)?.link.close()
+    this.#ended.add(markOf(id))
+    for (const oldest of this.#ended) {
+      if (this.#ended.size <= rememberedEnds) break
+      this.#ended.delete(oldest)
+    }
+    await this.#close(id)
   }
 
   forget(id: string): void {
@@ -133,7 +184,16 @@ class SessionTable implements Sessions {
 
   async close(): Promise<void> {
     clearInterval(this.#timer)
-    await Promise.all([...this.#sessions.keys()].map(id => this.end(id)))
+    await Promise.all([...this.#sessions.keys()].map(id => this.#close(id)))
+  }
+
+  #isEnded(id: string): boolean {
+    return this.#ended.size > 0 && this.#ended.has(markOf(id))
+  }
+
+  async #close(id: string): Promise<void> {
+    const ended = new GatewayError('mcp.cancelled', { why: 'The session has ended.' })
+    await this.#take(id, ended)?.link.close()
   }
 
   #take(id: string, because: GatewayError): Session | undefined {
@@ -142,13 +202,21 @@ class SessionTable implements Sessions {
     this.#sessions.delete(id)
     for (const reply of [...session.pending.values()]) reply.stop(because)
     for (const stream of [...session.streams]) stream.end()
+    session.unasked?.close()
     return session
   }
 
-  #endIdle(): void {
+  // One that ended as idle may be revived.
+  #sweep(): void {
     const oldest = this.#clock.elapsed() - this.#limits.sessionIdleSeconds * 1000
     for (const session of this.#sessions.values()) {
-      if (session.usedAt < oldest && session.pending.size === 0) void this.end(session.id)
+      session.expire()
+      if (session.usedAt < oldest && session.pending.size === 0) void this.#close(session.id)
     }
   }
+}
+
+// Ids are long; what is remembered of them is not.
+function markOf(id: string): string {
+  return hash('sha256', id, 'base64')
 }

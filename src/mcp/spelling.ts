@@ -7,7 +7,8 @@ import { metaKeys } from './versions.ts'
 const decisive = new Set([
   ...['jsonrpc', 'id', 'method', 'params', 'result', 'error'],
   ...['name', 'uri', 'ref', 'type', 'arguments', 'cursor', '_meta', 'progressToken', 'requestId'],
-  ...['protocolVersion', 'capabilities', 'notifications', 'taskIds'],
+  ...['protocolVersion', 'capabilities', 'notifications'],
+  ...['task', 'taskId', 'taskIds', 'requestState', 'inputResponses'],
   ...['resourceSubscriptions', 'resourcesListChanged', 'promptsListChanged', 'toolsListChanged'],
   ...Object.values(metaKeys),
 ])
@@ -23,8 +24,9 @@ export function checkSpelling(body: JsonObject): void {
   checkKeys(body)
   if (!isObject(body.params)) return
   checkKeys(body.params)
-  for (const part of [body.params._meta, body.params.ref, body.params.notifications])
-    if (isObject(part)) checkKeys(part)
+  const { _meta, ref, notifications } = body.params
+  const related = isObject(_meta) ? _meta[metaKeys.relatedTask] : undefined
+  for (const part of [_meta, ref, notifications, related]) if (isObject(part)) checkKeys(part)
 }
 
 function checkKeys(object: JsonObject): void {

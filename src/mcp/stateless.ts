@@ -1,16 +1,19 @@
 /** The stateless era: every request stands alone, and a closed response is a cancellation. */
 import type { IncomingHttpHeaders } from 'node:http'
 import { fail } from '../foundation/errors.ts'
-import { applyPatches, isObject, type JsonObject, spanAt } from '../foundation/json.ts'
+import { isObject, type JsonObject, type Patch, spanAt } from '../foundation/json.ts'
 import type { Principal } from '../identity/index.ts'
 import type { Connections, Crossings, Upstream } from '../upstreams/index.ts'
 import { answerNothing } from './answer-ok.ts'
-import { checkMirrored, checkMirroredArguments, type Incoming } from './classify.ts'
+import { checkMirrored, checkMirroredArguments, encodeMirrored, type Incoming } from './classify.ts'
 import { type ClearParts, clear, mayDo, mustSeeNothing } from './clear.ts'
 import type { Exchange } from './exchange.ts'
 import { type ForwardParts, prepare, send } from './forward.ts'
-import { methods } from './methods.ts'
+import { type MethodRow, methods } from './methods.ts'
+import { isOptional } from './relayed.ts'
 import type { Streams } from './streams.ts'
+import type { Task } from './tasks.ts'
+import { checkDeclared, unseal } from './unseal.ts'
 
 export type StatelessParts = ClearParts &
   ForwardParts & {
@@ -35,42 +38,59 @@ export async function serveStateless(
   incoming: StatelessRequest,
 ): Promise<void> {
   const { exchange, principal, upstream } = visit
-  const { method, params } = incoming
+  const { method } = incoming
   const row = methods.get(method)
   if (row === undefined || row.eras === 'session') {
     // Headers first, so that a lie about the method is a lie and not an unknown method.
     checkMirrored(exchange.request.headers, method, undefined)
-    fail('mcp.method_unknown', {
-      why: `There is no method ${JSON.stringify(method.slice(0, 100))} in this revision.`,
-    })
+    unknownMethod(method)
   }
-  checkMirrored(exchange.request.headers, method, mirroredName(row.subject, params))
-  const aim = { row, params, upstream, principal }
+  checkMirrored(exchange.request.headers, method, mirroredName(row, incoming.params))
+  if (row.subject === 'task') checkDeclared(incoming.params)
+  const { params, patches, task } = unseal(parts, visit, { row, method, params: incoming.params })
+  const aim = { row, params, upstream, principal, task }
   if (row.list !== undefined && mustSeeNothing(parts, exchange, aim)) return answerNothing(exchange, row.list)
   const equipped = await clear(parts, exchange, aim)
-  if (row.action === 'tool.call') checkArguments(parts, visit, params)
+  if (method === 'tools/call') checkArguments(parts, visit, params)
   const eras = parts.catalogue.eras(upstream.id) ?? (await parts.catalogue.learnEras(upstream))
-  const link = eras.includes('stateless')
-    ? await parts.connections.stateless(equipped)
-    : parts.crossings.stateless(equipped)
-  if (exchange.response.destroyed) return exchange.record('cancelled', null, () => undefined)
-  const isListen = row.shape === 'listen'
-  const cleared = { exchange, principal, upstream, row, method, params, bytes: visit.bytes }
-  const { outgoing, reply } = prepare(parts, cleared, {
-    mirrored: mirroredHeaders(exchange.request.headers),
-    ...(isListen ? { body: allowedListen(parts, visit, params) } : {}),
-    ended: () => parts.streams.remove(reply),
-  })
+  const isCrossed = !eras.includes('stateless')
+  if (isCrossed && isOptional(method)) unknownMethod(method)
+  const link = isCrossed ? parts.crossings.stateless(equipped) : await parts.connections.stateless(equipped)
+  if (exchange.outlet.isGone) return exchange.record('cancelled', null, () => undefined)
+  const listen = row.shape === 'listen' ? allowedListen(parts, visit, params) : undefined
+  const cleared = { exchange, principal, upstream, row, method, params, bytes: visit.bytes, task, isCrossed }
+  const { outgoing, reply } = prepare(
+    parts,
+    { ...cleared, patches: listen?.patches ?? patches },
+    {
+      mirrored: mirroredHeaders(exchange.request.headers, task?.id),
+      taskName: id => taskName(parts, visit, listen?.tasks.get(id)),
+      ended: () => parts.streams.remove(reply),
+    },
+  )
   parts.streams.add(reply)
   send(link, outgoing, reply)
 }
 
-// The name that Mcp-Name mirrors; completion has a subject but no mirrored name.
-function mirroredName(subject: 'name' | 'uri' | 'ref' | undefined, params: JsonObject): string | undefined {
-  if (subject !== 'name' && subject !== 'uri') return undefined
-  const value = params[subject]
+function unknownMethod(method: string): never {
+  fail('mcp.method_unknown', {
+    why: `There is no method ${JSON.stringify(method.slice(0, 100))} in this revision.`,
+  })
+}
+
+// By who they are now: an open stream outlives a change of rights.
+function taskName(parts: StatelessParts, visit: Visit, task: Task | undefined): string | undefined {
+  const owner = { principal: visit.exchange.principal ?? visit.principal, upstream: visit.upstream }
+  return task && parts.tasks.nameAllowed(owner, task)
+}
+
+// The name that Mcp-Name mirrors; some methods have a subject but no mirrored name.
+function mirroredName({ subject, named }: MethodRow, params: JsonObject): string | undefined {
+  if (named !== true) return undefined
+  const member = subject === 'uri' ? 'uri' : subject === 'task' ? 'taskId' : 'name'
+  const value = params[member]
   if (typeof value !== 'string')
-    fail('mcp.invalid_params', { why: `The parameter ${subject} is missing or not a string.` })
+    fail('mcp.invalid_params', { why: `The parameter ${member} is missing or not a string.` })
   return value
 }
 
@@ -86,11 +106,11 @@ function checkArguments(
 
 const mirrored = ['mcp-protocol-version', 'mcp-method', 'mcp-name']
 
-/** The MCP headers of the request, which the upstream checks again, as flat pairs. */
-function mirroredHeaders(headers: IncomingHttpHeaders): string[] {
+/** The MCP headers of the request, which the upstream checks again, as flat pairs: with the upstream's own id of a task. */
+function mirroredHeaders(headers: IncomingHttpHeaders, taskId: string | undefined): string[] {
   const pairs: string[] = []
   for (const name of mirrored) {
-    const value = headers[name]
+    const value = name === 'mcp-name' && taskId !== undefined ? encodeMirrored(taskId) : headers[name]
     if (typeof value === 'string') pairs.push(name, value)
   }
   for (const name in headers) {
@@ -103,21 +123,40 @@ function mirroredHeaders(headers: IncomingHttpHeaders): string[] {
   return pairs
 }
 
+type AllowedListen = {
+  readonly patches: readonly Patch[]
+  /** The tasks that are listened for, by the upstream's ids. */
+  readonly tasks: ReadonlyMap<unknown, Task>
+}
+
+const maxTasksHeard = 256
+
 /** The listen request without what the caller may not hear about; the acknowledgement then names what is left. */
-function allowedListen(
-  parts: StatelessParts,
-  { principal, upstream, bytes }: Visit,
-  params: JsonObject,
-): Buffer {
+function allowedListen(parts: StatelessParts, visit: Visit, params: JsonObject): AllowedListen {
+  const { principal, upstream, bytes } = visit
   const filter = params.notifications
   if (!isObject(filter)) fail('mcp.invalid_params', { why: 'The parameter notifications must be an object.' })
-  const { taskIds: _, ...wanted } = filter
+  const { taskIds, ...wanted } = filter
   const allowed: Record<string, unknown> = wanted
   if (!mayDo(parts.access, principal, upstream, 'resource.read')) delete allowed.resourceSubscriptions
   if (!mayDo(parts.access, principal, upstream, 'resource.list')) delete allowed.resourcesListChanged
   if (!mayDo(parts.access, principal, upstream, 'prompt.list')) delete allowed.promptsListChanged
+  const tasks = taskIds === undefined ? [] : heardTasks(parts, visit, params, taskIds)
+  if (tasks.length > 0) allowed.taskIds = tasks.map(({ id }) => id)
   const span = spanAt(bytes, ['params', 'notifications'])
-  return span && Object.keys(allowed).length !== Object.keys(filter).length
-    ? applyPatches(bytes, [{ span, text: JSON.stringify(allowed) }])
-    : bytes
+  const isChanged = taskIds !== undefined || Object.keys(allowed).length !== Object.keys(filter).length
+  return {
+    patches: span && isChanged ? [{ span, text: JSON.stringify(allowed) }] : [],
+    tasks: new Map(tasks.map(task => [task.id, task])),
+  }
+}
+
+// Names that are not of a task of this caller are left out like those of tasks that are not for them any more.
+function heardTasks(parts: StatelessParts, visit: Visit, params: JsonObject, names: unknown): Task[] {
+  checkDeclared(params)
+  if (!Array.isArray(names) || names.length > maxTasksHeard)
+    fail('mcp.invalid_params', {
+      why: `The member taskIds must be an array of at most ${maxTasksHeard} ids.`,
+    })
+  return names.flatMap(name => parts.tasks.findAllowed(visit, name) ?? [])
 }

@@ -8,19 +8,30 @@ function readSeries(text: string, series: string): number | undefined {
   return line === undefined ? undefined : Number(line.slice(series.length + 1))
 }
 
+const none = {
+  sessions: () => 0,
+  pooledSessions: () => 0,
+  parkedCalls: () => 0,
+  streams: () => 0,
+  processes: () => 0,
+  auditWaiting: () => 0,
+}
+
 describe('metrics', () => {
   it('have these names, on which dashboards depend', () => {
     const types = openMetrics()
       .text()
       .match(/^# TYPE .*$/gm)
     const metrics = openMetrics()
-    metrics.gauges({ sessions: () => 0, streams: () => 0, processes: () => 0, auditWaiting: () => 0 })
+    metrics.gauges(none)
     expect(metrics.text().match(/^# TYPE .*$/gm)).toEqual([
       '# TYPE gatehouse_mcp_exchanges_total counter',
       '# TYPE gatehouse_mcp_exchange_seconds histogram',
       '# TYPE gatehouse_upstream_seconds histogram',
       '# TYPE gatehouse_http_requests_total counter',
       '# TYPE gatehouse_sessions gauge',
+      '# TYPE gatehouse_pooled_sessions gauge',
+      '# TYPE gatehouse_parked_calls gauge',
       '# TYPE gatehouse_streams gauge',
       '# TYPE gatehouse_processes gauge',
       '# TYPE gatehouse_audit_waiting_bytes gauge',
@@ -67,7 +78,13 @@ describe('metrics', () => {
   it('read gauges when they are asked for', () => {
     const metrics = openMetrics()
     let sessions = 1
-    metrics.gauges({ sessions: () => sessions, streams: () => 2, processes: () => 3, auditWaiting: () => 4 })
+    metrics.gauges({
+      ...none,
+      sessions: () => sessions,
+      streams: () => 2,
+      processes: () => 3,
+      auditWaiting: () => 4,
+    })
     expect(readSeries(metrics.text(), 'gatehouse_sessions')).toBe(1)
     sessions = 7
     const text = metrics.text()

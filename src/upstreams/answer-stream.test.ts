@@ -187,3 +187,33 @@ describe('a result that is edited on the way', () => {
     expect(through(text, []).text).toBe(text.replace('1234567890', '"client"'))
   })
 })
+
+describe('texts at the top of a long result', () => {
+  const text = fc.string({ unit: 'binary', maxLength: 40 })
+  const seal = (own: string, type: string | null) => `<${type}:${own}>`
+  const edits: ResultEdits = { isPrivate: false, replace: { requestState: seal } }
+
+  it('become others, and the same name elsewhere does not, however it is cut and spaced', () => {
+    fc.assert(
+      fc.property(text, fc.array(fc.nat()), fc.boolean(), (requestState, cuts, isLate) => {
+        const type = { resultType: 'input_required' }
+        const inner = { inputRequests: { requestState, a: { requestState } } }
+        const top = isLate ? { requestState, ...inner, ...type } : { ...type, ...inner, requestState }
+        const given = { id: 1234567890, requestState, result: top }
+        const { text: got } = through(JSON.stringify(given, null, cuts.length % 3), cuts, edits)
+        const sealed = seal(requestState, isLate ? null : 'input_required')
+        expect(JSON.parse(got)).toEqual({ ...given, id: 'client', result: { ...top, requestState: sealed } })
+      }),
+    )
+  })
+
+  it.each(['1', 'null', '{}', '["a"]', `"${'a'.repeat(70_000)}"`])('must be texts: %.20s', value => {
+    const answer = `{"id":1234567890,"result":{"requestState":${value}}}`
+    expect(() => through(answer, [], edits)).toThrow(expect.objectContaining({ code: 'upstream.bad_answer' }))
+  })
+
+  it('are the client’s as they are where nothing is said of them', () => {
+    const answer = '{"id":1234567890,"result":{"requestState":"a","taskId":"b"}}'
+    expect(through(answer, [], { isPrivate: false }).text).toBe(answer.replace('1234567890', '"client"'))
+  })
+})

@@ -6,9 +6,11 @@ import type { AnswerSummary, ResultEdits } from './sink.ts'
 const quote = 0x22
 const maxDepth = 64
 const maxCapture = 256
+/** The longest text that is replaced by another. */
+const maxText = 65_536
 const ownScope = Buffer.from('"private"')
 
-type Capture = 'id' | 'isError' | 'resultType' | 'cacheScope' | 'code' | undefined
+type Capture = 'id' | 'isError' | 'resultType' | 'cacheScope' | 'code' | 'text' | undefined
 
 function slashesBefore(chunk: Buffer, end: number, from: number): number {
   let count = 0
@@ -31,6 +33,7 @@ export class AnswerStream {
   readonly #expectedId: string
   readonly #clientId: Buffer
   readonly #isPrivate: boolean
+  readonly #replace: ResultEdits['replace']
   readonly #passage = new Passage()
   readonly #members: ResultMembers | undefined
   #depth = 0
@@ -58,6 +61,7 @@ export class AnswerStream {
     this.#expectedId = String(upstreamId)
     this.#clientId = Buffer.from(clientId)
     this.#isPrivate = edits?.isPrivate === true
+    this.#replace = edits?.replace
     if (edits?.drop !== undefined || edits?.add !== undefined)
       this.#members = new ResultMembers(this.#passage, edits)
   }
@@ -180,7 +184,7 @@ export class AnswerStream {
 
   #beginTop(at: number): void {
     this.#topKey = this.#key
-    if (this.#key === 'id') this.#replace('id', at, this.#clientId)
+    if (this.#key === 'id') this.#turn('id', at, this.#clientId)
     else if (this.#key === 'result') this.#sawResult = true
     else if (this.#key === 'error') this.#sawError = true
   }
@@ -189,7 +193,9 @@ export class AnswerStream {
     const key = this.#key
     const isKept = this.#members?.named(key, at) ?? true
     if (key === 'isError' || key === 'resultType') this.#begin(key)
-    else if (key === 'cacheScope' && this.#isPrivate && isKept) this.#replace(key, at, ownScope)
+    else if (key === 'cacheScope' && this.#isPrivate && isKept) this.#turn(key, at, ownScope)
+    else if (isKept && this.#replace !== undefined && Object.hasOwn(this.#replace, key))
+      this.#turn('text', at)
   }
 
   #begin(what: Capture): void {
@@ -198,7 +204,7 @@ export class AnswerStream {
   }
 
   // From `at` to the end of the value something else stands.
-  #replace(what: Capture, at: number, replacement: Buffer): void {
+  #turn(what: Capture, at: number, replacement?: Buffer): void {
     this.#begin(what)
     this.#replacement = replacement
     this.#passage.turn(at, 'skip')
@@ -206,13 +212,15 @@ export class AnswerStream {
 
   #take(text: string): void {
     this.#captured += text
-    if (this.#captured.length > maxCapture) throw badAnswer('A member of the answer is too long.')
+    if (this.#captured.length > (this.#capture === 'text' ? maxText : maxCapture))
+      throw badAnswer('A member of the answer is too long.')
   }
 
   #endCapture(at: number): void {
-    if (this.#replacement !== undefined) {
+    const replacement = this.#capture === 'text' ? this.#replaced() : this.#replacement
+    if (replacement !== undefined) {
       this.#passage.turn(at, 'pass')
-      this.#passage.insert(this.#replacement)
+      this.#passage.insert(replacement)
       this.#replacement = undefined
     }
     const text = this.#captured
@@ -233,5 +241,22 @@ export class AnswerStream {
         break
     }
     this.#capture = undefined
+  }
+  #replaced(): Buffer {
+    const text = readText(this.#captured)
+    const replace = this.#replace?.[this.#key]
+    if (text === undefined || replace === undefined)
+      throw badAnswer('A member of the answer has the wrong type.')
+    return Buffer.from(JSON.stringify(replace(text, this.#resultType)))
+  }
+}
+
+// What was captured is bytes, each as one character.
+function readText(captured: string): string | undefined {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(captured, 'latin1').toString('utf8'))
+    return typeof value === 'string' ? value : undefined
+  } catch {
+    return undefined
   }
 }

@@ -25,6 +25,8 @@ export type ResultEdits = {
   readonly drop?: ReadonlySet<string>
   /** Members that are added where there are none of that name, as raw JSON. */
   readonly add?: Readonly<Record<string, string>>
+  /** Texts that become other texts, by the name of their member. The function is told the resultType where that stands before it. */
+  readonly replace?: Readonly<Record<string, (text: string, resultType: string | null) => string>>
 }
 
 /** Where the messages of one upstream request go. Exactly one of `answer`, `finished`, `failed` and `interrupted` is called, once, and last. */

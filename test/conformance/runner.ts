@@ -6,16 +6,18 @@ import * as z from 'zod'
 import { peers } from '../fixtures/peers.ts'
 import { run } from '../fixtures/process.ts'
 
+export type Failure = { id: string; why: string }
+
 export type Score = {
   scenario: string
   isRequired: boolean
   passed: number
-  failed: number
-  failures: string[]
+  /** What is only recommended counts like what is required. */
+  failures: Failure[]
 }
 
 const checks = z.array(
-  z.looseObject({ name: z.string(), status: z.string(), errorMessage: z.string().optional() }),
+  z.looseObject({ id: z.string(), status: z.string(), errorMessage: z.string().optional() }),
 )
 
 /** The scenarios of one set of requirements against one server; every required one is there, run or not. */
@@ -31,7 +33,10 @@ export async function score(url: string, revision: string): Promise<Score[]> {
       (cause: unknown) => cause,
     )
     const ran = readResults(results, required)
-    if (verdict !== undefined && ran.every(({ isRequired, failed }) => !isRequired || failed === 0))
+    if (
+      verdict !== undefined &&
+      ran.every(({ isRequired, failures }) => !isRequired || failures.length === 0)
+    )
       throw verdict
     const missing = required.filter(scenario => !ran.some(score => score.scenario === scenario))
     return [...ran, ...missing.map(scenario => ({ ...NOTHING, scenario }))]
@@ -40,7 +45,7 @@ export async function score(url: string, revision: string): Promise<Score[]> {
   }
 }
 
-const NOTHING = { isRequired: true, passed: 0, failed: 0, failures: ['did not run'] }
+const NOTHING = { isRequired: true, passed: 0, failures: [{ id: 'none', why: 'did not run' }] }
 
 /** The names under "Server scenarios" of the runner's list. */
 function serverScenarios(list: string): string[] {
@@ -56,13 +61,12 @@ function readResults(folder: string, required: string[]): Score[] {
     const file = join(folder, name, 'checks.json')
     if (!existsSync(file)) return { ...NOTHING, scenario, isRequired }
     const results = checks.parse(JSON.parse(readFileSync(file, 'utf8')))
-    const failures = results.filter(check => check.status === 'FAILURE')
+    const failures = results.filter(({ status }) => status === 'FAILURE' || status === 'WARNING')
     return {
       scenario,
       isRequired,
       passed: results.filter(check => check.status === 'SUCCESS').length,
-      failed: failures.length,
-      failures: failures.map(check => `${check.name}: ${check.errorMessage ?? 'failed'}`),
+      failures: failures.map(({ id, errorMessage: why = 'failed' }) => ({ id, why })),
     }
   })
 }

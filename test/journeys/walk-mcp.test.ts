@@ -22,6 +22,7 @@ const parameters: Record<NonNullable<MethodRow['subject']> | 'none', Record<stri
   name: { name: 'echo', arguments: { secret: 'x' } },
   uri: { uri },
   ref: { ref: { type: 'ref/prompt', name: 'greeting' }, argument: { name: 'a', value: '' } },
+  task: { taskId: 'of-nobody' },
   none: { notifications: { toolsListChanged: true }, level: 'info' },
 }
 
@@ -116,6 +117,8 @@ it('lets those through who may: every step of the table reaches its end', async 
   const own = await openSession(at('lab/echo'), house.token('robot'))
   for (const { name, era, asked } of steps.filter(({ name }) => methods.has(name.split(' ')[1] ?? ''))) {
     if (name.endsWith('subscriptions/listen')) continue
+    // No task is anybody's before a call became one.
+    if (methods.get(name.split(' ')[1] ?? '')?.subject === 'task') continue
     const answer = await call(at('lab/echo'), { ...asked(own), token: house.token('robot') })
     expect([name, era, answer.status, answerOf(answer).error]).toEqual([name, era, 200, undefined])
   }

@@ -8,9 +8,6 @@ const metaKeys = {
   client: 'io.modelcontextprotocol/clientInfo',
 } as const
 
-/** Extensions that are data and no methods, and so work in either era. */
-const harmlessExtensions = new Set(['io.modelcontextprotocol/ui'])
-
 export type ClientFace = {
   /** Parameters of `initialize`. */
   readonly params: JsonObject
@@ -42,12 +39,9 @@ export function isImplementation(value: unknown): value is JsonObject {
   return isObject(value) && typeof value.name === 'string' && typeof value.version === 'string'
 }
 
-// Tasks are another thing in each era, and other extensions bring methods that the other era has not.
-export function forSessions({ tasks: _, extensions, ...rest }: JsonObject): JsonObject {
-  const kept = Object.entries(isObject(extensions) ? extensions : {}).filter(([name]) =>
-    harmlessExtensions.has(name),
-  )
-  return kept.length === 0 ? rest : { ...rest, extensions: Object.fromEntries(kept) }
+// Tasks are another thing in each era, and extensions bring methods that the other era has not.
+function forSessions({ tasks: _, extensions: __, ...rest }: JsonObject): JsonObject {
+  return rest
 }
 
 /** Has the client said that it can be asked this? (MCP 2026-07-28, basic/patterns/mrtr.) */

@@ -30,6 +30,8 @@ export type Crossings = {
   stateless(to: Equipped): StatelessLink
   /** A session of a session-era client with an upstream that speaks only the stateless era. Check `opening.body.error`. */
   openSession(to: Equipped, opening: Opening): Promise<SessionLink>
+  /** Sessions kept for clients that have none, and calls that wait for their client to come back. */
+  counts(): { readonly sessions: number; readonly parked: number }
   close(): Promise<void>
 }
 
@@ -38,6 +40,7 @@ export function openCrossings(parts: CrossingParts): Crossings {
   return {
     stateless: to => down.link(to),
     openSession: (to, opening) => openSessionOverStateless(parts, to, opening),
+    counts: () => ({ sessions: down.sessions, parked: down.parked }),
     close: () => down.close(),
   }
 }

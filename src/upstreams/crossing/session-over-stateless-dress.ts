@@ -17,11 +17,10 @@ const ofDiscovery = new Set([
   'supportedVersions',
   'protocolVersion',
   'serverInfo',
-  'capabilities',
   '_meta',
 ])
 
-/** An InitializeResult out of a DiscoverResult, both as whole answers (2026-07-28, server/discover; 2025-11-25, basic/lifecycle). */
+/** An InitializeResult out of a DiscoverResult, both as whole answers (2026-07-28, server/discover; 2025-11-25, basic/lifecycle). What of its capabilities is relayed is not decided here. */
 export function greeting(
   bytes: Buffer,
   result: JsonObject,
@@ -30,7 +29,7 @@ export function greeting(
   const meta = metaOf(bytes, result)
   const add = {
     protocolVersion: JSON.stringify(versionFor(to.requested)),
-    capabilities: capabilitiesOf(bytes, result),
+    capabilities: '{}',
     serverInfo: serverOf(bytes, result) ?? JSON.stringify({ name: to.serverName, version: 'unknown' }),
     ...(meta === undefined ? {} : { _meta: meta }),
   }
@@ -58,18 +57,4 @@ function metaOf(bytes: Buffer, { _meta }: JsonObject): string | undefined {
   return edited(Buffer.from(raw(bytes, ['result', '_meta']) ?? ''), [], {
     drop: new Set([metaKeys.server]),
   }).toString()
-}
-
-/** Extensions that are data and no methods; of others, and of tasks, each era has its own. */
-const harmlessExtensions = new Set(['io.modelcontextprotocol/ui'])
-
-function capabilitiesOf(bytes: Buffer, { capabilities }: JsonObject): string {
-  if (!isObject(capabilities)) return '{}'
-  const all = Buffer.from(raw(bytes, ['result', 'capabilities']) ?? '')
-  const extensions = isObject(capabilities.extensions) ? Object.keys(capabilities.extensions) : []
-  const foreign = extensions.filter(name => !harmlessExtensions.has(name))
-  if (foreign.length === extensions.length)
-    return edited(all, [], { drop: new Set(['tasks', 'extensions']) }).toString()
-  const some = edited(all, ['extensions'], { drop: new Set(foreign) })
-  return edited(some, [], { drop: new Set(['tasks']) }).toString()
 }

@@ -69,7 +69,6 @@ describe('the opening of a session', () => {
         capabilities: {
           tools: { listChanged: true, 'x-deep': 1 },
           'x-vendor': { a: 1 },
-          extensions: { 'io.modelcontextprotocol/ui': { b: 2 } },
         },
         serverInfo: { name: 'them', version: '3', 'x-icon': 1 },
         instructions: 'Be kind.',
@@ -157,13 +156,12 @@ describe('a request', () => {
     const _meta = {
       progressToken: 'mine',
       'dev.example/k': 1,
-      [key('related-task')]: { taskId: 'x' },
+      [key('x-own')]: 1,
     }
     const params = {
       name: 'wörk',
       arguments: args,
       'x-param': 1,
-      task: { ttl: 1 },
       requestState: 's',
       inputResponses: {},
       _meta,
