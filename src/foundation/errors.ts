@@ -78,6 +78,7 @@ export const errorTable = {
   'mcp.method_not_allowed': row(405, gateway + 5, 'This endpoint does not take that method here.', 'POST to it; GET and DELETE need an Mcp-Session-Id.'),
   'mcp.too_many_sessions': row(503, gateway + 3, 'You have too many open sessions.', 'Close some with DELETE, or wait until idle ones end.'),
   'mcp.input_declined': row(200, gateway + 23, 'The MCP server needs an answer that was not given.', 'Make the call again and agree to what it asks for.'),
+  'mcp.input_impossible': row(200, gateway + 24, 'The MCP server needs something of the client that it cannot do.', 'Use a client that can do what "why" names.'),
   'mcp.answer_gone': row(410, gateway + 13, 'The answer to this request is not kept any more; whether the server acted is unknown.', 'Check the effect before you send it again.'),
   'mcp.cancelled': row(499, gateway + 7, 'The request was cancelled.', 'Send it again if you still need the answer.'),
   'upstream.unreachable': row(502, gateway + 10, 'The MCP server behind this address cannot be reached.', 'Run: gatehouse server test <group/server>.'),
@@ -85,6 +86,7 @@ export const errorTable = {
   'upstream.bad_answer': row(502, gateway + 12, 'The MCP server behind this address gave an answer that is not MCP.', 'Run: gatehouse server test <group/server>.'),
   'upstream.outcome_unknown': row(502, gateway + 13, 'The connection to the MCP server broke after it took the request; whether it acted is unknown.', 'Check the effect before you send it again.'),
   'upstream.too_large': row(502, gateway + 14, 'The answer of the MCP server is larger than allowed.', 'Ask for less, or raise limits.resultBytes.'),
+  'upstream.not_subscribed': row(200, rpcCodes.invalidParams, 'The MCP server does not tell of changes of this resource.', 'Read the resource again when you need it.'),
   'upstream.unauthorized': row(502, gateway + 15, 'The MCP server does not accept the credentials the gateway has for it.', 'Ask a manager of the group to renew the credentials of this server.'),
   'upstream.address_refused': row(400, gateway + 16, 'The address of this server may not be reached from the gateway.', 'Use a public address, or set allowPrivateNetwork: true in its transport.'),
   'upstream.process_failed': row(502, gateway + 17, 'The process of this MCP server does not run.', 'Run: gatehouse server test <group/server>; its last stderr lines say why.'),
@@ -118,6 +120,8 @@ type Details = {
   cause?: unknown
   /** Further public members, such as `supported` or `problems`. */
   data?: Readonly<Record<string, unknown>>
+  /** Nothing was done: the request did not arrive, or was refused as a whole. */
+  noEffect?: boolean
 }
 
 /** The only error that is shown to a caller; anything else becomes `internal.unexpected`. */
@@ -127,6 +131,8 @@ export class GatewayError extends Error {
   readonly fix: string
   readonly internal: string | undefined
   readonly data: Readonly<Record<string, unknown>> | undefined
+  /** It is certain that the request had no effect, so that sending it again cannot do anything twice. */
+  readonly noEffect: boolean
 
   constructor(code: ErrorCode, details: Details = {}) {
     super(errorTable[code].sentence, details.cause === undefined ? undefined : { cause: details.cause })
@@ -136,6 +142,7 @@ export class GatewayError extends Error {
     this.fix = details.fix ?? errorTable[code].fix
     this.internal = details.internal
     this.data = details.data
+    this.noEffect = details.noEffect === true
   }
 
   get status(): number {

@@ -78,6 +78,11 @@ export class Exchange {
     this.#upstreamAt = 0
   }
 
+  /** Milliseconds since the request came in. */
+  get elapsed(): number {
+    return this.#parts.clock.elapsed() - this.#startedAt
+  }
+
   get isRecorded(): boolean {
     return this.#recorded
   }

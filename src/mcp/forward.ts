@@ -12,12 +12,13 @@ import {
   type ResultEdits,
   type Upstream,
 } from '../upstreams/index.ts'
+import type { Again } from './again.ts'
 import { mayHear, mayList } from './clear.ts'
 import type { Exchange } from './exchange.ts'
 import { rewriteDiscovery, rewriteList, rewriteRead } from './lists.ts'
 import type { MethodRow } from './methods.ts'
 import { relayedCapabilities } from './relayed.ts'
-import { Reply, type ReplyOptions, type UpstreamEvent } from './reply.ts'
+import { Reply, type ReplyOptions, type Way } from './reply.ts'
 import {
   checkIsComplete,
   listedTaskPatches,
@@ -52,9 +53,9 @@ export type ForwardParts = {
   readonly handles: Handles
   readonly tasks: Tasks
   readonly argumentsInFull: boolean
-  /** How long an answer may take to come once the upstream has cut its stream. */
-  readonly resumeMs: number
   listChanged(serverId: string): void
+  /** Sends a request again that failed, where that is safe. */
+  readonly again: Again
 }
 
 /** Arguments are recorded by hash and size, or in full where the configuration says so. */
@@ -104,6 +105,11 @@ function isWhole(cleared: Cleared): boolean {
   return method === 'tasks/result' || wantsTask(cleared)
 }
 
+// Whatever the client speaks, it is the gateway that mirrors for a server without sessions.
+function goesStateless({ exchange, isCrossed }: Cleared): boolean {
+  return exchange.era === 'stateless' || isCrossed
+}
+
 function rewriteFor(parts: ForwardParts, cleared: Cleared): ReplyOptions['rewrite'] {
   const { row, isCrossed } = cleared
   if (row.shape === 'discover') return (bytes, answer) => rewriteDiscovery(bytes, answer, isCrossed)
@@ -138,14 +144,14 @@ function rewriteListFor(parts: ForwardParts, cleared: Cleared): ReplyOptions['re
 
 /** Which items of a list are for the caller. */
 function keepFor(parts: ForwardParts, cleared: Cleared): (item: JsonObject) => boolean {
-  const { row, principal, upstream, exchange } = cleared
+  const { row, principal, upstream } = cleared
   if (row.list === 'tasks') return ({ taskId }) => parts.tasks.heard(cleared, taskId) !== undefined
   if (row.list !== 'tools') return () => true
   return tool => {
     const name = typeof tool.name === 'string' ? tool.name : ''
     const known = parts.catalogue.tool(upstream.id, name)
     // A tool that misuses headers is none (MCP 2026-07-28, basic/transports/streamable-http, "Schema extension").
-    if (exchange.era === 'stateless' && known?.mirrored === 'invalid') return false
+    if (known?.mirrored === 'invalid' && goesStateless(cleared)) return false
     return mayList(parts.access, principal, upstream, { name, readOnly: known?.readOnly === true })
   }
 }
@@ -159,7 +165,6 @@ export function prepare(
     /** The client's name for a task that a message of the upstream is about; undefined when it is not for the client. */
     taskName(id: unknown): string | undefined
     ended(): void
-    takeUp?(after: UpstreamEvent): void
   },
 ): { outgoing: Outgoing; reply: Reply } {
   const { exchange, principal, upstream, method, params, row, bytes } = cleared
@@ -178,12 +183,12 @@ export function prepare(
     whole: isWhole(cleared),
     edits: editsFor(parts, cleared),
     ...(rewrite === undefined ? {} : { rewrite }),
-    resumeMs: parts.resumeMs,
+    policy: upstream.policy,
+    again: parts.again,
     mayHear: heard => mayHear(parts.access, exchange.principal ?? principal, upstream, heard),
     taskName: more.taskName,
     listChanged: () => parts.listChanged(upstream.id),
     ended: more.ended,
-    ...(more.takeUp === undefined ? {} : { takeUp: more.takeUp }),
   })
   exchange.upstreamStarted()
   const outgoing = {
@@ -199,7 +204,8 @@ export function prepare(
 }
 
 /** Sends what was prepared. What goes wrong before it is on its way ends the reply like everything after. */
-export function send(link: { request(outgoing: Outgoing): unknown }, outgoing: Outgoing, reply: Reply): void {
+export function send(link: Way, outgoing: Outgoing, reply: Reply): void {
+  reply.sending(link, outgoing)
   try {
     link.request(outgoing)
   } catch (thrown) {

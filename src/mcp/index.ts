@@ -13,6 +13,7 @@ import { type Identity, isRejection } from '../identity/index.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Catalogue, Connections, Crossings, Register } from '../upstreams/index.ts'
 import type { Vault } from '../vault/index.ts'
+import { openAgain } from './again.ts'
 import { mayCall, mayUse } from './clear.ts'
 import { type Door, openDoor } from './door.ts'
 import type { Exchange } from './exchange.ts'
@@ -86,7 +87,7 @@ export function openMcp(parts: McpParts): Mcp {
     streams,
     tasks: new Tasks({ handles: parts.handles, mayCall: (owner, tool) => mayCall(parts, owner, tool) }),
     requestBytes: config.limits.requestBytes,
-    resumeMs: config.limits.callSecondsMax * 1000,
+    again: openAgain({ metrics: parts.metrics, callSeconds: config.limits.callSeconds }),
     argumentsInFull: config.audit.arguments === 'full',
     listChanged: serverId => announcements.announce({ topic: 'catalogue.changed', serverId }),
   })

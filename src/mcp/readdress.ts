@@ -5,7 +5,8 @@ import { serverRequests } from './methods.ts'
 import { metaKeys } from './versions.ts'
 
 export type Addressee = {
-  readonly upstreamId: number
+  /** The gateway's id for the request: of its last try. */
+  upstreamId: number
   /** The progress token the client gave, as raw JSON. */
   readonly progressToken: string | undefined
   readonly isListen: boolean

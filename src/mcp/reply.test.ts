@@ -49,7 +49,6 @@ async function waiting(era: 'session' | 'stateless', more: Partial<ReplyOptions>
     isListen: false,
     whole: false,
     edits: { isPrivate: false },
-    resumeMs: 1000,
     mayHear: () => true,
     taskName: () => undefined,
     listChanged: say('list changed'),
@@ -64,9 +63,9 @@ async function waiting(era: 'session' | 'stateless', more: Partial<ReplyOptions>
 const message = (body: object) => ({ bytes: Buffer.from(JSON.stringify(body)), body: { ...body } })
 const answer = { jsonrpc: '2.0', id: 'mine', result: { content: [] } }
 
-function give(reply: Reply, body: object, eventId?: string): void {
+function give(reply: Reply, body: object): void {
   const made = message({ jsonrpc: '2.0', ...body })
-  reply.message(made.bytes, made.body, eventId)
+  reply.message(made.bytes, made.body)
 }
 
 function finish(reply: Reply, body: object = answer, status = 200): void {
@@ -82,7 +81,6 @@ describe('an answer', () => {
     reply.failed(new GatewayError('upstream.timeout'))
     reply.finished({ error: null, isError: false, resultType: null, bytes: 0 })
     reply.stop(new GatewayError('mcp.cancelled'))
-    reply.interrupted()
     const got = await opened
     await got.ended
     expect(got.headers['content-type']).toBe('application/json')
@@ -171,7 +169,7 @@ describe('messages before the answer', () => {
   it('come as events, each on one line', async () => {
     const { reply, opened } = await waiting('session')
     const bytes = Buffer.from('{"jsonrpc":"2.0",\r\n"method":"notifications/message"\n}')
-    reply.message(bytes, JSON.parse(bytes.toString()), 'e-1')
+    reply.message(bytes, JSON.parse(bytes.toString()))
     finish(reply)
     const got = await opened
     await got.ended
@@ -269,34 +267,5 @@ describe('the end', () => {
     const abort = vi.fn()
     reply.started({ pause: () => {}, resume: () => {}, abort })
     expect(abort).toHaveBeenCalledOnce()
-  })
-
-  it('of a stream that the upstream cut is asked for from its last event, as often as it cuts it', async () => {
-    const asked: unknown[] = []
-    const { reply, opened, outcomes } = await waiting('session', { takeUp: after => asked.push(after) })
-    reply.priming('e-1', '5')
-    reply.interrupted()
-    give(reply, { method: 'notifications/message' }, 'e-2')
-    reply.interrupted()
-    finish(reply)
-    const got = await opened
-    await got.ended
-    expect(asked).toEqual([
-      { id: 'e-1', retry: '5' },
-      { id: 'e-2', retry: '5' },
-    ])
-    expect(eventsOf(got.text())).toHaveLength(2)
-    expect(got.text()).not.toContain('e-1')
-    expect(outcomes()).toEqual([['ok', null]])
-  })
-
-  it('of a stream that the upstream cut is an error when it does not come in time, or cannot be asked for', async () => {
-    for (const more of [{ takeUp: () => {}, resumeMs: 50 }, {}]) {
-      const { reply, opened, outcomes } = await waiting('session', more)
-      reply.priming('e-1', undefined)
-      reply.interrupted()
-      await (await opened).ended
-      expect(outcomes()).toEqual([['error', 'upstream.outcome_unknown']])
-    }
   })
 })

@@ -5,8 +5,11 @@ import {
   type AnswerSummary,
   errorCode,
   type Flight,
+  type Outgoing,
   type ResultEdits,
   type Sink,
+  type ToolPolicy,
+  type Tries,
 } from '../upstreams/index.ts'
 import { answerError } from './answer-error.ts'
 import type { Exchange } from './exchange.ts'
@@ -16,44 +19,47 @@ import { type Addressee, readdressed, tagged } from './readdress.ts'
 import type { OpenStream } from './streams.ts'
 import { metaKeys } from './versions.ts'
 
-/** The last an upstream said of where its stream can be taken up again. */
-export type UpstreamEvent = { readonly id: string; readonly retry: string | undefined }
-
 export type ReplyOptions = Addressee & {
   /** The answer may only go out after `rewrite` has seen all of it, however long it is. */
   readonly whole: boolean
   readonly edits: ResultEdits
   /** Changes an answer before it goes out: lists are filtered, capabilities reduced. */
   readonly rewrite?: (bytes: Buffer, answer: JsonObject) => Buffer
-  /** How long an answer may take to come once the upstream has cut its stream. */
-  readonly resumeMs: number
-  /** Asks the upstream for the rest of a stream that it cut. */
-  takeUp?(after: UpstreamEvent): void
+  /** What is confirmed about the tools of the server. */
+  readonly policy?: ToolPolicy
+  /** Asked about every failure before the client has heard anything. True: it is sent again, and this reply goes on. */
+  again?(reply: Reply, error: GatewayError): boolean
   /** Told when nothing more will come. */
   ended(): void
 }
 
-export class Reply implements Sink, OpenStream, OutletWatcher {
+/** What takes the request upstream. */
+export type Way = { request(outgoing: Outgoing): unknown }
+
+export class Reply implements Sink, OpenStream, OutletWatcher, Tries {
   seat: number | undefined
   readonly exchange: Exchange
   readonly clientId: string
-  readonly upstreamId: number
   readonly whole: boolean
   readonly isLasting: boolean
   readonly edits: ResultEdits
+  /** What was sent last, and where. */
+  outgoing: Outgoing | undefined
+  way: Way | undefined
+  sent = 0
+  wasRepeated = false
   readonly #options: ReplyOptions
   #flight: Flight | undefined
   #held: Buffer | undefined
   #isOver = false
   #isPaused = false
-  #upstreamEvent: UpstreamEvent | undefined
-  #resumeTimer: NodeJS.Timeout | undefined
+  /** The client has heard something of the answer. */
+  #hasSpoken = false
 
   constructor(exchange: Exchange, options: ReplyOptions) {
     this.exchange = exchange
     this.#options = options
     this.clientId = exchange.clientId
-    this.upstreamId = options.upstreamId
     this.whole = options.whole || exchange.outlet.pieces === undefined
     this.isLasting = options.isListen
     this.edits = options.edits
@@ -62,6 +68,22 @@ export class Reply implements Sink, OpenStream, OutletWatcher {
 
   get isOver(): boolean {
     return this.#isOver
+  }
+
+  get upstreamId(): number {
+    return this.#options.upstreamId
+  }
+
+  get policy(): ToolPolicy | undefined {
+    return this.#options.policy
+  }
+
+  /** Notes what is on its way upstream now, for the first time or again. */
+  sending(way: Way, outgoing: Outgoing): void {
+    this.way = way
+    this.outgoing = outgoing
+    this.sent++
+    this.#options.upstreamId = outgoing.upstreamId
   }
 
   started(flight: Flight): void {
@@ -73,16 +95,15 @@ export class Reply implements Sink, OpenStream, OutletWatcher {
     if (!this.#isOver) this.exchange.outlet.stream()
   }
 
-  message(bytes: Buffer, message: JsonObject, eventId?: string): void {
-    if (eventId !== undefined) this.#upstreamEvent = { id: eventId, retry: this.#upstreamEvent?.retry }
+  message(bytes: Buffer, message: JsonObject): void {
     const passed = this.readdressed(bytes, message)
-    if (passed !== undefined && !this.#isOver) this.exchange.outlet.message(passed)
+    if (passed === undefined || this.#isOver) return
+    this.#hasSpoken = true
+    this.exchange.outlet.message(passed)
   }
 
   // The upstream's events are its own: the client is given the gateway's to resume from.
-  priming(eventId: string | undefined, retry: string | undefined): void {
-    const id = eventId ?? this.#upstreamEvent?.id
-    if (id !== undefined) this.#upstreamEvent = { id, retry: retry ?? this.#upstreamEvent?.retry }
+  priming(): void {
     this.streaming()
   }
 
@@ -95,21 +116,9 @@ export class Reply implements Sink, OpenStream, OutletWatcher {
     )
   }
 
-  /** The upstream cut the stream and will go on with it where it is asked to. */
-  interrupted(): void {
-    if (this.#isOver) return
-    const lost = new GatewayError('upstream.outcome_unknown', {
-      why: 'It ended the stream without an answer.',
-    })
-    const { takeUp, resumeMs } = this.#options
-    if (takeUp === undefined || this.#upstreamEvent === undefined) return this.failed(lost)
-    clearTimeout(this.#resumeTimer)
-    this.#resumeTimer = setTimeout(() => this.failed(lost), resumeMs).unref()
-    takeUp(this.#upstreamEvent)
-  }
-
   piece(bytes: Buffer): void {
     if (this.#isOver) return
+    this.#hasSpoken = true
     this.exchange.bytesOut += bytes.length
     if (this.#held) this.exchange.outlet.pieces?.piece(this.#held)
     // The last piece waits for the audit record: until then the client has no whole answer.
@@ -125,6 +134,8 @@ export class Reply implements Sink, OpenStream, OutletWatcher {
   }
 
   failed(error: GatewayError): void {
+    if (this.#isOver) return
+    if (!this.#hasSpoken && this.#options.again?.(this, error) === true) return
     if (this.#end()) this.#fail(error)
   }
 
@@ -216,7 +227,6 @@ export class Reply implements Sink, OpenStream, OutletWatcher {
     if (this.#isOver) return false
     this.#isOver = true
     this.exchange.outlet.unwatch()
-    clearTimeout(this.#resumeTimer)
     this.exchange.upstreamEnded()
     this.#options.ended()
     return true

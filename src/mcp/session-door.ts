@@ -9,13 +9,11 @@ import { type Cleared, prepare, send } from './forward.ts'
 import { clientNotifications, methods } from './methods.ts'
 import { initialize, isRevivable, revive, type SessionParts, type SessionRequest } from './open-session.ts'
 import { isOptional } from './relayed.ts'
-import type { UpstreamEvent } from './reply.ts'
 import { ResponseOutlet } from './response-outlet.ts'
 import { wantsTask } from './seal.ts'
 import { SessionOutlet } from './session-outlet.ts'
 import type { Session } from './sessions.ts'
 import type { Visit } from './stateless.ts'
-import { takeUp } from './take-up.ts'
 import { relatedPatches, unseal } from './unseal.ts'
 
 /** Leads one POST of the session era through the rooms. */
@@ -131,7 +129,6 @@ async function request(
       session.pending.delete(key)
       parts.streams.remove(reply)
     },
-    takeUp: (after: UpstreamEvent) => takeUp(session.link, reply, after),
   })
   session.pending.set(key, reply)
   parts.streams.add(reply)

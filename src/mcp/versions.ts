@@ -1,12 +1,6 @@
-import type { Era } from '../upstreams/index.ts'
+import { type Era, sessionVersions, statelessVersions } from '../upstreams/index.ts'
 
-/** Revisions with `initialize` and sessions, oldest first. */
-export const sessionVersions = ['2024-11-05', '2025-03-26', '2025-06-18', '2025-11-25'] as const
-
-/** Revisions without sessions. */
-export const statelessVersions = ['2026-07-28'] as const
-
-export const latestSessionVersion = sessionVersions[sessionVersions.length - 1] ?? '2025-11-25'
+export { latestSessionVersion, metaKeys, sessionVersions, statelessVersions } from '../upstreams/index.ts'
 
 const eras = new Map<string, Era>([
   ...sessionVersions.map(version => [version, 'session'] as const),
@@ -22,11 +16,3 @@ export function eraOf(version: string): Era | undefined {
 export function looksStateless(version: string): boolean {
   return /^\d{4}-\d{2}-\d{2}/.test(version) && version >= '2026-07-28'
 }
-
-export const metaKeys = {
-  version: 'io.modelcontextprotocol/protocolVersion',
-  capabilities: 'io.modelcontextprotocol/clientCapabilities',
-  client: 'io.modelcontextprotocol/clientInfo',
-  subscription: 'io.modelcontextprotocol/subscriptionId',
-  relatedTask: 'io.modelcontextprotocol/related-task',
-} as const

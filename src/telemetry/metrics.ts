@@ -21,6 +21,11 @@ const metrics = {
     'histogram',
     'The part of it spent waiting for the MCP server.',
   ),
+  repeats: metric(
+    'gatehouse_upstream_repeats_total',
+    'counter',
+    'MCP requests sent to a server again after a failure, by method.',
+  ),
   httpRequests: metric(
     'gatehouse_http_requests_total',
     'counter',
@@ -83,6 +88,8 @@ const methodLabel = (slot: number) => `method="${methods[slot]}"`
 export type Metrics = {
   /** Counts one MCP request. Times are in seconds; `upstreamSeconds` is 0 when no server was asked. */
   exchange(method: string, outcome: Outcome, seconds: number, upstreamSeconds: number): void
+  /** Counts one MCP request that is sent upstream again. */
+  repeated(method: string): void
   /** Counts one answered HTTP request of the HTTP plane. */
   httpRequest(status: number): void
   /** Where the numbers of the moment are read when somebody asks. */
@@ -95,6 +102,7 @@ export function openMetrics(): Metrics {
   const exchanges = new Float64Array(methods.length * outcomes.length)
   const exchangeSeconds = new Histogram(methods.length)
   const upstreamSeconds = new Histogram(methods.length)
+  const repeats = new Float64Array(methods.length)
   const httpRequests = new Float64Array(statusClasses.length)
   let reading: Gauges | undefined
   return {
@@ -104,6 +112,7 @@ export function openMetrics(): Metrics {
       exchangeSeconds.observe(slot, seconds)
       if (waited > 0) upstreamSeconds.observe(slot, waited)
     },
+    repeated: method => count(repeats, methodSlots.get(method) ?? methods.length - 1),
     httpRequest: status => count(httpRequests, Math.floor(status / 100) - 1),
     gauges(read) {
       reading = read
@@ -113,6 +122,7 @@ export function openMetrics(): Metrics {
         section(metrics.exchanges, exchangeLines(exchanges)),
         section(metrics.exchangeSeconds, exchangeSeconds.lines(metrics.exchangeSeconds.name, methodLabel)),
         section(metrics.upstreamSeconds, upstreamSeconds.lines(metrics.upstreamSeconds.name, methodLabel)),
+        section(metrics.repeats, repeatLines(repeats)),
         section(metrics.httpRequests, statusLines(httpRequests)),
         ...gauges.map(gauge => (reading ? single(metrics[gauge], reading[gauge]()) : '')),
         processText(),
@@ -131,6 +141,12 @@ function exchangeLines(counts: Float64Array): string[] {
     const labels = `${methodLabel(Math.floor(cell / outcomes.length))},outcome="${outcomes[cell % outcomes.length]}"`
     return `${metrics.exchanges.name}{${labels}} ${times}\n`
   })
+}
+
+function repeatLines(counts: Float64Array): string[] {
+  return Array.from(counts, (times, slot) =>
+    times === 0 ? '' : `${metrics.repeats.name}{${methodLabel(slot)}} ${times}\n`,
+  )
 }
 
 function statusLines(counts: Float64Array): string[] {

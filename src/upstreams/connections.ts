@@ -5,6 +5,7 @@ import { GatewayError } from '../foundation/errors.ts'
 import { canonical, type JsonObject } from '../foundation/json.ts'
 import { checkCommand } from './command-policy.ts'
 import type { Equipped } from './equipped.ts'
+import { type Attempt, HealingSession } from './healing-session.ts'
 import type { SessionLink, StatelessLink } from './link.ts'
 import { openDeadlines } from './transports/deadlines.ts'
 import { postRequest } from './transports/http.ts'
@@ -46,6 +47,8 @@ export class Connections {
   readonly #deadlines = openDeadlines()
   readonly #wires = new Map<string, { readonly version: number; readonly wire: Wire }>()
   readonly #servers = new Map<string, StdioServer>()
+  /** Open sessions, and whose server they are with. */
+  readonly #sessions = new Map<HealingSession, string>()
   readonly #stopListening: () => void
 
   constructor(parts: ConnectionParts) {
@@ -68,16 +71,32 @@ export class Connections {
     const wire = this.#wire(to.upstream, transport)
     const { limits } = this.#parts
     return {
-      request: ({ upstreamId, sink, endless, mirrored, body }) =>
-        postRequest(wire, [...to.headers, ...mirrored], body, { upstreamId, sink, limits, endless }),
+      request: ({ upstreamId, sink, endless, mirrored, body, latest }) =>
+        postRequest(wire, [...to.headers, ...mirrored], body, { upstreamId, sink, limits, endless, latest }),
     }
   }
 
   /** Opens a session with an upstream in the session era. Check `opening.body.error`: the upstream may have refused. */
-  openSession(to: Equipped, opening: Opening): Promise<SessionLink> {
+  async openSession(to: Equipped, opening: Opening): Promise<SessionLink> {
+    const { body, upstreamId, lost } = opening
+    const session = new HealingSession({
+      body,
+      upstreamId,
+      patience: { deadlines: this.#deadlines, callSeconds: this.#parts.limits.callSeconds },
+      open: attempt => this.#openSession(to, opening, attempt),
+      lost,
+      closed: () => this.#sessions.delete(session),
+    })
+    await session.begin()
+    this.#sessions.set(session, to.upstream.id)
+    return session
+  }
+
+  #openSession(to: Equipped, opening: Opening, attempt: Attempt): Promise<SessionLink> {
     const { upstream, headers } = to
     const { transport } = upstream
-    const { body, upstreamId, clientId, params, lost } = opening
+    const { clientId, params } = opening
+    const { body, upstreamId, lost } = attempt
     const { capabilities } = params
     if (transport.kind === 'stdio')
       return this.#server(to, transport, { era: 'session', capabilities }).openSession(to.principalId, lost)
@@ -104,6 +123,7 @@ export class Connections {
   async close(): Promise<void> {
     this.#stopListening()
     this.#deadlines.close()
+    for (const session of this.#sessions.keys()) session.forsake()
     const wires = [...this.#wires.values()].map(({ wire }) => wire.close())
     await Promise.all([...wires, ...[...this.#servers.values()].map(server => server.close())])
     await this.#parts.processes.close()
@@ -115,6 +135,7 @@ export class Connections {
 
   // Ends what was opened for a server as it was; closing goes on by itself and reports to whoever was using it.
   #drop(serverId: string): void {
+    for (const [session, id] of this.#sessions) if (id === serverId) session.forsake()
     void this.#wires.get(serverId)?.wire.close()
     this.#wires.delete(serverId)
     for (const [key, server] of this.#servers) {

@@ -14,6 +14,8 @@ export type Outgoing = {
   readonly mirrored: readonly string[]
   /** A listen: may stay open for ever. */
   readonly endless: boolean
+  /** By when (performance.now) it must be over; a repeat has what its first try left. */
+  readonly latest?: number
 }
 
 /** What an upstream says unasked, to one session. */

@@ -61,3 +61,28 @@ export function errorCode(error: unknown): string {
 export function badAnswer(why: string): GatewayError {
   return new GatewayError('upstream.bad_answer', { why })
 }
+
+/** What a request ends with whose way broke after it was sent. */
+export function outcomeUnknown(error: GatewayError): GatewayError {
+  const isBroken = error.code === 'upstream.unreachable' || error.code === 'upstream.process_failed'
+  if (!isBroken || error.noEffect) return error
+  const { why, internal, cause = error } = error
+  return new GatewayError('upstream.outcome_unknown', {
+    why,
+    cause,
+    ...(internal === undefined ? {} : { internal }),
+  })
+}
+
+/** What a request ends with that was not even sent, because the way had broken before. */
+export function notSent(error: GatewayError): GatewayError {
+  const code = error.code === 'upstream.outcome_unknown' ? 'upstream.unreachable' : error.code
+  return new GatewayError(code, { why: error.why, cause: error.cause ?? error, noEffect: true })
+}
+
+/** What a request ends with that was refused because the server does not know its session any more. */
+export class LostSession extends GatewayError {
+  constructor() {
+    super('upstream.unreachable', { why: 'It has lost the session.', noEffect: true })
+  }
+}

@@ -37,6 +37,8 @@ export type Sink = {
   readonly whole: boolean
   /** What is done to a result that passes in pieces; one that comes whole is the sink's own to edit. */
   readonly edits?: ResultEdits
+  /** Looks at the beginning of a long answer; false: it must come whole all the same. */
+  mayPass?(start: string): boolean
   started(flight: Flight): void
   /** The upstream opened an event stream, before any message of it. */
   streaming(): void

@@ -51,11 +51,23 @@ export type Transport = z.infer<typeof transportSchema>
 export type StdioTransport = Extract<Transport, { kind: 'stdio' }>
 export type HttpTransport = Exclude<Transport, { kind: 'stdio' }>
 
+const toolNames = z.array(z.string().min(1).max(128))
+
 export const toolPolicySchema = z
   .strictObject({
     default: z.enum(['allow', 'deny']).default('allow'),
-    allow: z.array(z.string().min(1).max(128)).default([]),
-    deny: z.array(z.string().min(1).max(128)).default([]),
+    allow: toolNames.default([]),
+    deny: toolNames.default([]),
+    readOnly: toolNames
+      .optional()
+      .describe(
+        'Tools a manager confirms to change nothing: a call that broke is sent again. Grants do not follow it.',
+      ),
+    idempotent: toolNames
+      .optional()
+      .describe(
+        'Tools a manager confirms to do the same whether called once or twice: a call that broke is sent again.',
+      ),
   })
   .describe('The server own rule over its tools, by name or glob; it binds everybody. deny wins.')
 

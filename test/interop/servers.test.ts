@@ -71,10 +71,14 @@ describe('server-memory', () => {
 })
 
 describe.each(['database-stdio', 'database-http'])('dbhub as %s', server => {
-  it.each(['auto', 'pinned'] as const)('answers SQL to a client in %s mode', async mode => {
+  it.each([
+    ['auto', '2026-07-28'],
+    ['pinned', '2026-07-28'],
+    ['legacy', '2025-11-25'],
+  ] as const)('answers SQL to a client in %s mode', async (mode, version) => {
     const client = await connect({ url: url(server), token: gateway.token, mode })
     try {
-      expect(client.getNegotiatedProtocolVersion()).toBe('2026-07-28')
+      expect(client.getNegotiatedProtocolVersion()).toBe(version)
       const { tools } = await client.listTools()
       expect(tools.map(one => one.name)).toContain('execute_sql')
       const sql = 'select count(*) as employees, 6 * 7 as answer from employee'

@@ -35,7 +35,7 @@ export function faceOf(params: JsonObject): ClientFace {
 
 const ourselves = { name: 'gatehouse', title: 'Gatehouse', version }
 
-function isImplementation(value: unknown): value is JsonObject {
+export function isImplementation(value: unknown): value is JsonObject {
   return isObject(value) && typeof value.name === 'string' && typeof value.version === 'string'
 }
 
@@ -45,7 +45,11 @@ function forSessions({ tasks: _, extensions: __, ...rest }: JsonObject): JsonObj
 }
 
 /** Has the client said that it can be asked this? (MCP 2026-07-28, basic/patterns/mrtr.) */
-export function canAnswer({ capabilities }: ClientFace, method: string, params: JsonObject): boolean {
+export function canAnswer(
+  { capabilities }: Pick<ClientFace, 'capabilities'>,
+  method: string,
+  params: JsonObject,
+): boolean {
   const { elicitation, sampling, roots } = capabilities
   switch (method) {
     case 'roots/list':

@@ -1,7 +1,7 @@
-import { GatewayError } from '../../foundation/errors.ts'
+import { asGatewayError, GatewayError } from '../../foundation/errors.ts'
 import { isObject, type JsonObject } from '../../foundation/json.ts'
 import type { Outgoing, Unsolicited } from '../link.ts'
-import { nextUpstreamId, readdress, readMessage } from '../message.ts'
+import { LostSession, nextUpstreamId, notSent, outcomeUnknown, readdress, readMessage } from '../message.ts'
 import type { Flight } from '../sink.ts'
 import type { Deadline, Deadlines } from './deadlines.ts'
 import type { AnswerLimits } from './http-answer.ts'
@@ -19,7 +19,10 @@ export type Member = {
 }
 
 export type ChannelParts = {
-  send(message: Buffer | string): void
+  /** A promise where the server may refuse a message by itself. */
+  send(message: Buffer | string): void | Promise<void>
+  /** The server refused a message because it does not know the session any more. */
+  lost?(): void
   /** Whether the server may ask somebody back: only where it is certain who is being asked. */
   readonly asksBack: boolean
   readonly limits: AnswerLimits
@@ -44,8 +47,10 @@ class Pending implements Deadline, Flight {
     this.#channel = channel
     this.outgoing = outgoing
     this.member = member
-    this.expiresAt = outgoing.endless ? Number.POSITIVE_INFINITY : now + limits.callSeconds * 1000
-    this.latest = now + limits.callSecondsMax * 1000
+    this.latest = outgoing.latest ?? now + limits.callSecondsMax * 1000
+    this.expiresAt = outgoing.endless
+      ? Number.POSITIVE_INFINITY
+      : Math.min(this.latest, now + limits.callSeconds * 1000)
   }
 
   expire(): void {
@@ -105,13 +110,14 @@ export class Channel {
     const pending = new Pending(this, outgoing, member, this.#parts.limits)
     if (this.#end) {
       member?.lost()
-      outgoing.sink.failed(this.#end)
+      outgoing.sink.failed(notSent(this.#end))
       return pending
     }
     this.#pending.set(outgoing.upstreamId, pending)
     if (!outgoing.endless) this.#parts.deadlines.watch(pending)
     outgoing.sink.started(pending)
-    this.#parts.send(outgoing.body)
+    const sent = this.#parts.send(outgoing.body)
+    if (sent instanceof Promise) sent.catch(error => this.#refused(pending, error))
     return pending
   }
 
@@ -126,7 +132,7 @@ export class Channel {
     if (pending === undefined) return
     this.#settle(pending)
     const params = { requestId: upstreamId, ...(reason === undefined ? {} : { reason }) }
-    this.#parts.send(JSON.stringify({ jsonrpc: '2.0', method: 'notifications/cancelled', params }))
+    this.#say({ jsonrpc: '2.0', method: 'notifications/cancelled', params })
   }
 
   /** How many members want to hear of a resource. */
@@ -149,20 +155,33 @@ export class Channel {
   ended(error: GatewayError): void {
     this.#end ??= error
     for (const pending of [...this.#pending.values()]) {
-      if (this.#settle(pending)) pending.outgoing.sink.failed(error)
+      if (this.#settle(pending)) pending.outgoing.sink.failed(outcomeUnknown(error))
     }
     const members = [...this.#members]
     this.#members.clear()
     for (const member of members) {
-      member.unsolicited?.ended()
       member.lost()
+      member.unsolicited?.ended()
     }
   }
 
   // Nobody waits for the answer.
   #unsubscribe(uri: string): void {
-    const request = { jsonrpc: '2.0', id: nextUpstreamId(), method: 'resources/unsubscribe', params: { uri } }
-    this.#parts.send(JSON.stringify(request))
+    this.#say({ jsonrpc: '2.0', id: nextUpstreamId(), method: 'resources/unsubscribe', params: { uri } })
+  }
+
+  // Nothing depends on its arrival.
+  #say(message: object): void {
+    const sent = this.#parts.send(JSON.stringify(message))
+    if (sent instanceof Promise) sent.catch(() => undefined)
+  }
+
+  #refused(pending: Pending, thrown: unknown): void {
+    if (!this.#settle(pending)) return
+    const error = asGatewayError(thrown)
+    // Of whatever else is under way nobody knows; of this it is known that it was refused.
+    if (error instanceof LostSession) this.#parts.lost?.()
+    pending.outgoing.sink.failed(error)
   }
 
   #settle(pending: Pending): boolean {
@@ -181,7 +200,7 @@ export class Channel {
     const params = isObject(body.params) ? body.params : {}
     const owner = this.#owner(params, method)
     if (owner) {
-      this.#extend(owner)
+      this.#extend(owner, performance.now() + this.#parts.limits.callSeconds * 1000)
       return owner.outgoing.sink.message(bytes, body)
     }
     if (method.endsWith('/list_changed')) {
@@ -214,7 +233,7 @@ export class Channel {
   #asked(bytes: Buffer, body: JsonObject, method: string): void {
     const { id } = body
     if (typeof id !== 'number' && (typeof id !== 'string' || id.length > maxIdLength)) return
-    if (method === 'ping') return this.#parts.send(JSON.stringify({ jsonrpc: '2.0', id, result: {} }))
+    if (method === 'ping') return this.#say({ jsonrpc: '2.0', id, result: {} })
     const pending = this.#parts.asksBack
       ? [...this.#pending.values()].findLast(({ member }) => member !== undefined)
       : undefined
@@ -227,16 +246,17 @@ export class Channel {
         code: -32601,
         message: 'Nobody can be asked here: no single client waits for this server.',
       }
-      return this.#parts.send(JSON.stringify({ jsonrpc: '2.0', id, error }))
+      return this.#say({ jsonrpc: '2.0', id, error })
     }
     member.asked.add(id)
     if (pending === undefined) return member.unsolicited?.message(bytes, body)
-    this.#extend(pending)
+    // A person who is asked may think for as long as a call may take at all.
+    this.#extend(pending, pending.latest)
     pending.outgoing.sink.message(bytes, body)
   }
 
-  #extend(pending: Pending): void {
+  #extend(pending: Pending, until: number): void {
     if (pending.outgoing.endless) return
-    pending.expiresAt = Math.min(performance.now() + this.#parts.limits.callSeconds * 1000, pending.latest)
+    pending.expiresAt = Math.max(pending.expiresAt, Math.min(until, pending.latest))
   }
 }

@@ -49,6 +49,7 @@ function explain(error: Error, sent: boolean): GatewayError {
     why,
     internal: code,
     cause: error,
+    noEffect: !sent,
   })
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { GatewayError } from '../../foundation/errors.ts'
 import type { Sink } from '../sink.ts'
-import { framingOf, HttpAnswer } from './http-answer.ts'
+import { type Carrier, framingOf, HttpAnswer } from './http-answer.ts'
 
 const upstreamId = 1_111_111_111
 const json = { 'content-type': 'application/json' }
@@ -28,16 +28,25 @@ function read(
     edits: { isPrivate: more.isPrivate ?? false },
     started: () => {},
     streaming: () => void got.push(['streaming', '']),
-    message: (bytes, _, id) => void got.push(['message', bytes.toString(), id]),
-    priming: (id, retry) => void got.push(['priming', `${id} ${retry}`]),
+    message: bytes => void got.push(['message', bytes.toString()]),
+    priming: () => {},
     answer: (bytes, _, code) => void got.push(['answer', bytes.toString(), code]),
     piece: bytes => void got.push(['piece', bytes.toString()]),
     finished: summary => void got.push(['finished', JSON.stringify(summary.error), summary.isError]),
     failed: error => void got.push(['failed', error.code]),
-    ...(more.resumes ? { interrupted: () => void got.push(['interrupted', '']) } : {}),
   }
-  const reading = new HttpAnswer({ upstreamId, sink, limits, endless: more.endless ?? false })
   const idle = { pause: () => {}, resume: () => {}, abort: () => {} }
+  const session: Carrier = {
+    answered: () => {},
+    asked: id => void got.push(['asked', String(id)]),
+    doubted: error => void got.push(['doubted', error.code]),
+    resume(_, { lastEventId, waitMs }) {
+      got.push(['cut', lastEventId, waitMs])
+      return idle
+    },
+  }
+  const to = { upstreamId, sink, limits, endless: more.endless ?? false }
+  const reading = new HttpAnswer(more.resumes ? { ...to, session } : to)
   reading.started({ ...idle, extend: milliseconds => void extended.push(milliseconds) })
   try {
     reading.head(status, headers)
@@ -148,11 +157,10 @@ describe('an answer in events', () => {
     ])
     expect(got).toEqual([
       ['streaming', ''],
-      ['priming', '1 5'],
-      ['message', note, '2'],
+      ['message', note],
       ['answer', result({}).replace(String(upstreamId), '"mine"'), 200],
     ])
-    expect(extended).toEqual([60_000])
+    expect(extended.map(Math.round)).toEqual([60_000])
   })
 
   it('is not what events of other kinds say', () => {
@@ -163,30 +171,31 @@ describe('an answer in events', () => {
     expect(got.map(([kind]) => kind)).toEqual(['streaming', 'answer'])
   })
 
-  it('never gives on a line break out of an id or a time to wait', () => {
-    const { got } = read(200, events, [
-      event('', 'id: a\0b\n'),
-      event('', 'id: é\n'),
-      event('', `id: ${'x'.repeat(600)}\n`),
-      event('', 'retry: 1e3\n'),
-      event('', 'retry: 5\rid: b\r\n'),
-    ])
-    expect(got.filter(([kind]) => kind === 'priming').map(([, text]) => text)).toEqual([
-      'undefined undefined',
-      'undefined undefined',
-      'undefined undefined',
-      'undefined undefined',
-      'b 5',
-    ])
+  it.each([
+    ['a\0b', undefined],
+    ['é', undefined],
+    ['x'.repeat(600), undefined],
+    ['b', 'b'],
+  ])('goes on after the event %j only where its id can be named', (id, named) => {
+    const last = read(200, events, [event('', `id: ${id}\n`)], { resumes: true }).got.at(-1)
+    expect(last).toEqual(named === undefined ? ['failed', 'upstream.outcome_unknown'] : ['cut', named, 500])
   })
 
   it('that does not come is a failure, unless it may come elsewhere', () => {
-    const primed = [event('', 'id: 1\n')]
+    const primed = [event('', 'id: 1\nretry: 20\n'), event(note, 'id: 2\n')]
     const last = (chunks: string[], resumes: boolean) => read(200, events, chunks, { resumes }).got.at(-1)
-    expect(last(primed, true)).toEqual(['interrupted', ''])
+    expect(last(primed, true)).toEqual(['cut', '2', 20])
+    expect(last([...primed, event('', 'id:\n')], true)).toEqual(['failed', 'upstream.outcome_unknown'])
     expect(last(primed, false)).toEqual(['failed', 'upstream.outcome_unknown'])
     expect(last([event(note)], true)).toEqual(['failed', 'upstream.outcome_unknown'])
     expect(last([...primed, event(result({}))], true)?.[0]).toBe('answer')
+  })
+
+  it('may take as long as any call while somebody is asked', () => {
+    const ask = '{"jsonrpc":"2.0","id":5,"method":"elicitation/create"}'
+    const { got, extended } = read(200, events, [event(ask), event(note)], { resumes: true })
+    expect(got).toContainEqual(['asked', '5'])
+    expect(extended.map(milliseconds => Math.round(milliseconds / 1000))).toEqual([600, 600])
   })
 
   it('of no length is bounded, however it is made', () => {

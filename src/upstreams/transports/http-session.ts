@@ -1,12 +1,12 @@
-import { GatewayError } from '../../foundation/errors.ts'
+import type { GatewayError } from '../../foundation/errors.ts'
 import { type Collected, collect } from '../collect.ts'
-import { type EventReader, EventStream, type ServerEvent } from '../event-stream.ts'
 import type { Outgoing, SessionLink, Unsolicited } from '../link.ts'
-import { nextUpstreamId, readMessage } from '../message.ts'
-import type { Flight } from '../sink.ts'
+import { LostSession, nextUpstreamId } from '../message.ts'
+import type { Flight, Sink } from '../sink.ts'
 import { postRequest, sendOnly, sessionIdOf } from './http.ts'
-import type { AnswerLimits } from './http-answer.ts'
-import type { Wire, WireEvents, WireHeaders } from './wire.ts'
+import type { AnswerLimits, Carrier, Cut, HttpAnswer } from './http-answer.ts'
+import { UnsolicitedStream } from './unsolicited-stream.ts'
+import type { Wire } from './wire.ts'
 
 export type HttpSessionParts = {
   readonly wire: Wire
@@ -59,13 +59,23 @@ function negotiatedVersion(opening: Collected): string | undefined {
   return typeof version === 'string' && /^[\w.-]{1,32}$/.test(version) ? version : undefined
 }
 
-class HttpSession implements SessionLink {
+/** More unanswered questions of one server than this are no conversation. */
+const maxAsked = 100
+const maxIdLength = 128
+
+const quiet = { pause: () => {}, resume: () => {} }
+
+class HttpSession implements SessionLink, Carrier {
   readonly opening: Collected
   readonly #parts: HttpSessionParts
   /** What every request of the session carries besides the credentials. */
   readonly #own: readonly string[]
   readonly #headers: readonly string[]
   readonly #hasSession: boolean
+  /** Questions of the server that wait for an answer. */
+  readonly #asked = new Set<string | number>()
+  #looking: Promise<boolean> | undefined
+  #isLost = false
 
   constructor(parts: HttpSessionParts, opening: Collected, sessionId: string | undefined) {
     this.opening = opening
@@ -80,21 +90,19 @@ class HttpSession implements SessionLink {
   }
 
   request(outgoing: Outgoing): Flight {
-    const { upstreamId, sink } = outgoing
-    return postRequest(this.#parts.wire, this.#headers, outgoing.body, {
-      upstreamId,
-      sink,
-      limits: this.#parts.limits,
-      endless: false,
-      head: status => this.#noticeLoss(status),
-    })
+    const { upstreamId, sink, latest } = outgoing
+    const { wire, limits } = this.#parts
+    const to = { upstreamId, sink, limits, latest, endless: false, session: this }
+    return postRequest(wire, this.#headers, outgoing.body, to)
   }
 
   async notify(_: string, body: Buffer): Promise<void> {
-    this.#noticeLoss(await sendOnly(this.#parts.wire, { method: 'POST', headers: this.#headers, body }))
+    const status = await sendOnly(this.#parts.wire, { method: 'POST', headers: this.#headers, body })
+    if (status === 404 || (status === 400 && (await this.#looksLost()))) this.#lose()
   }
 
-  async respond(_: string | number, body: Buffer): Promise<boolean> {
+  async respond(id: string | number, body: Buffer): Promise<boolean> {
+    if (!this.#asked.delete(id)) return false
     await this.notify('', body)
     return true
   }
@@ -110,78 +118,68 @@ class HttpSession implements SessionLink {
     const headers = ['accept', 'text/event-stream', ...this.#headers]
     if (lastEventId !== undefined) headers.push('last-event-id', lastEventId)
     const events = new UnsolicitedStream(to, this.#parts.limits.messageBytes, {
-      answered: status => this.#noticeLoss(status),
+      // Some servers that have no such stream say 404 too.
+      answered: status => {
+        if (status === 400 || status === 404) void this.#looksLost().then(isLost => isLost && this.#lose())
+      },
       opened: () => flight.extend(0),
+      asked: id => this.asked(id),
     })
     const flight = this.#parts.wire.send({ method: 'GET', headers, body: null, total: 30_000 }, events)
     return flight
   }
 
   async close(): Promise<void> {
-    if (this.#hasSession) await endUpstream(this.#parts, this.#own)
+    if (this.#hasSession && !this.#isLost) await endUpstream(this.#parts, this.#own)
   }
 
-  // Some servers say 404 as they should, some 400 without saying which request they mean.
-  #noticeLoss(status: number): void {
+  answered(status: number): void {
     if (status !== 404 || !this.#hasSession) return
-    this.#parts.lost()
-    throw new GatewayError('mcp.session_unknown', {
-      why: 'The MCP server behind this address has lost the session.',
+    this.#lose()
+    throw new LostSession()
+  }
+
+  asked(id: string | number): void {
+    const [oldest] = this.#asked
+    if (this.#asked.size >= maxAsked && oldest !== undefined) this.#asked.delete(oldest)
+    if (typeof id === 'number' || id.length <= maxIdLength) this.#asked.add(id)
+  }
+
+  // Some servers say 404 as they should, some 400 without saying which request they mean, which they do for other reasons too.
+  doubted(error: GatewayError, sink: Sink): void {
+    void this.#looksLost().then(isLost => {
+      if (isLost) this.#lose()
+      sink.failed(isLost ? new LostSession() : error)
     })
   }
-}
 
-/** Reads the GET stream. An upstream that has none (405) leaves it open and silent, as the client expects. */
-class UnsolicitedStream implements WireEvents, EventReader {
-  readonly #to: Unsolicited
-  readonly #maximum: number
-  readonly #seen: { answered(status: number): void; opened(): void }
-  #events: EventStream | undefined
-  #isSilent = false
-
-  constructor(to: Unsolicited, maximum: number, seen: { answered(status: number): void; opened(): void }) {
-    this.#to = to
-    this.#maximum = maximum
-    this.#seen = seen
+  resume(answer: HttpAnswer, { lastEventId, waitMs, total }: Cut): Flight {
+    const headers = ['accept', 'text/event-stream', ...this.#headers, 'last-event-id', lastEventId]
+    const timer = setTimeout(
+      () => answer.started(this.#parts.wire.send({ method: 'GET', headers, body: null, total }, answer)),
+      waitMs,
+    )
+    return { ...quiet, abort: () => clearTimeout(timer) }
   }
 
-  head(status: number, headers: WireHeaders): void {
-    this.#seen.answered(status)
-    const type = headers['content-type']?.toLowerCase()
-    if (status !== 200 || type?.startsWith('text/event-stream') !== true) this.#isSilent = true
-    else {
-      this.#events = new EventStream(this, this.#maximum, this.#maximum)
-      this.#seen.opened()
-    }
+  // Every server answers a ping in a session it knows; a server that does not is taken at its word about the session.
+  async #looksLost(): Promise<boolean> {
+    if (!this.#hasSession) return false
+    const { body } = ownRequest('ping', {})
+    this.#looking ??= sendOnly(this.#parts.wire, { method: 'POST', headers: this.#headers, body }).then(
+      status => status === 400 || status === 404,
+      () => false,
+    )
+    const isLost = await this.#looking
+    this.#looking = undefined
+    return isLost
   }
 
-  chunk(bytes: Buffer): void {
-    this.#events?.push(bytes)
+  #lose(): void {
+    if (this.#isLost || !this.#hasSession) return
+    this.#isLost = true
+    this.#parts.lost()
   }
-
-  end(): void {
-    this.broken()
-  }
-
-  broken(): void {
-    if (!this.#isSilent) this.#to.ended()
-  }
-
-  event({ event, bytes, id, retry }: ServerEvent): void {
-    if (event !== 'message') return
-    if (bytes.length === 0) return this.#to.priming(id, retry)
-    const message = readMessage(bytes)
-    if (message?.kind === 'answer') this.#to.answer(bytes, message.body, id)
-    else if (message !== undefined) this.#to.message(bytes, message.body, id)
-  }
-
-  long(): boolean {
-    return false
-  }
-
-  longPiece(): void {}
-
-  longEnd(): void {}
 }
 
 /** A body with a fresh id of ours for requests the gateway itself makes. */

@@ -13,7 +13,7 @@ const bothFramings = [
 /** Sends a request and reads its answer into the sink. `headers` are flat pairs, besides content type and accept. */
 export function postRequest(wire: Wire, headers: readonly string[], body: Buffer, to: AnswerFor): Flight {
   const answer = new HttpAnswer(to)
-  const total = to.limits.callSeconds * 1000
+  const { total } = answer
   const flight = wire.send({ method: 'POST', headers: [...bothFramings, ...headers], body, total }, answer)
   answer.started(flight)
   return flight

@@ -57,7 +57,10 @@ export function openSocket(
   const timer = setTimeout(
     () =>
       settle(
-        new GatewayError('upstream.unreachable', { why: 'It did not accept a connection in time.' }),
+        new GatewayError('upstream.unreachable', {
+          why: 'It did not accept a connection in time.',
+          noEffect: true,
+        }),
         undefined,
       ),
     milliseconds,

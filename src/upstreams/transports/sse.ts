@@ -3,7 +3,7 @@ import { GatewayError } from '../../foundation/errors.ts'
 import { collect } from '../collect.ts'
 import { type EventReader, EventStream, type ServerEvent } from '../event-stream.ts'
 import type { SessionLink } from '../link.ts'
-import { badAnswer } from '../message.ts'
+import { badAnswer, LostSession } from '../message.ts'
 import { Channel } from './channel.ts'
 import { openChannelSession } from './channel-session.ts'
 import type { Deadlines } from './deadlines.ts'
@@ -47,7 +47,7 @@ export async function openSseSession(
       opening,
       sharedHandshake: false,
       asksBack: true,
-      send: body => connection.post(body),
+      send: body => connection.tell(body),
       lost: () => parts.lost(),
       left: () => connection.close(),
     })
@@ -70,7 +70,8 @@ class SseConnection implements WireEvents, EventReader {
   constructor(parts: SseParts) {
     this.#parts = parts
     this.channel = new Channel({
-      send: message => void this.post(Buffer.from(message)),
+      send: message => this.post(Buffer.from(message)),
+      lost: () => this.#lost(),
       asksBack: true,
       limits: parts.limits,
       deadlines: parts.deadlines,
@@ -84,21 +85,22 @@ class SseConnection implements WireEvents, EventReader {
     this.#flight = parts.wire.send({ method: 'GET', headers, body: null, total: 30_000 }, this)
   }
 
-  /** Resolves when the server has taken it, or the connection has ended because it did not. */
+  /** Resolves when the server has taken it. Throws when it did not, or may not have. */
   async post(body: Buffer): Promise<void> {
     if (this.#endpoint === undefined) return
-    return sendOnly(this.#parts.wire, {
-      method: 'POST',
-      headers: this.#parts.headers,
-      body,
-      path: this.#endpoint,
-    }).then(
-      status => {
-        if (status >= 400)
-          this.#end(new GatewayError('upstream.unreachable', { why: `It answered a POST with ${status}.` }))
-      },
-      error => this.#end(error),
-    )
+    const request = { method: 'POST', headers: this.#parts.headers, body, path: this.#endpoint } as const
+    const status = await sendOnly(this.#parts.wire, request)
+    if (status >= 400) throw this.#refusal(status)
+  }
+
+  /** The same, for what nobody waits for an answer to. */
+  async tell(body: Buffer): Promise<void> {
+    try {
+      await this.post(body)
+    } catch (error) {
+      if (error instanceof LostSession) this.#lost()
+      throw error
+    }
   }
 
   close(): void {
@@ -136,6 +138,13 @@ class SseConnection implements WireEvents, EventReader {
 
   longEnd(): void {}
 
+  #refusal(status: number): GatewayError {
+    const why = `It answered a POST with ${status}.`
+    if (status === 401 || status === 403) return new GatewayError('upstream.unauthorized', { why })
+    if (status >= 500) return new GatewayError('upstream.unreachable', { why })
+    return new LostSession()
+  }
+
   // The endpoint is where credentials go next, so it must be where they went before.
   #named(endpoint: string): void {
     const url = URL.canParse(endpoint, this.#parts.url) ? new URL(endpoint, this.#parts.url) : undefined
@@ -146,11 +155,13 @@ class SseConnection implements WireEvents, EventReader {
     this.#ready()
   }
 
-  #end(error: unknown): void {
-    const reason =
-      error instanceof GatewayError ? error : new GatewayError('upstream.unreachable', { cause: error })
-    this.#refuse(reason)
+  #lost(): void {
+    this.#end(new GatewayError('upstream.unreachable', { why: 'It lost the session.' }))
+  }
+
+  #end(error: GatewayError): void {
+    this.#refuse(error)
     this.#flight?.abort()
-    this.channel.ended(reason)
+    this.channel.ended(error)
   }
 }

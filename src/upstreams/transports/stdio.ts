@@ -2,6 +2,7 @@ import { GatewayError } from '../../foundation/errors.ts'
 import { version } from '../../foundation/version.ts'
 import { type Collected, collect } from '../collect.ts'
 import { ownPrincipal } from '../equipped.ts'
+import { sendOver } from '../late-flight.ts'
 import type { SessionLink, StatelessLink } from '../link.ts'
 import type { Era } from '../upstream.ts'
 import { Channel } from './channel.ts'
@@ -83,7 +84,15 @@ export class StdioServer {
 
   async openStateless(caller: string): Promise<StatelessLink> {
     const { channel } = await this.#use(caller)
-    return { request: outgoing => channel.request(outgoing) }
+    return {
+      request: outgoing => {
+        // What is sent again after the process crashed goes to the next.
+        if (this.#running?.channel === channel) return channel.request(outgoing)
+        const { deadlines, limits } = this.#parts
+        const way = this.#use(caller).then(running => running.channel)
+        return sendOver(way, outgoing, { deadlines, callSeconds: limits.callSeconds })
+      },
+    }
   }
 
   /** Ends the process if nobody uses it; what is known of its failures stays. */
