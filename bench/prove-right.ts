@@ -27,5 +27,5 @@ async function callOnce(address: Address, shape: Shape): Promise<unknown> {
   const text = await response.text()
   if (response.status !== 200) throw new Error(`${response.status} ${text.slice(0, 500)}`)
   const isStream = response.headers.get('content-type')?.startsWith('text/event-stream')
-  return JSON.parse(isStream ? (/^data: ?(.*)$/m.exec(text)?.[1] ?? '') : text)
+  return JSON.parse(isStream ? (/^data: ?(.+)$/m.exec(text)?.[1] ?? '') : text)
 }

@@ -85,10 +85,7 @@ describe.each(cells)('a client of the $client era, a server of the $server era',
   it.each(Object.entries(corpus))('%s', async (_, { method, params, result }) => {
     for (const framing of ['json', 'events', 'pieces'] satisfies Framing[]) {
       server.say(method, { result: inDress(cell.server, result), framing })
-      const { text, headers } = await ask(method, params)
-      const got = headers['content-type']?.startsWith('text/event-stream')
-        ? (eventsIn(text).at(-1) ?? '')
-        : text
+      const got = answerIn(await ask(method, params))
       expect(unpatched(got)).toEqual(unpatched(answered('1', result)))
       expect(got).toContain(String.raw`"id":"m\u0065"`)
       expect(unpatched(requestOf(method))).toEqual(unpatched(write(method, params)))
@@ -99,8 +96,7 @@ describe.each(cells)('a client of the $client era, a server of the $server era',
     'a result too long to be held, in %s',
     async framing => {
       server.say('tools/call', { result: inDress(cell.server, long), framing })
-      const { text } = await ask('tools/call', '"name":"work"')
-      const got = text.startsWith('{') ? text : (eventsIn(text).at(-1) ?? '')
+      const got = answerIn(await ask('tools/call', '"name":"work"'))
       expect(unpatched(got)).toEqual(unpatched(answered('1', long)))
     },
   )
@@ -136,7 +132,7 @@ describe.each(cells)('a client of the $client era, a server of the $server era',
   )
 
   async function answerInRounds(answer: string): Promise<string> {
-    const { text } = await ask('tools/call', '"name":"work"')
+    const text = answerIn(await ask('tools/call', '"name":"work"'))
     const requestState = valueAt(text, 'result', 'requestState')
     const [[key, question] = ['', '']] = Object.entries(membersOf(valueAt(text, 'result', 'inputRequests')))
     const more = `,"inputResponses":{${JSON.stringify(key)}:{${answer}}},"requestState":${requestState}`
@@ -169,3 +165,7 @@ function eventsIn(text: string): string[] {
     .flatMap(event => event.split('\n').filter(line => line.startsWith('data: ')))
     .map(line => line.slice(6))
 }
+
+/** The answer, however it is framed. */
+const answerIn = ({ text }: { text: string }): string =>
+  text.startsWith('{') ? text : (eventsIn(text).at(-1) ?? '')

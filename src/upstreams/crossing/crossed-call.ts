@@ -10,7 +10,7 @@ import { passes } from './log-level.ts'
 import type { Parked, Parking } from './parking.ts'
 import { isChange, type Listener } from './pooled-session.ts'
 import type { Lease } from './session-pool.ts'
-import { additionsFor, dressed } from './stateless-dress.ts'
+import { additionsFor, dressed, dressedStatus } from './stateless-dress.ts'
 import { UrlFirst } from './url-first.ts'
 
 export type CrossedCallParts = {
@@ -114,7 +114,7 @@ export class CrossedCall implements Sink, Listener, Parked {
     }
     if (!this.#end()) return
     if (this.#askedByError(request, answer)) return
-    request.sink.answer(dressed(bytes, answer, this.method), answer, status)
+    request.sink.answer(dressed(bytes, answer, this.method), answer, dressedStatus(answer, status))
   }
 
   piece(bytes: Buffer): void {

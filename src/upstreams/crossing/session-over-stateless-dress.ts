@@ -17,11 +17,10 @@ const ofDiscovery = new Set([
   'supportedVersions',
   'protocolVersion',
   'serverInfo',
-  'capabilities',
   '_meta',
 ])
 
-/** An InitializeResult out of a DiscoverResult, both as whole answers (2026-07-28, server/discover; 2025-11-25, basic/lifecycle). */
+/** An InitializeResult out of a DiscoverResult, both as whole answers (2026-07-28, server/discover; 2025-11-25, basic/lifecycle). What of its capabilities is relayed is not decided here. */
 export function greeting(
   bytes: Buffer,
   result: JsonObject,
@@ -30,7 +29,7 @@ export function greeting(
   const meta = metaOf(bytes, result)
   const add = {
     protocolVersion: JSON.stringify(versionFor(to.requested)),
-    capabilities: capabilitiesOf(bytes, result),
+    capabilities: '{}',
     serverInfo: serverOf(bytes, result) ?? JSON.stringify({ name: to.serverName, version: 'unknown' }),
     ...(meta === undefined ? {} : { _meta: meta }),
   }
@@ -58,12 +57,4 @@ function metaOf(bytes: Buffer, { _meta }: JsonObject): string | undefined {
   return edited(Buffer.from(raw(bytes, ['result', '_meta']) ?? ''), [], {
     drop: new Set([metaKeys.server]),
   }).toString()
-}
-
-// Of tasks each era has its own, and extensions bring methods that the other era has not.
-const foreign = new Set(['tasks', 'extensions'])
-
-function capabilitiesOf(bytes: Buffer, { capabilities }: JsonObject): string {
-  const all = isObject(capabilities) ? raw(bytes, ['result', 'capabilities']) : undefined
-  return edited(Buffer.from(all ?? '{}'), [], { drop: foreign }).toString()
 }

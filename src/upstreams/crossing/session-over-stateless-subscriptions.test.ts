@@ -3,6 +3,9 @@ import { answerOf, eventsOf } from '../../../test/fixtures/mcp-call.ts'
 import { inSession } from '../../../test/fixtures/mcp-plane.ts'
 import { event, type Scripted } from '../../../test/fixtures/scripted-upstream.ts'
 import { type StatelessOnly, startStatelessOnly } from '../../../test/fixtures/stateless-only.ts'
+import type { Outgoing } from '../link.ts'
+import { Listening } from './session-over-stateless-listen.ts'
+import { Subscriptions } from './session-over-stateless-subscriptions.ts'
 
 let server: StatelessOnly
 
@@ -66,7 +69,7 @@ describe('the stream of unasked messages', () => {
       },
       { jsonrpc: '2.0', method: 'notifications/resources/list_changed', params: {} },
     ])
-    stream.close()
+    await server.plane.ask('ana', { method: 'DELETE', headers: inSession(session) })
     await vi.waitFor(() => expect(listen?.response.destroyed).toBe(true))
   })
 
@@ -171,12 +174,27 @@ describe('a subscription to a resource', () => {
     await vi.waitFor(() => expect(listens()[0]?.response.destroyed).toBe(true))
   })
 
-  it('is one of not too many', async () => {
-    const session = await begin(({ events }) => events())
-    const pending = Array.from({ length: 256 }, (_, i) => subscribe(session, `a:${i}`, i))
-    await vi.waitFor(() => expect(server.plane.mcp.streams()).toBe(256))
-    expect((await subscribe(session, 'a:more', 999)).error?.code).toBe(-32602)
-    await server.plane.ask('ana', { method: 'DELETE', headers: inSession(session) })
-    await Promise.all(pending)
+  it('is one of not too many, and none is left waiting at the end', () => {
+    vi.useFakeTimers()
+    const flight = { pause: () => {}, resume: () => {}, abort: vi.fn() }
+    const link = {
+      request({ sink }: Outgoing) {
+        sink.started(flight)
+        return flight
+      },
+    }
+    const parts = { link, meta: {}, patienceMs: 1000 }
+    const subscriptions = new Subscriptions({
+      offered: [],
+      listening: (filter, events) => new Listening(parts, filter, events),
+    })
+    const codes: unknown[] = []
+    for (let i = 0; i < 257; i++) subscriptions.subscribe(`a:${i}`, error => codes.push(error?.code))
+    expect(codes).toEqual(['mcp.invalid_params'])
+    subscriptions.close()
+    expect(codes.slice(1)).toEqual(Array(256).fill('upstream.not_subscribed'))
+    expect(flight.abort).toHaveBeenCalledOnce()
+    expect(vi.getTimerCount()).toBe(0)
+    vi.useRealTimers()
   })
 })

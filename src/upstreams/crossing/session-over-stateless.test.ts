@@ -156,12 +156,12 @@ describe('a request', () => {
     const _meta = {
       progressToken: 'mine',
       'dev.example/k': 1,
+      [key('x-own')]: 1,
     }
     const params = {
       name: 'wörk',
       arguments: args,
       'x-param': 1,
-      task: { ttl: 1 },
       requestState: 's',
       inputResponses: {},
       _meta,

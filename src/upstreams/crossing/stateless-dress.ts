@@ -44,6 +44,17 @@ export function dressed(bytes: Buffer, answer: JsonObject, method: string): Buff
   return span ? applyPatches(bytes, [{ span, text: '-32602' }]) : bytes
 }
 
+// Unknown method (2026-07-28, basic/transports/streamable-http) and undeclared capability (ibid., basic/index).
+const statuses: ReadonlyMap<unknown, number> = new Map([
+  [-32601, 404],
+  [-32021, 400],
+])
+
+/** The HTTP status of an answer, which the stateless era derives from an error's code and the session era does not. */
+export function dressedStatus({ error }: JsonObject, status: number): number {
+  return (isObject(error) ? statuses.get(error.code) : undefined) ?? status
+}
+
 const opening = new Set(['protocolVersion', 'serverInfo', '_meta'])
 
 /** A DiscoverResult out of an InitializeResult: `bytes` is the whole answer, with the id that is to stand in it (2026-07-28, server/discover). */

@@ -198,6 +198,21 @@ describe('a stateless client on a server with sessions', () => {
     expect(error).toEqual({ code: -32602, message: 'gone', data: { uri: 'a:b' } })
   })
 
+  it('an error has the HTTP status that this era gives its code', async () => {
+    await begin({
+      'prompts/get'({ id, params, response }) {
+        response.setHeader('content-type', 'application/json')
+        const error = { code: Number(params.name), message: 'no' }
+        response.end(JSON.stringify({ jsonrpc: '2.0', id, error }))
+      },
+    })
+    const statuses = ['-32021', '-32601', '-32050'].map(async name => {
+      const asked = { id: 1, method: 'prompts/get', params: { name } }
+      return (await plane.say('ana', 'stateless', asked)).status
+    })
+    expect(await Promise.all(statuses)).toEqual([400, 404, 200])
+  })
+
   it('cancels by closing, and the server is told', async () => {
     const gone = Promise.withResolvers<void>()
     await begin({
