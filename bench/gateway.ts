@@ -7,10 +7,20 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { remember, start, temporaryDirectory } from './processes.ts'
 
-const command = fileURLToPath(new URL('../bin/gatehouse.mjs', import.meta.url))
+const here = fileURLToPath(new URL('..', import.meta.url))
 const email = 'bench@example.com'
 
-const manifest = (upstreamPort: number) => `
+/** The servers behind it: their names, and where their stubs listen. */
+export type Servers = Readonly<Record<string, number>>
+
+const serverOf = (name: string, port: number) => `
+  - group: bench
+    name: ${name}
+    description: A stub of the bench
+    transport: { kind: streamable-http, url: "http://127.0.0.1:${port}/mcp", allowPrivateNetwork: true }
+    auth: { kind: none }`
+
+const manifest = (servers: Servers) => `
 users:
   - email: ${email}
     role: member
@@ -18,26 +28,37 @@ groups:
   - name: bench
     access:
       - subject: user:${email}
-servers:
-  - group: bench
-    name: stub
-    description: The stub of the bench
-    transport: { kind: streamable-http, url: "http://127.0.0.1:${upstreamPort}/mcp", allowPrivateNetwork: true }
-    auth: { kind: none }
+servers:${Object.entries(servers)
+  .map(([name, port]) => serverOf(name, port))
+  .join('')}
 `
 
-export type RunningGateway = { pid: number; path: string; authorization: string }
+export type RunningGateway = { pid: number; port: number; authorization: string }
 
-export async function startGateway(port: number, upstreamPort: number): Promise<RunningGateway> {
+export type GatewayOptions = {
+  readonly port: number
+  readonly servers: Servers
+  /** The checkout it runs from; this one, when absent. */
+  readonly checkout?: string | undefined
+  readonly settings?: Readonly<Record<string, string>>
+}
+
+/** Where a server of the gateway is. */
+export const pathTo = (server: string): string => `/mcp/bench/${server}/server`
+
+export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
+  const { port, servers, checkout = here, settings = {} } = options
   const directory = temporaryDirectory()
-  const env = cleanEnvironment(directory, port)
-  const pid = await listen(directory, env, port)
+  const env = { ...cleanEnvironment(directory, port), ...settings }
+  const command = join(checkout, 'bin', 'gatehouse.mjs')
+  const gatehouse = (...args: string[]) => run(env, command, ...args)
+  const pid = await listen(directory, { env, command }, port)
   const file = join(directory, 'bench.yaml')
-  writeFileSync(file, manifest(upstreamPort))
-  await gatehouse(env, 'apply', '-f', file)
-  const printed = await gatehouse(env, 'token', 'create', '--user', email, '--expires', '1d', '--json')
+  writeFileSync(file, manifest(servers))
+  await gatehouse('apply', '-f', file)
+  const printed = await gatehouse('token', 'create', '--user', email, '--expires', '1d', '--json')
   const { token } = JSON.parse(printed.trim().split('\n').at(-1) ?? '') as { token: string }
-  return { pid, path: '/mcp/bench/stub/server', authorization: `Bearer ${token}` }
+  return { pid, port, authorization: `Bearer ${token}` }
 }
 
 /** The defaults, whatever the shell of whoever runs the bench is set to. */
@@ -51,7 +72,9 @@ function cleanEnvironment(directory: string, port: number): NodeJS.ProcessEnv {
   }
 }
 
-async function listen(directory: string, env: NodeJS.ProcessEnv, port: number): Promise<number> {
+type Program = { env: NodeJS.ProcessEnv; command: string }
+
+async function listen(directory: string, { env, command }: Program, port: number): Promise<number> {
   const logFile = join(directory, 'gateway.log')
   const log = openSync(logFile, 'a')
   const child = start(process.execPath, [command, 'start'], { env, stdio: ['ignore', log, log] })
@@ -70,8 +93,8 @@ const isHealthy = (port: number): Promise<boolean> =>
     () => false,
   )
 
-async function gatehouse(env: NodeJS.ProcessEnv, ...args: string[]): Promise<string> {
-  const running = promisify(execFile)(process.execPath, [command, ...args], { env, timeout: 20_000 })
+async function run(env: NodeJS.ProcessEnv, ...args: string[]): Promise<string> {
+  const running = promisify(execFile)(process.execPath, args, { env, timeout: 20_000 })
   remember(running.child)
   return (await running).stdout
 }

@@ -13,8 +13,8 @@ master_process off;
 worker_processes 1;
 pid ${directory}/nginx.pid;
 error_log ${directory}/error.log;
-worker_rlimit_nofile 16384;
-events { worker_connections 8192; }
+worker_rlimit_nofile 20000;
+events { worker_connections 16384; }
 http {
   access_log off;
   keepalive_requests 1000000000;

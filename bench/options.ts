@@ -5,7 +5,12 @@ import { isShape, type Shape, shapes } from './calls.ts'
 export type Options = {
   quick: boolean
   json: boolean
-  streams: boolean
+  /** How many idle streams to measure instead; 0 for the bench of calls. */
+  streams: number
+  /** The crossed cells, next to the straight one. */
+  cells: boolean
+  /** A checkout of another version, whose gateway is measured in the same rounds. */
+  against: string | undefined
   withGateway: boolean
   rounds: number
   only: readonly Shape[]
@@ -18,15 +23,20 @@ export const usage = `npm run bench -- [options]
   --rounds <n>       rounds (default 5)
   --only <shapes>    of ${shapes.join(',')}
   --without-gateway  measure the others
-  --streams          instead: memory of 2,000 idle streams
+  --cells            the four cells of client and server era, without the other yardsticks
+  --against <folder> also the gateway of another checkout, in the same rounds
+  --streams [n]      instead: memory of idle streams of each kind (default 5,000)
   --slug <name>      end of the result file's name`
 
 export function readOptions(args: readonly string[]): Options {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
     args: [...args],
+    allowPositionals: true,
     options: {
       quick: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
+      cells: { type: 'boolean', default: false },
+      against: { type: 'string' },
       streams: { type: 'boolean', default: false },
       'without-gateway': { type: 'boolean', default: false },
       rounds: { type: 'string' },
@@ -36,10 +46,17 @@ export function readOptions(args: readonly string[]): Options {
   })
   const only = values.only.split(',')
   const rounds = Number(values.rounds ?? 5)
+  const streams = values.streams ? Number(positionals.shift() ?? 5000) : 0
+  if (positionals.length > 0) throw new Error(`there is no ${positionals[0]}`)
+  if (!Number.isInteger(streams) || streams < 0 || streams > 20_000)
+    throw new Error('--streams takes a number from 1 to 20000')
   if (!only.every(isShape)) throw new Error(`--only takes ${shapes.join(',')}, not ${values.only}`)
   if (!Number.isInteger(rounds) || rounds < 1)
     throw new Error(`--rounds takes a number from 1, not ${values.rounds}`)
   if (!/^[a-z0-9-]+$/.test(values.slug)) throw new Error('--slug takes a-z, 0-9 and -')
-  const { quick, json, streams, slug } = values
-  return { quick, json, streams, withGateway: !values['without-gateway'], rounds, only, slug }
+  const { quick, json, cells, against, slug } = values
+  const withGateway = !values['without-gateway']
+  if (!withGateway && (cells || against !== undefined))
+    throw new Error('--cells and --against need the gateway')
+  return { quick, json, streams, cells, against, withGateway, rounds, only, slug }
 }

@@ -42,6 +42,27 @@ describe('reportOf', () => {
   })
 })
 
+describe('reportOf, with more than the gateway', () => {
+  const cell = (cost: number) => ({ closed: window(cost) })
+  const more = (slowness: number): Round => ({
+    ...round(slowness),
+    before: cell(50 * slowness),
+    session: cell(60 * slowness),
+    'stateless-over-session': cell(80 * slowness),
+    'session-over-stateless': cell(90 * slowness),
+  })
+
+  it('sets the gateway against another version, and the cells against the gateway, within rounds', () => {
+    const { comparison } = report([more(1), more(7), more(2)])
+    expect(comparison.cpuRatioToBefore).toBe(0.8)
+    expect(comparison.cells).toEqual({
+      session: 1.5,
+      'stateless-over-session': 2,
+      'session-over-stateless': 2.25,
+    })
+  })
+})
+
 describe('rotated', () => {
   it('moves everybody through every place', () => {
     const items = ['a', 'b', 'c']

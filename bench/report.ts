@@ -5,12 +5,21 @@ import type { Round, ShapeRounds } from './rounds.ts'
 import { difference, median, medianWithinRounds, ratio } from './statistics.ts'
 import { type TargetName, targetNames } from './targets.ts'
 
-export type Comparison = { cpuRatioToNginx: number; cpuRatioToBareNode: number; p99AddedMs: number }
+export type Comparison = {
+  cpuRatioToNginx: number
+  cpuRatioToBareNode: number
+  p99AddedMs: number
+  /** What the gateway costs, set against the other version measured with it. */
+  cpuRatioToBefore?: number
+  /** What each further cell costs, set against the gateway between two of the stateless era. */
+  cells?: Partial<Record<TargetName, number>>
+}
 
 export type Medians = {
   cpuMicrosPerCall: number
   cpuRatioToNginx: number
   cpuRatioToBareNode: number
+  cpuRatioToGateway: number
   callsPerSecond: number
   cpuShare: number
   callsPerSecondOnOneCore: number
@@ -45,6 +54,8 @@ export function reportOf({ shape, rate, rounds }: ShapeRounds): Report {
       cpuRatioToNginx: cpuRatio(rounds, 'gateway', 'nginx'),
       cpuRatioToBareNode: cpuRatio(rounds, 'gateway', 'bare'),
       p99AddedMs: rounded(medianWithinRounds(rounds, p99, difference), 3),
+      ...(rounds.some(round => round.before) && { cpuRatioToBefore: cpuRatio(rounds, 'gateway', 'before') }),
+      ...(rounds.some(round => round.session) && { cells: cellsOf(rounds) }),
     },
     targets: Object.fromEntries(
       targetNames
@@ -54,6 +65,13 @@ export function reportOf({ shape, rate, rounds }: ShapeRounds): Report {
     failures: targetNames.flatMap(name => failuresOf(shape, rounds, name)),
   }
 }
+
+const cellsOf = (rounds: readonly Round[]): Partial<Record<TargetName, number>> =>
+  Object.fromEntries(
+    targetNames
+      .slice(targetNames.indexOf('gateway') + 1)
+      .map(name => [name, cpuRatio(rounds, name, 'gateway')]),
+  )
 
 function mediansOf(rounds: readonly Round[], name: TargetName): Medians {
   const of = (kind: 'closed' | 'open', field: keyof Window) =>
@@ -68,6 +86,7 @@ function mediansOf(rounds: readonly Round[], name: TargetName): Medians {
     cpuMicrosPerCall: rounded(cpuMicrosPerCall, 1),
     cpuRatioToNginx: cpuRatio(rounds, name, 'nginx'),
     cpuRatioToBareNode: cpuRatio(rounds, name, 'bare'),
+    cpuRatioToGateway: cpuRatio(rounds, name, 'gateway'),
     callsPerSecond: rounded(of('closed', 'callsPerSecond'), 0),
     cpuShare: rounded(of('closed', 'cpuShare'), 2),
     callsPerSecondOnOneCore: rounded(1e6 / cpuMicrosPerCall, 0),
@@ -94,6 +113,7 @@ const columns: readonly [title: string, of: (medians: Medians) => number][] = [
   ['us/call', medians => medians.cpuMicrosPerCall],
   ['x nginx', medians => medians.cpuRatioToNginx],
   ['x bare', medians => medians.cpuRatioToBareNode],
+  ['x straight', medians => medians.cpuRatioToGateway],
   ['calls/s', medians => medians.callsPerSecond],
   ['cpu share', medians => medians.cpuShare],
   ['one core/s', medians => medians.callsPerSecondOnOneCore],
@@ -112,7 +132,7 @@ export function tableOf(report: Report): string {
   })
   const rows = [['target', ...columns.map(([title]) => title)], ...cells]
   const line = ([name = '', ...rest]: string[]) =>
-    name.padEnd(9) + rest.map(text => text.padStart(11)).join('')
+    name.padEnd(23) + rest.map(text => text.padStart(11)).join('')
   return [
     `${shape} (p50 and p99 at ${halfLoadCallsPerSecond} calls/s, half of what the bare pass-through can)`,
     ...rows.map(line),

@@ -4,10 +4,11 @@ import { cpus, loadavg, release, totalmem } from 'node:os'
 import { nginxVersion } from './nginx.ts'
 import { type Options, readOptions, usage } from './options.ts'
 import { endAll, endOnSignals, startOwn } from './processes.ts'
+import { proveRight } from './prove-right.ts'
 import { reportOf, summaryLine, tableOf } from './report.ts'
 import { runRounds, type ShapeRounds } from './rounds.ts'
 import { measureStreams } from './streams.ts'
-import { proveRight, startTargets, type TargetName } from './targets.ts'
+import { startTargets, type TargetName, targetNames } from './targets.ts'
 
 // Counted from the start of this process: npm before it and the ending after it take a second or two of the 50.
 const quickBudgetSeconds = 45
@@ -28,11 +29,16 @@ const environment = () => ({
 const quickWindow = (left: number): number =>
   Math.max(0.2, (quickBudgetSeconds - performance.now() / 1000) / left - overheadSeconds)
 
+/** Who is in a hurry compares the gateway with its yardsticks only, and the cells have one of their own. */
+function isMeasured({ quick, cells }: Options, name: TargetName): boolean {
+  if (cells) return name !== 'direct' && name !== 'nginx'
+  return !quick || name !== 'direct'
+}
+
 async function measure(options: Options): Promise<ShapeRounds[]> {
-  const all = await startTargets(options.withGateway)
-  // Who is in a hurry compares the gateway with its yardsticks only.
-  const targets = options.quick ? all.filter(target => target.name !== 'direct') : all
-  const latencyOf: TargetName[] = options.quick ? ['bare', 'gateway'] : ['direct', 'nginx', 'bare', 'gateway']
+  const all = await startTargets(options)
+  const targets = all.filter(({ name }) => isMeasured(options, name))
+  const latencyOf: readonly TargetName[] = options.quick ? ['bare', 'gateway'] : targetNames
   for (const target of all) for (const shape of options.only) await proveRight(target, shape)
   return runRounds({
     load: startOwn('./load.ts'),
@@ -67,7 +73,7 @@ async function runBench(options: Options): Promise<void> {
 endOnSignals()
 try {
   const options = readOptions(process.argv.slice(2))
-  await (options.streams ? measureStreams(options) : runBench(options))
+  await (options.streams > 0 ? measureStreams(options) : runBench(options))
 } catch (error) {
   const isUsage = error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')
   console.error(error instanceof Error ? error.message : error)

@@ -1,14 +1,18 @@
 /**
- * A fast MCP server to stand behind what is measured: both eras, answers computed beforehand, raw sockets. It runs as a
- * process of its own; `node bench/stub.ts` starts it by hand and prints its URL.
+ * A fast MCP server to stand behind what is measured: both eras or one alone, answers computed beforehand, raw sockets. It runs
+ * as a process of its own; `node bench/stub.ts [both|session|stateless]` starts it by hand and prints its URL.
  */
 import { randomUUID } from 'node:crypto'
 import { createServer, type Socket } from 'node:net'
-import { isShape, protocolVersion, results, type Shape, sessionProtocolVersion, shapes } from './calls.ts'
+import { isShape, protocolVersion, resultFor, type Shape, sessionProtocolVersion, shapes } from './calls.ts'
 import { announcePort } from './child.ts'
-import { type HttpMessage, parseMessage } from './http-message.ts'
+import { type HttpMessage, headerOf, parseMessage } from './http-message.ts'
 
 type Request = { id?: string | number; method?: string; params?: { name?: unknown } }
+
+const speaks = process.argv[2] ?? 'both'
+const isSessionOnly = speaks === 'session'
+const isStatelessOnly = speaks === 'stateless'
 
 const serverInfo = { name: 'bench-stub', version: '1.0.0' }
 const cacheable = { resultType: 'complete', ttlMs: 300_000, cacheScope: 'private' }
@@ -19,7 +23,7 @@ const tools = shapes.map(name => ({
   annotations: { readOnlyHint: true },
 }))
 
-const fixed: Record<string, string> = {
+const stateless: Record<string, string> = {
   'server/discover': JSON.stringify({
     ...cacheable,
     supportedVersions: [protocolVersion],
@@ -28,6 +32,9 @@ const fixed: Record<string, string> = {
     _meta: { 'io.modelcontextprotocol/serverInfo': serverInfo },
   }),
   'tools/list': JSON.stringify({ ...cacheable, tools }),
+}
+const session: Record<string, string> = {
+  'tools/list': JSON.stringify({ tools }),
   ping: '{}',
   initialize: JSON.stringify({
     protocolVersion: sessionProtocolVersion,
@@ -35,12 +42,17 @@ const fixed: Record<string, string> = {
     serverInfo,
   }),
 }
+const fixed = {
+  ...(isStatelessOnly ? {} : session),
+  ...(isSessionOnly ? {} : stateless),
+}
 
 const ending = (result: unknown) => `,"result":${JSON.stringify(result)}}`
+const era = isSessionOnly ? 'session' : 'stateless'
 const endings: Record<Shape, string> = {
-  small: ending(results.small),
-  large: ending(results.large),
-  sse: ending(results.sse),
+  small: ending(resultFor(era, 'small')),
+  large: ending(resultFor(era, 'large')),
+  sse: ending(resultFor(era, 'sse')),
 }
 const largeEnding = Buffer.from(endings.large)
 
@@ -105,11 +117,17 @@ function answerOther(socket: Socket, request: Request): void {
 }
 
 function answer(socket: Socket, message: HttpMessage): void {
-  if (!message.startLine.startsWith('POST ')) {
-    answerEmpty(socket, message.startLine.startsWith('DELETE ') ? '200 OK' : '405 Method Not Allowed')
+  const { startLine, head, body } = message
+  if (startLine.startsWith('GET ') && isSessionOnly) return void socket.write(eventHead)
+  if (!startLine.startsWith('POST ')) {
+    answerEmpty(socket, startLine.startsWith('DELETE ') ? '200 OK' : '405 Method Not Allowed')
     return
   }
-  const request: Request = JSON.parse(message.body.toString())
+  const request: Request = JSON.parse(body.toString())
+  if (isSessionOnly && request.method !== 'initialize' && headerOf(head, 'mcp-session-id') === undefined) {
+    const error = ',"error":{"code":-32000,"message":"Bad Request: no session"}}'
+    return answerJson(socket, opening(request.id) + error, { status: '400 Bad Request' })
+  }
   const name = request.params?.name
   if (request.method === 'tools/call' && isShape(name)) answerCall(socket, request.id, name)
   else answerOther(socket, request)

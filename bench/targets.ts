@@ -1,41 +1,112 @@
-/** What is measured: the stub itself, two yardsticks in front of it, and the gateway in front of it. */
-
-import { deepStrictEqual } from 'node:assert'
+/** What is measured: the stub itself, two yardsticks in front of it, and the gateway in front of it, in each of its cells. */
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { type Address, firstId, headersOf, messageOf, results, type Shape } from './calls.ts'
-import { startGateway } from './gateway.ts'
+import { type Address, sessionHeaders, sessionProtocolVersion } from './calls.ts'
+import { type GatewayOptions, pathTo, type RunningGateway, startGateway } from './gateway.ts'
 import { startNginx } from './nginx.ts'
+import type { Options } from './options.ts'
 import { nextMessage, startOwn } from './processes.ts'
 
-export const targetNames = ['direct', 'nginx', 'bare', 'gateway'] as const
+export const targetNames = [
+  'direct',
+  'nginx',
+  'bare',
+  'before',
+  'gateway',
+  'session',
+  'stateless-over-session',
+  'session-over-stateless',
+] as const
 export type TargetName = (typeof targetNames)[number]
 export type Target = { name: TargetName; pid: number; address: Address }
 
+/** The cells besides the stateless one, which is `gateway`: who calls, and what the stub behind speaks. */
+const cells = [
+  { name: 'session', server: 'session', hasSession: true },
+  { name: 'stateless-over-session', server: 'session', hasSession: false },
+  { name: 'session-over-stateless', server: 'stateless', hasSession: true },
+] as const
+
 // Without a gateway the others still get the same bytes.
-const gatewayPath = '/mcp/bench/stub/server'
 const placeholder = `Bearer gth_pat_${'0'.repeat(48)}`
 
-export async function startTargets(withGateway: boolean): Promise<Target[]> {
+type Asked = Pick<Options, 'withGateway' | 'cells' | 'against'> & Pick<GatewayOptions, 'settings'>
+
+export async function startTargets(asked: Asked): Promise<Target[]> {
+  const { withGateway, cells: withCells, against, settings = {} } = asked
   const stub = await startListening('./stub.ts')
   const bare = await startListening('./pass-through.ts', String(stub.port))
   const nginxPort = await freePort()
   const nginx = { port: nginxPort, pid: startNginx(nginxPort, stub.port) }
-  const gatewayPort = await freePort()
-  const gateway = withGateway ? await startGateway(gatewayPort, stub.port) : undefined
-  const { path, authorization } = gateway ?? { path: gatewayPath, authorization: placeholder }
-  const target = (name: TargetName, of: { port: number; pid: number }): Target => ({
+  const gateway = withGateway ? await startMeasured(stub.port, { withCells, settings }) : undefined
+  const before = against === undefined ? undefined : await startBefore(stub.port, against)
+  const target = (name: TargetName, { pid, port }: { port: number; pid: number }): Target => ({
     name,
-    pid: of.pid,
-    address: { port: of.port, path, authorization },
+    pid,
+    address: { port, path: pathTo('stub'), authorization: gateway?.authorization ?? placeholder },
   })
   return [
     target('direct', stub),
     target('nginx', nginx),
     target('bare', bare),
-    ...(gateway ? [target('gateway', { port: gatewayPort, pid: gateway.pid })] : []),
+    ...(before ? [{ ...target('before', before), address: addressOf(before, 'stub') }] : []),
+    ...(gateway ? [target('gateway', gateway)] : []),
+    ...(gateway && withCells ? await cellsOf(gateway) : []),
   ]
+}
+
+async function startMeasured(
+  stub: number,
+  { withCells, settings }: { withCells: boolean; settings: Readonly<Record<string, string>> },
+): Promise<RunningGateway> {
+  const servers = withCells ? await startCellStubs() : {}
+  return startGateway({ port: await freePort(), servers: { stub, ...servers }, settings })
+}
+
+const startBefore = async (stub: number, checkout: string): Promise<RunningGateway> =>
+  startGateway({ port: await freePort(), servers: { stub }, checkout })
+
+/** Stubs that speak one era alone. */
+export async function startCellStubs() {
+  const session = await startListening('./stub.ts', 'session')
+  const stateless = await startListening('./stub.ts', 'stateless')
+  return { session: session.port, stateless: stateless.port }
+}
+
+export const addressOf = ({ port, authorization }: RunningGateway, server: string): Address => ({
+  port,
+  path: pathTo(server),
+  authorization,
+})
+
+async function cellsOf(gateway: RunningGateway): Promise<Target[]> {
+  const targets = cells.map(async ({ name, server, hasSession }) => {
+    const address = addressOf(gateway, server)
+    const own = hasSession ? { ...address, session: await openSession(address) } : address
+    return { name, pid: gateway.pid, address: own }
+  })
+  return Promise.all(targets)
+}
+
+/** Opens a session as a client of the session era does; gives its id. */
+export async function openSession({ port, path, authorization }: Address): Promise<string> {
+  const url = `http://127.0.0.1:${port}${path}`
+  const hello = {
+    protocolVersion: sessionProtocolVersion,
+    capabilities: {},
+    clientInfo: { name: 'bench', version: '1' },
+  }
+  const post = (session: string, message: object) => {
+    const { 'Mcp-Session-Id': id, ...rest } = sessionHeaders(session)
+    const headers = { authorization, ...rest, ...(session === '' ? {} : { 'Mcp-Session-Id': String(id) }) }
+    return fetch(url, { method: 'POST', headers, body: JSON.stringify({ jsonrpc: '2.0', ...message }) })
+  }
+  const opened = await post('', { id: 1, method: 'initialize', params: hello })
+  const answer = await opened.text()
+  const session = opened.headers.get('mcp-session-id')
+  if (session === null) throw new Error(`no session at ${path}: ${opened.status} ${answer.slice(0, 300)}`)
+  await (await post(session, { method: 'notifications/initialized' })).text()
+  return session
 }
 
 export async function startListening(
@@ -55,33 +126,4 @@ export async function freePort(): Promise<number> {
   server.close()
   if (address === null || typeof address === 'string') throw new Error('no free port')
   return address.port
-}
-
-/** One call, compared field by field with what the stub answers. Right after its start a target may need a moment. */
-export async function proveRight(target: Target, shape: Shape): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      deepStrictEqual(await callOnce(target.address, shape), {
-        jsonrpc: '2.0',
-        id: firstId,
-        result: results[shape],
-      })
-      return
-    } catch (error) {
-      if (attempt === 30) throw new Error(`${target.name} does not answer ${shape} rightly: ${error}`)
-      await sleep(100)
-    }
-  }
-}
-
-async function callOnce({ port, path, authorization }: Address, shape: Shape): Promise<unknown> {
-  const response = await fetch(`http://127.0.0.1:${port}${path}`, {
-    method: 'POST',
-    headers: { ...headersOf('tools/call', shape), authorization },
-    body: messageOf(shape, firstId),
-  })
-  const text = await response.text()
-  if (response.status !== 200) throw new Error(`${response.status} ${text.slice(0, 500)}`)
-  const isStream = response.headers.get('content-type')?.startsWith('text/event-stream')
-  return JSON.parse(isStream ? (/^data: ?(.*)$/m.exec(text)?.[1] ?? '') : text)
 }

@@ -1,5 +1,6 @@
 /**
- * Writes the documents that follow from the code: configuration, errors, OpenAPI, the manifest's JSON Schema.
+ * Writes the documents that follow from the code: configuration, errors, OpenAPI, the manifest's JSON Schema; and the interop page,
+ * which follows from what its runs found.
  *
  *   node scripts/write-docs.ts           writes them
  *   node scripts/write-docs.ts --check   says which are not up to date, and ends with 1
@@ -17,6 +18,8 @@ import { silentLog } from '../src/foundation/log.ts'
 import { createGateway } from '../src/gateway.ts'
 import { listen } from '../src/listen.ts'
 import { manifestJsonSchema } from '../src/manifest/index.ts'
+import { interopPage } from '../test/interop/matrix/page.ts'
+import { readResults } from '../test/interop/matrix/results.ts'
 
 const note = '<!-- Written by npm run docs; change the code instead. -->'
 
@@ -90,6 +93,7 @@ function asJson(value: unknown): string {
 const documents = {
   'configuration.md': configuration(),
   'errors.md': errors(),
+  'interop.md': interopPage(readResults()),
   'openapi.json': await openApi(),
   'manifest.schema.json': asJson(manifestJsonSchema()),
 }

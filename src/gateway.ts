@@ -177,8 +177,9 @@ export async function createGateway(config: Config, log: Log, environment: Envir
       stopFollowing()
       await mcp.close()
       await crossings.close()
-      await catalogue.close()
+      // Before the catalogue, which would wait for servers that do not answer.
       await connections.close()
+      await catalogue.close()
       await identity.close()
       await audit.close()
       await database.close()

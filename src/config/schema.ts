@@ -97,6 +97,12 @@ export const configSchema = z.strictObject({
         .positive()
         .default(100)
         .describe('Open sessions one caller may have.'),
+      streamsPerPrincipal: z.coerce
+        .number()
+        .int()
+        .positive()
+        .default(1000)
+        .describe('Streams that stay open (subscriptions/listen, GET of a session) one caller may have.'),
       processes: z.coerce
         .number()
         .int()
@@ -108,6 +114,11 @@ export const configSchema = z.strictObject({
         .positive()
         .default(300)
         .describe('Age at which a catalogue is read again.'),
+      eraSeconds: z.coerce
+        .number()
+        .positive()
+        .default(3600)
+        .describe('How long it is taken for granted which eras of the protocol a server speaks.'),
       cataloguePages: z.coerce
         .number()
         .int()

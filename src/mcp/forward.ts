@@ -7,6 +7,7 @@ import { applyPatches, isObject, type JsonObject, type Patch, spanAt } from '../
 import type { Principal } from '../identity/index.ts'
 import {
   type Catalogue,
+  type Equipped,
   nextUpstreamId,
   type Outgoing,
   type ResultEdits,
@@ -14,6 +15,7 @@ import {
 } from '../upstreams/index.ts'
 import type { Again } from './again.ts'
 import { mayHear, mayList } from './clear.ts'
+import type { Correct } from './correct.ts'
 import type { Exchange } from './exchange.ts'
 import { rewriteDiscovery, rewriteList, rewriteRead } from './lists.ts'
 import type { MethodRow } from './methods.ts'
@@ -56,6 +58,7 @@ export type ForwardParts = {
   listChanged(serverId: string): void
   /** Sends a request again that failed, where that is safe. */
   readonly again: Again
+  readonly correct: Correct
 }
 
 /** Arguments are recorded by hash and size, or in full where the configuration says so. */
@@ -105,11 +108,6 @@ function isWhole(cleared: Cleared): boolean {
   return method === 'tasks/result' || wantsTask(cleared)
 }
 
-// Whatever the client speaks, it is the gateway that mirrors for a server without sessions.
-function goesStateless({ exchange, isCrossed }: Cleared): boolean {
-  return exchange.era === 'stateless' || isCrossed
-}
-
 function rewriteFor(parts: ForwardParts, cleared: Cleared): ReplyOptions['rewrite'] {
   const { row, isCrossed } = cleared
   if (row.shape === 'discover') return (bytes, answer) => rewriteDiscovery(bytes, answer, isCrossed)
@@ -144,14 +142,14 @@ function rewriteListFor(parts: ForwardParts, cleared: Cleared): ReplyOptions['re
 
 /** Which items of a list are for the caller. */
 function keepFor(parts: ForwardParts, cleared: Cleared): (item: JsonObject) => boolean {
-  const { row, principal, upstream } = cleared
+  const { row, principal, upstream, exchange, isCrossed } = cleared
   if (row.list === 'tasks') return ({ taskId }) => parts.tasks.heard(cleared, taskId) !== undefined
   if (row.list !== 'tools') return () => true
   return tool => {
     const name = typeof tool.name === 'string' ? tool.name : ''
     const known = parts.catalogue.tool(upstream.id, name)
     // A tool that misuses headers is none (MCP 2026-07-28, basic/transports/streamable-http, "Schema extension").
-    if (known?.mirrored === 'invalid' && goesStateless(cleared)) return false
+    if (known?.mirrored === 'invalid' && (exchange.era === 'stateless' || isCrossed)) return false
     return mayList(parts.access, principal, upstream, { name, readOnly: known?.readOnly === true })
   }
 }
@@ -164,6 +162,8 @@ export function prepare(
     mirrored: readonly string[]
     /** The client's name for a task that a message of the upstream is about; undefined when it is not for the client. */
     taskName(id: unknown): string | undefined
+    /** What it takes to send it another way; where there may be another. */
+    equipped?: Equipped
     ended(): void
   },
 ): { outgoing: Outgoing; reply: Reply } {
@@ -183,8 +183,10 @@ export function prepare(
     whole: isWhole(cleared),
     edits: editsFor(parts, cleared),
     ...(rewrite === undefined ? {} : { rewrite }),
-    policy: upstream.policy,
+    upstream,
+    ...(more.equipped === undefined ? {} : { equipped: more.equipped }),
     again: parts.again,
+    correct: parts.correct,
     mayHear: heard => mayHear(parts.access, exchange.principal ?? principal, upstream, heard),
     taskName: more.taskName,
     listChanged: () => parts.listChanged(upstream.id),

@@ -15,6 +15,7 @@ import type { Catalogue, Connections, Crossings, Register } from '../upstreams/i
 import type { Vault } from '../vault/index.ts'
 import { openAgain } from './again.ts'
 import { mayCall, mayUse } from './clear.ts'
+import { openCorrect } from './correct.ts'
 import { type Door, openDoor } from './door.ts'
 import type { Exchange } from './exchange.ts'
 import { openSessions } from './sessions.ts'
@@ -52,7 +53,8 @@ export type Mcp = {
 }
 
 export function openMcp(parts: McpParts): Mcp {
-  const { announcements, config, register, identity, access } = parts
+  const { announcements, config, register, identity, access, metrics } = parts
+  const { callSeconds } = config.limits
   const sessions = openSessions(config.limits, parts.clock)
 
   // What stays open must stay allowed: whenever people, tokens, grants or servers change, every stream is asked for anew.
@@ -69,6 +71,7 @@ export function openMcp(parts: McpParts): Mcp {
   }
   const streams = openStreams({
     clock: parts.clock,
+    perPrincipal: config.limits.streamsPerPrincipal,
     isAllowed: isStillAllowed,
     unchecked: error => parts.log.error({ err: error }, 'an open stream could not be checked'),
   })
@@ -87,7 +90,8 @@ export function openMcp(parts: McpParts): Mcp {
     streams,
     tasks: new Tasks({ handles: parts.handles, mayCall: (owner, tool) => mayCall(parts, owner, tool) }),
     requestBytes: config.limits.requestBytes,
-    again: openAgain({ metrics: parts.metrics, callSeconds: config.limits.callSeconds }),
+    again: openAgain({ metrics, callSeconds }),
+    correct: openCorrect({ ...parts, callSeconds }),
     argumentsInFull: config.audit.arguments === 'full',
     listChanged: serverId => announcements.announce({ topic: 'catalogue.changed', serverId }),
   })

@@ -27,7 +27,8 @@ export async function follow(parts: SessionParts, visit: Omit<Visit, 'bytes'>): 
   const session = await sessionOf(parts, { ...visit, bytes: Buffer.alloc(0) })
   const found = findEvent(session, visit.exchange)
   if (session.streams.size >= maxStreams)
-    fail('mcp.too_many_sessions', { why: 'This session has too many open streams.' })
+    fail('mcp.too_many_streams', { why: `A session may have ${maxStreams} of them.` })
+  parts.streams.reserve(visit.exchange)
   const listening = { ...visit, session }
   if (found?.place.kind !== 'call') return listen(parts, listening, found)
   const { owner, place } = found

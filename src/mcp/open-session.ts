@@ -6,6 +6,7 @@ import { errorCode, nextUpstreamId, type SessionLink } from '../upstreams/index.
 import { answerError } from './answer-error.ts'
 import type { Incoming } from './classify.ts'
 import { clear } from './clear.ts'
+import { openInEra } from './correct.ts'
 import { agreedVersion, rewriteOpening } from './lists.ts'
 import type { MethodRow } from './methods.ts'
 import { relayedCapabilities } from './relayed.ts'
@@ -141,7 +142,6 @@ async function withLink<Result>(
   const equipped = await clear(parts, exchange, { row, params: opening.params, upstream, principal })
   const eras = parts.catalogue.eras(upstream.id) ?? (await parts.catalogue.learnEras(upstream))
   const isCrossed = !eras.includes('session')
-  const way = isCrossed ? parts.crossings : parts.connections
   const declared = { of: 'client', era: 'session', isCrossed } as const
   const { upstreamId, params } = opening
   const capabilities = relayedCapabilities(params.capabilities, declared) ?? params.capabilities
@@ -150,7 +150,7 @@ async function withLink<Result>(
   let kept: Session | undefined
   try {
     exchange.upstreamStarted()
-    const link = await way.openSession(equipped, {
+    const link = await openInEra(parts, equipped, {
       upstreamId,
       body: opening.body(reduced),
       params: reduced,
@@ -163,7 +163,8 @@ async function withLink<Result>(
       kept = parts.sessions.add(principal, upstream, session)
       return kept
     }
-    return await use({ link, keep, isCrossed })
+    // What it speaks may have been found out only now.
+    return await use({ link, keep, isCrossed: !parts.catalogue.eras(upstream.id)?.includes('session') })
   } finally {
     free?.()
   }

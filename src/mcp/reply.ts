@@ -3,6 +3,7 @@ import { GatewayError } from '../foundation/errors.ts'
 import type { JsonObject } from '../foundation/json.ts'
 import {
   type AnswerSummary,
+  type Equipped,
   errorCode,
   type Flight,
   type Outgoing,
@@ -10,8 +11,10 @@ import {
   type Sink,
   type ToolPolicy,
   type Tries,
+  type Upstream,
 } from '../upstreams/index.ts'
 import { answerError } from './answer-error.ts'
+import type { Refusal } from './correct.ts'
 import type { Exchange } from './exchange.ts'
 import { outcomeOf, outcomeOfPassed } from './outcome.ts'
 import type { OutletWatcher } from './outlet.ts'
@@ -25,8 +28,11 @@ export type ReplyOptions = Addressee & {
   readonly edits: ResultEdits
   /** Changes an answer before it goes out: lists are filtered, capabilities reduced. */
   readonly rewrite?: (bytes: Buffer, answer: JsonObject) => Buffer
-  /** What is confirmed about the tools of the server. */
-  readonly policy?: ToolPolicy
+  /** The server, and what is needed to send it the request once more. */
+  readonly upstream?: Upstream
+  readonly equipped?: Equipped
+  /** Asked about every error the server answers with. True: the client does not get it. */
+  correct?(reply: Reply, refusal: Refusal): boolean
   /** Asked about every failure before the client has heard anything. True: it is sent again, and this reply goes on. */
   again?(reply: Reply, error: GatewayError): boolean
   /** Told when nothing more will come. */
@@ -43,11 +49,14 @@ export class Reply implements Sink, OpenStream, OutletWatcher, Tries {
   readonly whole: boolean
   readonly isLasting: boolean
   readonly edits: ResultEdits
+  readonly policy: ToolPolicy | undefined
+  readonly equipped: Equipped | undefined
   /** What was sent last, and where. */
   outgoing: Outgoing | undefined
   way: Way | undefined
   sent = 0
   wasRepeated = false
+  wasCorrected = false
   readonly #options: ReplyOptions
   #flight: Flight | undefined
   #held: Buffer | undefined
@@ -63,6 +72,8 @@ export class Reply implements Sink, OpenStream, OutletWatcher, Tries {
     this.whole = options.whole || exchange.outlet.pieces === undefined
     this.isLasting = options.isListen
     this.edits = options.edits
+    this.policy = options.upstream?.policy
+    this.equipped = options.equipped
     exchange.outlet.watch(this)
   }
 
@@ -72,10 +83,6 @@ export class Reply implements Sink, OpenStream, OutletWatcher, Tries {
 
   get upstreamId(): number {
     return this.#options.upstreamId
-  }
-
-  get policy(): ToolPolicy | undefined {
-    return this.#options.policy
   }
 
   /** Notes what is on its way upstream now, for the first time or again. */
@@ -108,12 +115,17 @@ export class Reply implements Sink, OpenStream, OutletWatcher, Tries {
   }
 
   answer(bytes: Buffer, answer: JsonObject, status: number): void {
+    if (answer.error !== undefined && this.#isCorrected({ bytes, answer, status })) return
     if (!this.#end()) return
     const body = this.#rewritten(bytes, answer)
     if (body instanceof GatewayError) return this.#fail(body)
     this.#record(answer, body, failure =>
       this.#send(body, answer.error === undefined ? 200 : status, failure),
     )
+  }
+
+  #isCorrected(refusal: Refusal): boolean {
+    return !this.#isOver && !this.#hasSpoken && this.#options.correct?.(this, refusal) === true
   }
 
   piece(bytes: Buffer): void {

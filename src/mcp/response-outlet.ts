@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { beginEvents, endEvents, frame, framePrefix } from './frame.ts'
 import type { Outlet, OutletWatcher, PieceOutlet } from './outlet.ts'
 import { sendJson } from './send-json.ts'
-import { unreadBytes, unwatchReading, watchReading } from './unread.ts'
+import { isTooFarBehind, unwatchReading, watchReading } from './unread.ts'
 
 export class ResponseOutlet implements Outlet, PieceOutlet {
   readonly #response: ServerResponse
@@ -59,7 +59,7 @@ export class ResponseOutlet implements Outlet, PieceOutlet {
 
   answer(bytes: Buffer, status: number, headers: readonly string[] = [], eventId?: string): void {
     if (this.isGone) return
-    if (this.#isPassing) return this.cut()
+    if (this.#isPassing || isTooFarBehind(this.#response, bytes.length)) return this.cut()
     if (this.#mode === 'unset') return sendJson(this.#response, status, bytes, headers)
     endEvents(this.#response, this.#withFirst(frame(bytes, eventId)))
   }
@@ -123,11 +123,9 @@ export class ResponseOutlet implements Outlet, PieceOutlet {
   #write(bytes: Buffer): void {
     const response = this.#response
     if (this.isGone) return
+    if (isTooFarBehind(response, bytes.length)) return this.#watcher?.stalled()
     if (this.#mode === 'events') beginEvents(response)
-    if (response.write(bytes) || this.#isFull) {
-      if (response.writableLength > unreadBytes) this.#watcher?.stalled()
-      return
-    }
+    if (response.write(bytes) || this.#isFull) return
     this.#isFull = true
     this.#watcher?.full()
     watchReading(response)

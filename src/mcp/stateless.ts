@@ -57,6 +57,7 @@ export async function serveStateless(
   if (isCrossed && isOptional(method)) unknownMethod(method)
   const link = isCrossed ? parts.crossings.stateless(equipped) : await parts.connections.stateless(equipped)
   if (exchange.outlet.isGone) return exchange.record('cancelled', null, () => undefined)
+  if (row.shape === 'listen') parts.streams.reserve(exchange)
   const listen = row.shape === 'listen' ? allowedListen(parts, visit, params) : undefined
   const cleared = { exchange, principal, upstream, row, method, params, bytes: visit.bytes, task, isCrossed }
   const { outgoing, reply } = prepare(
@@ -64,6 +65,7 @@ export async function serveStateless(
     { ...cleared, patches: listen?.patches ?? patches },
     {
       mirrored: mirroredHeaders(exchange.request.headers, task?.id),
+      equipped,
       taskName: id => taskName(parts, visit, listen?.tasks.get(id)),
       ended: () => parts.streams.remove(reply),
     },

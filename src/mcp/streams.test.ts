@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { handClock } from '../../test/fixtures/identity.ts'
 import type { Exchange } from './exchange.ts'
@@ -12,7 +13,7 @@ beforeEach(() => {
   vi.useFakeTimers()
   unchecked.mockReset()
   isAllowed.mockClear()
-  streams = openStreams({ clock, isAllowed, unchecked })
+  streams = openStreams({ clock, perPrincipal: 2, isAllowed, unchecked })
 })
 
 afterEach(() => {
@@ -86,4 +87,26 @@ it('ends what lasts for a drain, and everything at the close', () => {
   expect([lasting.end.mock.calls.length, call.end.mock.calls.length]).toEqual([1, 0])
   streams.close()
   expect([call.end.mock.calls.length, streams.count()]).toEqual([1, 0])
+})
+
+describe('a caller', () => {
+  function reserve(id: string, destroyed = false) {
+    const response = Object.assign(new EventEmitter(), { destroyed })
+    streams.reserve({ principal: { id }, response } as unknown as Exchange)
+    return response
+  }
+
+  it('may have so many lasting streams, whatever others have, until one of them closes', () => {
+    const [first] = [reserve('ana'), reserve('ana'), reserve('bob')]
+    expect(() => reserve('ana')).toThrow(expect.objectContaining({ code: 'mcp.too_many_streams' }))
+    reserve('bob')
+    first?.emit('close')
+    reserve('ana')
+    expect(() => reserve('ana')).toThrow()
+  })
+
+  it('who is gone already takes no place', () => {
+    for (let i = 0; i < 5; i++) reserve('ana', true)
+    reserve('ana')
+  })
 })

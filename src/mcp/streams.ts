@@ -1,4 +1,5 @@
 import type { Clock } from '../foundation/clock.ts'
+import { fail } from '../foundation/errors.ts'
 import { Roster, type Seated } from '../foundation/roster.ts'
 import type { Exchange } from './exchange.ts'
 
@@ -14,6 +15,8 @@ export type OpenStream = Seated & {
 }
 
 export type Streams = {
+  /** Takes a place for a stream that lasts, for as long as its response is open. Throws `mcp.too_many_streams`. */
+  reserve(exchange: Exchange): void
   add(stream: OpenStream): void
   remove(stream: OpenStream): void
   count(): number
@@ -27,6 +30,8 @@ export type Streams = {
 
 export type StreamsParts = {
   readonly clock: Clock
+  /** Lasting streams one caller may have. */
+  readonly perPrincipal: number
   isAllowed(exchange: Exchange): Promise<boolean>
   /** A stream that could not be checked; it stays open until the next change. */
   unchecked(error: unknown): void
@@ -36,8 +41,14 @@ const beatMilliseconds = 15_000
 /** Tokens expire without a word, so every few beats all are asked for. */
 const beatsBetweenChecks = 4
 
-export function openStreams({ clock, isAllowed, unchecked }: StreamsParts): Streams {
+export function openStreams({ clock, perPrincipal, isAllowed, unchecked }: StreamsParts): Streams {
   const open = new Roster<OpenStream>()
+  const lasting = new Map<string, number>()
+  const change = (id: string, by: 1 | -1) => {
+    const count = (lasting.get(id) ?? 0) + by
+    if (count === 0) lasting.delete(id)
+    else lasting.set(id, count)
+  }
   let checkedAt = Number.NEGATIVE_INFINITY
   let beats = 0
   const timer = setInterval(() => {
@@ -53,6 +64,14 @@ export function openStreams({ clock, isAllowed, unchecked }: StreamsParts): Stre
     for (const stream of open.all()) await check(stream).catch(unchecked)
   }
   return {
+    reserve({ principal, response }) {
+      if (principal === undefined || response.destroyed) return
+      const { id } = principal
+      if ((lasting.get(id) ?? 0) >= perPrincipal)
+        fail('mcp.too_many_streams', { data: { retryAfterSeconds: 60 } })
+      change(id, 1)
+      response.once('close', () => change(id, -1))
+    },
     add(stream) {
       open.add(stream)
       // Its caller was let in before the last change, and only now is it here to be found.

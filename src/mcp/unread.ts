@@ -1,8 +1,13 @@
 /** What a client leaves unread: one rule for every answer and every stream. */
 import type { ServerResponse } from 'node:http'
 
-/** A client that leaves more than this unread is cut off; what can be held back upstream is held back long before. */
+/** What can be held back upstream is held back long before; one message may be larger, but then nothing waits before it. */
 export const unreadBytes = 1024 * 1024
+
+/** Are these bytes too many for a client that has not read what it was sent before? It is cut off then. */
+export function isTooFarBehind({ writableLength }: ServerResponse, more: number): boolean {
+  return writableLength > 0 && writableLength + more > unreadBytes
+}
 
 // Node looks twice before it calls a socket idle: this makes half a minute.
 const unreadMilliseconds = 15_000

@@ -6,6 +6,8 @@ import type { Era } from './upstream.ts'
 export type ServerFacts = {
   readonly serverId: string
   readonly eras: readonly Era[]
+  /** Until when `eras` holds without being asked again. */
+  readonly erasUntil: number
   readonly checkedAt: number
   readonly warnings: readonly string[]
   readonly serverName: string
@@ -33,7 +35,11 @@ export async function storeReading(
         eras_json: JSON.stringify(facts.eras),
         checked_at: facts.checkedAt,
         problem_json: null,
-        facts_json: JSON.stringify({ warnings: facts.warnings, serverName: facts.serverName }),
+        facts_json: JSON.stringify({
+          warnings: facts.warnings,
+          serverName: facts.serverName,
+          erasUntil: facts.erasUntil,
+        }),
       })
       .execute()
     const rows = items.map((item, position) => ({
@@ -53,10 +59,11 @@ export async function storeReading(
 export async function readFacts(database: Kysely<Tables>): Promise<ServerFacts[]> {
   const rows = await database.selectFrom('server_facts').selectAll().execute()
   return rows.map(row => {
-    const { warnings, serverName } = JSON.parse(row.facts_json)
+    const { warnings, serverName, erasUntil = 0 } = JSON.parse(row.facts_json)
     return {
       serverId: row.server_id,
       eras: JSON.parse(row.eras_json),
+      erasUntil,
       checkedAt: row.checked_at,
       warnings,
       serverName,

@@ -7,8 +7,8 @@ import type { Log } from '../foundation/log.ts'
 import { readFacts, readItems, type ServerFacts, storeReading } from './catalogue-table.ts'
 import type { Connections } from './connections.ts'
 import type { Equipped } from './equipped.ts'
+import { openFound } from './find-eras.ts'
 import { type MirroredArgument, mirroredArguments } from './mirrored-arguments.ts'
-import { findEras, openOwnClient } from './own-client.ts'
 import { type CatalogueItem, type CatalogueLimits, readCatalogue } from './read-catalogue.ts'
 import type { Register } from './register.ts'
 import type { Era, Upstream } from './upstream.ts'
@@ -29,7 +29,7 @@ export type CatalogueParts = {
   readonly announcements: Announcements
   readonly clock: Clock
   readonly log: Log
-  readonly limits: CatalogueLimits & { readonly catalogueSeconds: number }
+  readonly limits: CatalogueLimits & { readonly catalogueSeconds: number; readonly eraSeconds: number }
   /** Credentials for the gateway's own questions. */
   equip(upstream: Upstream): Equipped
 }
@@ -43,11 +43,16 @@ type Known = {
   readonly observed: Map<string, ToolFacts>
   syncing: Promise<Synced> | undefined
   triedAt: number
+  /** When it was last found to speak something else than was thought. */
+  mistakenAt: number
 }
 
 const askSeconds = 15
 /** Surprises and announcements of one server lead to at most one reading in this time. */
 const restMilliseconds = 2000
+/** How soon an era is asked about again whose question stayed open, and how often evidence of a mistake is followed. */
+const openEraMilliseconds = 60_000
+const mistakeMilliseconds = 10_000
 
 function toolFacts(definition: unknown): ToolFacts {
   const annotations = isObject(definition) && isObject(definition.annotations) ? definition.annotations : {}
@@ -69,6 +74,7 @@ const unread = (): Known => ({
   observed: new Map(),
   syncing: undefined,
   triedAt: Number.NEGATIVE_INFINITY,
+  mistakenAt: Number.NEGATIVE_INFINITY,
 })
 
 /** Opens the catalogue with what was read before, so that a start needs no upstream. */
@@ -148,6 +154,21 @@ export class Catalogue {
     return (await this.sync(upstream)).facts.eras
   }
 
+  /** The server answered as if it spoke something else than was thought: finds it out again. Never throws; gives what is known then. */
+  async relearnEras(upstream: Upstream): Promise<readonly Era[]> {
+    const known = this.#of(upstream.id)
+    const { clock, log } = this.#parts
+    if (known.facts && clock.elapsed() - known.mistakenAt > mistakeMilliseconds) {
+      known.mistakenAt = clock.elapsed()
+      known.facts = { ...known.facts, erasUntil: 0 }
+      await known.syncing?.catch(() => undefined)
+      await this.sync(upstream).catch(error =>
+        log.warn({ code: error.code, why: error.why }, 'eras not found'),
+      )
+    } else await known.syncing?.catch(() => undefined)
+    return this.eras(upstream.id) ?? []
+  }
+
   items(serverId: string): readonly CatalogueItem[] {
     return this.#servers.get(serverId)?.items ?? []
   }
@@ -187,20 +208,17 @@ export class Catalogue {
   }
 
   async #read(upstream: Upstream, known: Known): Promise<Synced> {
-    const { connections, limits, clock, database } = this.#parts
-    const equipped = this.#parts.equip(upstream)
-    const eras = await findEras(connections, equipped, askSeconds)
-    const client = await openOwnClient(
-      connections,
-      equipped,
-      eras.includes('stateless') ? 'stateless' : 'session',
-      askSeconds,
-    )
+    const { connections, limits, clock, database, equip } = this.#parts
+    const { eras: before = [], erasUntil: until = 0 } = known.facts ?? {}
+    const about = { seconds: askSeconds, before, isKnown: until > clock.now() }
+    const { client, found } = await openFound(connections, equip(upstream), about)
+    const holds = found?.isCertain === false ? openEraMilliseconds : limits.eraSeconds * 1000
     try {
       const { items, warnings } = await readCatalogue(client, limits)
       const facts = {
         serverId: upstream.id,
-        eras,
+        eras: found?.eras ?? before,
+        erasUntil: found ? clock.now() + holds : until,
         checkedAt: clock.now(),
         warnings,
         serverName: serverNameOf(client.greeting),
@@ -245,8 +263,11 @@ export class Catalogue {
     const age = limits.catalogueSeconds * 1000
     for (const upstream of register.list()) {
       const known = this.#of(upstream.id)
-      const isOld = (known.facts?.checkedAt ?? 0) < clock.now() - age
-      if (isOld && clock.elapsed() - known.triedAt > age) this.#readQuietly(upstream)
+      const { checkedAt = 0, erasUntil = 0 } = known.facts ?? {}
+      const rested = clock.elapsed() - known.triedAt
+      const isOld = checkedAt < clock.now() - age && rested > age
+      const isOpen = known.facts !== undefined && erasUntil < clock.now() && rested > openEraMilliseconds
+      if (isOld || isOpen) this.#readQuietly(upstream)
     }
   }
 }

@@ -50,6 +50,7 @@ export class Connections {
   /** Open sessions, and whose server they are with. */
   readonly #sessions = new Map<HealingSession, string>()
   readonly #stopListening: () => void
+  #isClosed = false
 
   constructor(parts: ConnectionParts) {
     this.#parts = parts
@@ -121,6 +122,7 @@ export class Connections {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     this.#stopListening()
     this.#deadlines.close()
     for (const session of this.#sessions.keys()) session.forsake()
@@ -151,6 +153,7 @@ export class Connections {
   }
 
   #wire(upstream: Upstream, transport: HttpTransport): Wire {
+    if (this.#isClosed) throw new GatewayError('upstream.unreachable', { why: 'The gateway is stopping.' })
     const known = this.#wires.get(upstream.id)
     if (known?.version === upstream.version) return known.wire
     this.#drop(upstream.id)

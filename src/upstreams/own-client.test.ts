@@ -14,9 +14,11 @@ import { systemClock } from '../foundation/clock.ts'
 import { silentLog } from '../foundation/log.ts'
 import { Connections } from './connections.ts'
 import { markEquipped } from './equipped.ts'
-import { findEras, openOwnClient } from './own-client.ts'
+import { findEras } from './find-eras.ts'
+import { openOwnClient } from './own-client.ts'
 import { probe } from './probe.ts'
 import { openProcesses } from './transports/process.ts'
+import type { Era } from './upstream.ts'
 
 const limits = {
   messageBytes: 1e6,
@@ -86,7 +88,7 @@ describe('the eras of a server', () => {
     ],
   ])('%s', async (_, script, expected) => {
     const equipped = await begin(script)
-    expect(await findEras(connections, equipped, 5)).toEqual(expected)
+    expect((await findEras(connections, equipped, { seconds: 5 })).eras).toEqual(expected)
     const opened = upstream.asked.filter(({ headers }) => headers['mcp-session-id'] !== undefined)
     if (expected.includes('session')) expect(opened.map(({ method }) => method)).toContain('DELETE')
     for (const { headers } of upstream.asked) expect(headers['x-own']).toBe('1')
@@ -107,7 +109,7 @@ describe('the eras of a server', () => {
     ['is no MCP server', { initialize: status(200), 'server/discover': status(200) }, 'upstream.bad_answer'],
   ])('are not known when it %s', async (_, script, code) => {
     const equipped = await begin(script)
-    await expect(findEras(connections, equipped, 5)).rejects.toMatchObject({ code })
+    await expect(findEras(connections, equipped, { seconds: 5 })).rejects.toMatchObject({ code })
   })
 
   it('are given up in time, and a session that opens later is closed', async () => {
@@ -137,12 +139,23 @@ describe('the eras of a server', () => {
     await vi.waitFor(() => expect(upstream.named('DELETE')[0]?.headers['mcp-session-id']).toBe('bad'))
   })
 
-  it('leave no session behind when the server does not take what follows', async () => {
-    const equipped = await begin({ 'notifications/initialized': status(404) })
-    await expect(openOwnClient(connections, equipped, 'session', 5)).rejects.toMatchObject({
-      code: 'mcp.session_unknown',
-    })
-    await vi.waitFor(() => expect(upstream.named('DELETE')).toHaveLength(1))
+  it.each([401, 403, 500, 503])(
+    'stay what they were where an answer of %d leaves the question open',
+    async code => {
+      const equipped = await begin({ 'server/discover': status(code) })
+      const ask = (before: Era[]) => findEras(connections, equipped, { seconds: 5, before })
+      expect(await ask([])).toEqual({ eras: ['session'], isCertain: false })
+      expect(await ask(['session', 'stateless'])).toEqual({
+        eras: ['session', 'stateless'],
+        isCertain: false,
+      })
+    },
+  )
+
+  it('stay what they were where there is no answer in time', async () => {
+    const equipped = await begin({ initialize: () => {} })
+    const found = await findEras(connections, equipped, { seconds: 0.2, before: ['session'] })
+    expect(found).toEqual({ eras: ['session', 'stateless'], isCertain: false })
   })
 })
 

@@ -168,32 +168,3 @@ function checked(collected: Collected): Collected {
   resultOf(collected)
   return collected
 }
-
-/**
- * Which eras an upstream speaks. Only an answer is evidence: refused credentials, server errors and time-outs are thrown
- * where they leave the question open, except on stdio, where silence is how old servers answer what they do not know.
- */
-export async function findEras(connections: Connections, to: Equipped, seconds: number): Promise<Era[]> {
-  const { kind } = to.upstream.transport
-  const found: Era[] = []
-  const problems: GatewayError[] = []
-  for (const era of kind === 'sse' ? (['session'] as const) : (['session', 'stateless'] as const)) {
-    try {
-      const client = await openOwnClient(
-        connections,
-        to,
-        era,
-        kind === 'stdio' && found.length > 0 ? Math.min(seconds, 5) : seconds,
-      )
-      await client.close()
-      found.push(era)
-    } catch (error) {
-      if (!(error instanceof GatewayError)) throw error
-      problems.push(error)
-      connections.endUnused(to.upstream, era)
-    }
-  }
-  const [first] = problems
-  if (found.length === 0 && first) throw problems.find(({ code }) => code !== 'mcp.era_unsupported') ?? first
-  return found
-}

@@ -4,7 +4,8 @@ import type { Clock } from '../foundation/clock.ts'
 import { asGatewayError, type GatewayError } from '../foundation/errors.ts'
 import type { Connections } from './connections.ts'
 import type { Equipped } from './equipped.ts'
-import { findEras, type OwnClient, openOwnClient } from './own-client.ts'
+import { findEras } from './find-eras.ts'
+import { type OwnClient, openOwnClient } from './own-client.ts'
 import { type CatalogueLimits, readCatalogue } from './read-catalogue.ts'
 import { resolveHost, touch } from './transports/reach.ts'
 import { ProcessFailure } from './transports/stdio.ts'
@@ -60,10 +61,10 @@ export async function probe(parts: ProbeParts, to: Equipped): Promise<Probe> {
   try {
     const { transport } = to.upstream
     if (transport.kind !== 'stdio') await reach(parts, transport, step)
-    const eras = await step(
+    const { eras } = await step(
       'era',
-      () => findEras(parts.connections, to, askSeconds),
-      found => found.map(era => eraNames[era]).join(' and '),
+      () => findEras(parts.connections, to, { seconds: askSeconds }),
+      found => found.eras.map(era => eraNames[era]).join(' and '),
     )
     const era = eras.includes('stateless') ? 'stateless' : 'session'
     await step(

@@ -1,36 +1,20 @@
 /** A server on SDK v2 that refuses sessions, for clients on SDK v2 that know nothing else. */
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import { toNodeHandler } from '@modelcontextprotocol/node'
-import { createMcpHandler } from '@modelcontextprotocol/server'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { build } from '../fixtures/conformance/build.ts'
-import { createWorld } from '../fixtures/conformance/world.ts'
 import { type Gateway, oneGroup, startGateway } from '../fixtures/gateway.ts'
 import { connect, textOf } from '../fixtures/sdk-client.ts'
+import { type Served, startConformanceServer } from '../fixtures/servers.ts'
 
-const world = createWorld()
-const handler = createMcpHandler(() => build(world).server, { legacy: 'reject' })
-const handle = toNodeHandler(handler)
-const server = createServer((request, response) => {
-  void handle(request as Parameters<typeof handle>[0], response)
-})
+let fixture: Served
 let gateway: Gateway
 
 beforeAll(async () => {
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}/mcp`
-  const transport = { kind: 'streamable-http', url, allowPrivateNetwork: true }
-  gateway = await startGateway({ manifest: oneGroup('lab', { modern: transport }) })
+  fixture = await startConformanceServer('stateless')
+  gateway = await startGateway({ manifest: oneGroup('lab', { modern: fixture.transport }) })
 })
 
 afterAll(async () => {
   await gateway?.stop()
-  await handler.close()
-  server.closeAllConnections()
-  server.close()
+  await fixture?.stop()
 })
 
 const capabilities = { elicitation: {}, sampling: {}, roots: {} }
@@ -104,8 +88,10 @@ describe('a client of sessions', () => {
     client.setNotificationHandler('notifications/tools/list_changed', () => void heard.push('tools'))
     try {
       await client.subscribeResource({ uri: 'test://watched-resource' })
-      handler.notify.resourceUpdated('test://watched-resource')
-      handler.notify.toolsChanged()
+      const uri = 'test://watched-resource'
+      await client.callTool({ name: 'test_trigger_resource_update', arguments: { uri } })
+      await vi.waitFor(() => expect(heard).toEqual([uri]), 5000)
+      await client.callTool({ name: 'test_trigger_tool_change' })
       await vi.waitFor(() => expect(heard).toEqual(['test://watched-resource', 'tools']), 5000)
       await client.unsubscribeResource({ uri: 'test://watched-resource' })
     } finally {

@@ -2,11 +2,7 @@
 import { hash } from 'node:crypto'
 import { canonical, isObject, type JsonObject } from '../../foundation/json.ts'
 import { version } from '../../foundation/version.ts'
-
-const metaKeys = {
-  capabilities: 'io.modelcontextprotocol/clientCapabilities',
-  client: 'io.modelcontextprotocol/clientInfo',
-} as const
+import { metaKeys } from '../revisions.ts'
 
 export type ClientFace = {
   /** Parameters of `initialize`. */
@@ -40,7 +36,7 @@ export function isImplementation(value: unknown): value is JsonObject {
 }
 
 // Tasks are another thing in each era, and extensions bring methods that the other era has not.
-function forSessions({ tasks: _, extensions: __, ...rest }: JsonObject): JsonObject {
+export function forSessions({ tasks: _, extensions: __, ...rest }: JsonObject): JsonObject {
   return rest
 }
 

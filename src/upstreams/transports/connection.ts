@@ -58,7 +58,8 @@ export class Exchange implements WireFlight, Deadline {
   seat: number | undefined
   expiresAt: number
   readonly events: WireEvents
-  readonly bytes: Buffer
+  /** What is sent, until it was: a stream that stays open for ever needs it no more. */
+  bytes: Buffer | undefined
   readonly #deadlines: Deadlines
   connection: Connection | undefined
   isOver = false
@@ -179,7 +180,10 @@ export class Connection implements Deadline {
   }
 
   write(): void {
-    if (this.#exchange !== undefined) this.socket.write(this.#exchange.bytes)
+    const exchange = this.#exchange
+    if (exchange?.bytes === undefined) return
+    this.socket.write(exchange.bytes)
+    exchange.bytes = undefined
   }
 
   destroy(): void {

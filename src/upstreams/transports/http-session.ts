@@ -45,9 +45,13 @@ export async function openHttpSession(
   }
 }
 
+/** Somebody may be waiting for the end, and a server that hangs is not worth it. */
+const goodbyeMs = 2000
+
 // A server may not support DELETE, or be gone; either way there is nothing left to end.
 async function endUpstream({ wire, headers }: HttpSessionParts, more: readonly string[]): Promise<void> {
-  await sendOnly(wire, { method: 'DELETE', headers: [...headers, ...more], body: null }).catch(() => 0)
+  const goodbye = { method: 'DELETE', headers: [...headers, ...more], body: null, total: goodbyeMs } as const
+  await sendOnly(wire, goodbye).catch(() => 0)
 }
 
 function negotiatedVersion(opening: Collected): string | undefined {

@@ -22,13 +22,20 @@ export function postRequest(wire: Wire, headers: readonly string[], body: Buffer
 /** Sends a request without a JSON-RPC answer (a notification, a response, a DELETE) and gives the HTTP status. */
 export function sendOnly(
   wire: Wire,
-  request: { method: 'POST' | 'DELETE'; headers: readonly string[]; body: Buffer | null; path?: string },
+  request: {
+    method: 'POST' | 'DELETE'
+    headers: readonly string[]
+    body: Buffer | null
+    path?: string
+    /** Milliseconds, where it is not worth the usual wait. */
+    total?: number
+  },
 ): Promise<number> {
   return new Promise((done, refused) => {
     const headers = request.body === null ? request.headers : [...bothFramings, ...request.headers]
     let status = 0
     wire.send(
-      { ...request, headers, total: 10_000 },
+      { total: 10_000, ...request, headers },
       {
         head: given => {
           status = given

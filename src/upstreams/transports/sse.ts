@@ -57,6 +57,9 @@ export async function openSseSession(
   }
 }
 
+/** More on its way at once than this is no conversation, and each takes a connection. */
+const maxPosts = 1000
+
 class SseConnection implements WireEvents, EventReader {
   readonly channel: Channel
   readonly opened: Promise<void>
@@ -66,6 +69,7 @@ class SseConnection implements WireEvents, EventReader {
   #refuse: (error: Error) => void = () => {}
   #events: EventStream | undefined
   #endpoint: string | undefined
+  #posts = 0
 
   constructor(parts: SseParts) {
     this.#parts = parts
@@ -88,8 +92,12 @@ class SseConnection implements WireEvents, EventReader {
   /** Resolves when the server has taken it. Throws when it did not, or may not have. */
   async post(body: Buffer): Promise<void> {
     if (this.#endpoint === undefined) return
+    if (this.#posts >= maxPosts) return this.#end(badAnswer('It asks for more than it takes answers to.'))
+    this.#posts++
     const request = { method: 'POST', headers: this.#parts.headers, body, path: this.#endpoint } as const
-    const status = await sendOnly(this.#parts.wire, request)
+    const status = await sendOnly(this.#parts.wire, request).finally(() => {
+      this.#posts--
+    })
     if (status >= 400) throw this.#refusal(status)
   }
 
