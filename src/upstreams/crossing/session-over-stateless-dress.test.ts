@@ -38,7 +38,7 @@ describe('a greeting', () => {
     ],
     [
       {
-        capabilities: { extensions: { a: {} }, tasks: {}, tools: { x: 1 } },
+        capabilities: { tools: { x: 1 } },
         protocolVersion: 'x',
         _meta: { [key('serverInfo')]: 'bad' },
       },
