@@ -16,7 +16,5 @@ export const metaKeys = {
   client: 'io.modelcontextprotocol/clientInfo',
   server: 'io.modelcontextprotocol/serverInfo',
   subscription: 'io.modelcontextprotocol/subscriptionId',
-  relatedTask: 'io.modelcontextprotocol/related-task',
   logLevel: 'io.modelcontextprotocol/logLevel',
   relatedTask: 'io.modelcontextprotocol/related-task',
-} as const

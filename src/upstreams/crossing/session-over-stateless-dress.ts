@@ -17,10 +17,11 @@ const ofDiscovery = new Set([
   'supportedVersions',
   'protocolVersion',
   'serverInfo',
+  'capabilities',
   '_meta',
 ])
 
-/** An InitializeResult out of a DiscoverResult, both as whole answers (2026-07-28, server/discover; 2025-11-25, basic/lifecycle). What of its capabilities is relayed is not decided here. */
+/** An InitializeResult out of a DiscoverResult, both as whole answers (2026-07-28, server/discover; 2025-11-25, basic/lifecycle). */
 export function greeting(
   bytes: Buffer,
   result: JsonObject,
@@ -29,7 +30,7 @@ export function greeting(
   const meta = metaOf(bytes, result)
   const add = {
     protocolVersion: JSON.stringify(versionFor(to.requested)),
-    capabilities: '{}',
+    capabilities: capabilitiesOf(bytes, result),
     serverInfo: serverOf(bytes, result) ?? JSON.stringify({ name: to.serverName, version: 'unknown' }),
     ...(meta === undefined ? {} : { _meta: meta }),
   }
@@ -57,4 +58,9 @@ function metaOf(bytes: Buffer, { _meta }: JsonObject): string | undefined {
   return edited(Buffer.from(raw(bytes, ['result', '_meta']) ?? ''), [], {
     drop: new Set([metaKeys.server]),
   }).toString()
+}
+
+// What of them is not relayed between the eras is the plane's to leave out.
+function capabilitiesOf(bytes: Buffer, { capabilities }: JsonObject): string {
+  return isObject(capabilities) ? (raw(bytes, ['result', 'capabilities']) ?? '{}') : '{}'
 }
