@@ -120,6 +120,11 @@ export class Connections {
     return this.#parts.processes.running()
   }
 
+  /** How many sessions with upstreams are open. */
+  sessions(): number {
+    return this.#sessions.size
+  }
+
   async close(): Promise<void> {
     this.#stopListening()
     this.#deadlines.close()

@@ -50,12 +50,12 @@ describe('the next try', () => {
   const call = { outgoing: request('tools/call', { name: 'write' }), policy: open, left: 10_000 }
   const list = { ...call, outgoing: request('tools/list') }
 
-  it('is for everything that certainly had no effect, three times in two seconds', () => {
-    const waits = [1, 2, 3].map(sent =>
+  it('is for everything that certainly had no effect, four times in two seconds', () => {
+    const waits = [1, 2, 3, 4].map(sent =>
       nextTry({ sent, wasRepeated: false }, after('upstream.unreachable', true), call),
     )
-    expect(waits).toEqual([expect.any(Number), expect.any(Number), undefined])
-    expect((waits[0] ?? 0) + (waits[1] ?? 0)).toBeLessThan(2000)
+    expect(waits).toEqual([...Array(3).fill(expect.any(Number)), undefined])
+    expect(waits.reduce<number>((sum, wait = 0) => sum + wait, 0)).toBeLessThanOrEqual(2000)
   })
 
   it('is for what may have had an effect once, and only where that does not matter', () => {

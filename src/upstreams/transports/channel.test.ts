@@ -28,7 +28,7 @@ function openTest(asksBack: boolean) {
   const sent: { id?: unknown; method?: string; params?: Record<string, unknown>; error?: unknown }[] = []
   const listChanged = vi.fn()
   const parts: ChannelParts = {
-    send: message => void sent.push(JSON.parse(message.toString())),
+    send: message => sent.push(JSON.parse(message.toString())) > 0,
     asksBack,
     limits,
     deadlines,
