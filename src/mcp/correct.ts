@@ -56,6 +56,8 @@ export function openCorrect(parts: CorrectParts): Correct {
     if (mistake === undefined || equipped === undefined || reply.exchange.era !== 'stateless') return false
     const isFirst = !reply.wasCorrected
     reply.wasCorrected = true
+    // Looked into already, and no mistake: then it is the answer.
+    if (!isFirst && sentences[mistake] === undefined) return false
     const way = isFirst ? findWay(parts, { reply, equipped, mistake }) : Promise.resolve(undefined)
     way.then(
       found => goOn(parts, reply, { way: found, mistake, refusal }),

@@ -268,7 +268,8 @@ describe('the end', () => {
     const asked = ask(session.link)
     channel.ended(new GatewayError('upstream.process_failed'))
     channel.ended(new GatewayError('upstream.process_failed'))
-    expect(asked.got).toEqual([{ kind: 'failed', text: 'upstream.process_failed' }])
+    // It was sent, so what became of it is not known; what comes later is not even sent.
+    expect(asked.got).toEqual([{ kind: 'failed', text: 'upstream.outcome_unknown' }])
     expect(session.heard).toEqual([{ kind: 'ended', text: '' }])
     expect([session.lost.mock.calls.length, channel.isIdle]).toEqual([1, true])
     const count = sent.length
