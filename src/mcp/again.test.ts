@@ -15,7 +15,11 @@ const done = { resultType: 'complete', content: [{ type: 'text', text: 'x'.repea
 type Message = { id?: number; method: string; params: { name?: string } }
 
 const results: Readonly<Record<string, object>> = {
-  'server/discover': { resultType: 'complete', supportedVersions: ['2026-07-28'], capabilities: { tools: {} } },
+  'server/discover': {
+    resultType: 'complete',
+    supportedVersions: ['2026-07-28'],
+    capabilities: { tools: {} },
+  },
   'tools/list': { resultType: 'complete', tools, padding: 'x'.repeat(length) },
 }
 

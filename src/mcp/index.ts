@@ -81,13 +81,14 @@ export function openMcp(parts: McpParts): Mcp {
       streams.recheck()
     }),
   ]
+  const correct = openCorrect({ ...parts, callSeconds })
   const door = openDoor({
     ...parts,
     sessions,
     streams,
     requestBytes: config.limits.requestBytes,
-    again: openAgain({ metrics, callSeconds }),
-    correct: openCorrect({ ...parts, callSeconds }),
+    again: openAgain({ metrics, callSeconds, correct }),
+    correct,
     argumentsInFull: config.audit.arguments === 'full',
     listChanged: serverId => announcements.announce({ topic: 'catalogue.changed', serverId }),
   })

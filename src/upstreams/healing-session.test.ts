@@ -35,7 +35,13 @@ async function begin(how: 400 | 404, more: Script = {}): Promise<string> {
   const answer = forgetful(({ id, response, result }) =>
     Number.isNaN(id) ? void response.writeHead(202).end() : result({ content: [] }),
   )
-  const methods = ['tools/call', 'ping', 'logging/setLevel', 'resources/subscribe', 'notifications/initialized']
+  const methods = [
+    'tools/call',
+    'ping',
+    'logging/setLevel',
+    'resources/subscribe',
+    'notifications/initialized',
+  ]
   script = {
     ...Object.fromEntries(methods.map(method => [method, answer])),
     initialize({ response, result }) {
@@ -82,7 +88,12 @@ describe.each([400, 404] as const)('a session that the server forgot and says %d
       ]),
     )
     await vi.waitFor(() => expect(upstream.named('GET')).toHaveLength(1))
-    for (const method of ['initialize', 'notifications/initialized', 'logging/setLevel', 'resources/subscribe'])
+    for (const method of [
+      'initialize',
+      'notifications/initialized',
+      'logging/setLevel',
+      'resources/subscribe',
+    ])
       expect([method, upstream.named(method).length]).toEqual([method, 1])
     expect(upstream.named('logging/setLevel')[0]?.params).toMatchObject({ level: 'error' })
     expect([plane.mcp.sessions(), plane.connections.sessions()]).toEqual([1, 1])
@@ -131,8 +142,7 @@ it('a server that is there again only later is waited for a little', async () =>
   known.clear()
   const open = script.initialize
   let refusals = 2
-  script.initialize = asked =>
-    refusals-- > 0 ? void asked.response.writeHead(503).end() : open?.(asked)
+  script.initialize = asked => (refusals-- > 0 ? void asked.response.writeHead(503).end() : open?.(asked))
   expect(answerOf(await call(session)).result).toEqual({ content: [] })
   expect(plane.mcp.sessions()).toBe(1)
 })

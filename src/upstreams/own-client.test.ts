@@ -139,12 +139,18 @@ describe('the eras of a server', () => {
     await vi.waitFor(() => expect(upstream.named('DELETE')[0]?.headers['mcp-session-id']).toBe('bad'))
   })
 
-  it.each([401, 403, 500, 503])('stay what they were where an answer of %d leaves the question open', async code => {
-    const equipped = await begin({ 'server/discover': status(code) })
-    const ask = (before: Era[]) => findEras(connections, equipped, { seconds: 5, before })
-    expect(await ask([])).toEqual({ eras: ['session'], isCertain: false })
-    expect(await ask(['session', 'stateless'])).toEqual({ eras: ['session', 'stateless'], isCertain: false })
-  })
+  it.each([401, 403, 500, 503])(
+    'stay what they were where an answer of %d leaves the question open',
+    async code => {
+      const equipped = await begin({ 'server/discover': status(code) })
+      const ask = (before: Era[]) => findEras(connections, equipped, { seconds: 5, before })
+      expect(await ask([])).toEqual({ eras: ['session'], isCertain: false })
+      expect(await ask(['session', 'stateless'])).toEqual({
+        eras: ['session', 'stateless'],
+        isCertain: false,
+      })
+    },
+  )
 
   it('stay what they were where there is no answer in time', async () => {
     const equipped = await begin({ initialize: () => {} })

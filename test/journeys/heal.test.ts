@@ -27,9 +27,17 @@ beforeAll(async () => {
   ports = { 'streamable-http': await freePort(), sse: await freePort() }
   for (const kind of kinds) served.set(kind, await startEverything(kind, ports[kind]))
   const fragile = join(ROOT, 'test', 'fixtures', 'fragile-stdio.ts')
-  const program = (name: string) => ({ kind: 'stdio', command: process.execPath, args: [fragile, counter(name)] })
+  const program = (name: string) => ({
+    kind: 'stdio',
+    command: process.execPath,
+    args: [fragile, counter(name)],
+  })
   const transports = Object.fromEntries([...served].map(([kind, { transport }]) => [kind, transport]))
-  const manifest = oneGroup('lab', { ...transports, stdio: program('stdio'), confirmed: program('confirmed') })
+  const manifest = oneGroup('lab', {
+    ...transports,
+    stdio: program('stdio'),
+    confirmed: program('confirmed'),
+  })
   const servers = (manifest.servers as { name: string }[]).map(server =>
     server.name === 'confirmed' ? { ...server, tools: { idempotent: ['cr*'] } } : server,
   )
@@ -53,7 +61,10 @@ describe.each(kinds)('a client of server-everything over %s', kind => {
       mode: 'legacy',
       prepare: one => {
         one.setNotificationHandler('notifications/tools/list_changed', () => void heard.push('tools'))
-        one.setNotificationHandler('notifications/resources/updated', ({ params }) => void heard.push(params.uri))
+        one.setNotificationHandler(
+          'notifications/resources/updated',
+          ({ params }) => void heard.push(params.uri),
+        )
       },
     })
     await client.subscribeResource({ uri: FEATURES })
@@ -61,17 +72,26 @@ describe.each(kinds)('a client of server-everything over %s', kind => {
   afterAll(() => client?.close())
 
   it('goes on in its session when the server was restarted, and is told to look again', async () => {
-    const echo = async (message: string) => textOf(await client.callTool({ name: 'echo', arguments: { message } }))
+    const echo = async (message: string) =>
+      textOf(await client.callTool({ name: 'echo', arguments: { message } }))
     expect(await echo('before')).toBe('Echo: before')
     await served.get(kind)?.stop()
     heard.length = 0
     served.set(kind, await startEverything(kind, ports[kind]))
     expect(await echo('after')).toBe('Echo: after')
-    await eventually('news', () => [...heard], found => found.includes('tools') && found.includes(FEATURES))
+    await eventually(
+      'news',
+      () => [...heard],
+      found => found.includes('tools') && found.includes(FEATURES),
+    )
     // What it had subscribed to is subscribed to again.
     heard.length = 0
     await client.callTool({ name: 'toggle-subscriber-updates' })
-    await eventually('an update', () => [...heard], found => found.includes(FEATURES))
+    await eventually(
+      'an update',
+      () => [...heard],
+      found => found.includes(FEATURES),
+    )
     await client.callTool({ name: 'toggle-subscriber-updates' })
   })
 
@@ -79,7 +99,11 @@ describe.each(kinds)('a client of server-everything over %s', kind => {
     await served.get(kind)?.stop()
     heard.length = 0
     served.set(kind, await startEverything(kind, ports[kind]))
-    await eventually('news', () => [...heard], found => found.includes('tools'))
+    await eventually(
+      'news',
+      () => [...heard],
+      found => found.includes('tools'),
+    )
   })
 })
 
@@ -102,7 +126,11 @@ describe('a process that crashes under a session', () => {
     const caller = await session('stdio')
     const pid = await pidOf(caller)
     process.kill(pid, 'SIGKILL')
-    await eventually('its end', () => isRunning(pid), running => !running)
+    await eventually(
+      'its end',
+      () => isRunning(pid),
+      running => !running,
+    )
     const next = await pidOf(caller)
     expect(next).toBeGreaterThan(0)
     expect(next).not.toBe(pid)
