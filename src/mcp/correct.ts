@@ -16,7 +16,13 @@ import { send } from './forward.ts'
 import type { Reply, Way } from './reply.ts'
 
 /** An answer that refuses a request as a whole, as it came. */
-export type Refusal = { readonly bytes: Buffer; readonly answer: JsonObject; readonly status: number }
+export type Refusal = {
+  readonly bytes: Buffer
+  readonly answer: JsonObject
+  readonly status: number
+  /** What the client is told, where the answer itself did not name the request. */
+  readonly failure?: GatewayError
+}
 
 /** True: the answer is not given to the client; what comes of it is. */
 export type Correct = (reply: Reply, refusal: Refusal) => boolean
@@ -56,6 +62,8 @@ export function openCorrect(parts: CorrectParts): Correct {
     if (mistake === undefined || equipped === undefined || reply.exchange.era !== 'stateless') return false
     const isFirst = !reply.wasCorrected
     reply.wasCorrected = true
+    // Looked into already, and no mistake: then it is the answer.
+    if (!isFirst && (refusal.failure || sentences[mistake] === undefined)) return false
     const way = isFirst ? findWay(parts, { reply, equipped, mistake }) : Promise.resolve(undefined)
     way.then(
       found => goOn(parts, reply, { way: found, mistake, refusal }),
@@ -96,7 +104,8 @@ function goOn(
     return send(way, anew(outgoing, latest), reply)
   }
   const why = sentences[mistake]
-  if (why === undefined) reply.answer(refusal.bytes, refusal.answer, refusal.status)
+  if (refusal.failure) reply.failed(refusal.failure)
+  else if (why === undefined) reply.answer(refusal.bytes, refusal.answer, refusal.status)
   else reply.failed(new GatewayError('upstream.bad_answer', { why }))
 }
 

@@ -83,6 +83,7 @@ export function openMcp(parts: McpParts): Mcp {
       streams.recheck()
     }),
   ]
+  const correct = openCorrect({ ...parts, callSeconds })
   const door = openDoor({
     ...parts,
     sessions,
@@ -90,8 +91,8 @@ export function openMcp(parts: McpParts): Mcp {
     streams,
     tasks: new Tasks({ handles: parts.handles, mayCall: (owner, tool) => mayCall(parts, owner, tool) }),
     requestBytes: config.limits.requestBytes,
-    again: openAgain({ metrics, callSeconds }),
-    correct: openCorrect({ ...parts, callSeconds }),
+    again: openAgain({ metrics, callSeconds, correct }),
+    correct,
     argumentsInFull: config.audit.arguments === 'full',
     listChanged: serverId => announcements.announce({ topic: 'catalogue.changed', serverId }),
   })

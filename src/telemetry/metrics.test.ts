@@ -28,6 +28,7 @@ describe('metrics', () => {
       '# TYPE gatehouse_mcp_exchanges_total counter',
       '# TYPE gatehouse_mcp_exchange_seconds histogram',
       '# TYPE gatehouse_upstream_seconds histogram',
+      '# TYPE gatehouse_upstream_repeats_total counter',
       '# TYPE gatehouse_http_requests_total counter',
       '# TYPE gatehouse_sessions gauge',
       '# TYPE gatehouse_pooled_sessions gauge',

@@ -121,6 +121,11 @@ export class Connections {
     return this.#parts.processes.running()
   }
 
+  /** How many sessions with upstreams are open. */
+  sessions(): number {
+    return this.#sessions.size
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true
     this.#stopListening()

@@ -20,6 +20,7 @@ export class Hearing implements Unsolicited, Flight {
   #flight: Flight | undefined
   #timer: NodeJS.Timeout | undefined
   #openedAt = 0
+  #lostAt = Number.NEGATIVE_INFINITY
   #waitMs = firstWaitMs
   #retryMs = 0
   #lastEventId: string | undefined
@@ -38,6 +39,10 @@ export class Hearing implements Unsolicited, Flight {
 
   /** The session is lost: what was open is of no use, and what is opened next begins anew. */
   again(): void {
+    const now = performance.now()
+    // It is there again, so there is no need to wait as for one that is not; unless it loses session after session.
+    if (now - this.#lostAt > 2 * longestWaitMs) this.#waitMs = firstWaitMs
+    this.#lostAt = now
     this.#lastEventId = undefined
     this.#drop()
     this.#later()

@@ -6,7 +6,7 @@ export { type ConnectionParts, Connections, type Opening } from './connections.t
 export { type CrossingParts, type Crossings, openCrossings } from './crossing/crossings.ts'
 export { type Equipped, markEquipped, ownPrincipal } from './equipped.ts'
 export type { Outgoing, SessionLink, StatelessLink, Unsolicited } from './link.ts'
-export { errorCode, nextUpstreamId } from './message.ts'
+export { errorCode, nextUpstreamId, RefusedRequest } from './message.ts'
 export type { MirroredArgument } from './mirrored-arguments.ts'
 export { type Probe, probe } from './probe.ts'
 export { type ManifestVerbs, openRegister, type Register, type RegisterParts } from './register.ts'

@@ -86,3 +86,16 @@ export class LostSession extends GatewayError {
     super('upstream.unreachable', { why: 'It has lost the session.', noEffect: true })
   }
 }
+
+/** What a request ends with that the server refused without naming it: it could not or would not read it. */
+export class RefusedRequest extends GatewayError {
+  /** The JSON-RPC error it gave, and the HTTP status. */
+  readonly error: unknown
+  readonly httpStatus: number
+
+  constructor(error: unknown, httpStatus: number) {
+    super('upstream.bad_answer', { why: `It refused the request itself (${errorCode(error)}).` })
+    this.error = error
+    this.httpStatus = httpStatus
+  }
+}

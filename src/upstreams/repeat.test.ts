@@ -19,7 +19,7 @@ function request(method: string, params: Record<string, unknown> = {}): Outgoing
   return { body: body(params), upstreamId: 7, method, params, sink, mirrored: [], endless: false }
 }
 
-const failedBy = (code: ErrorCode, noEffect: boolean) => new GatewayError(code, { noEffect })
+const failure = (code: ErrorCode, noEffect: boolean) => new GatewayError(code, { noEffect })
 
 describe('what may be sent twice', () => {
   it.each([
@@ -50,16 +50,16 @@ describe('the next try', () => {
   const call = { outgoing: request('tools/call', { name: 'write' }), policy: open, left: 10_000 }
   const list = { ...call, outgoing: request('tools/list') }
 
-  it('is for everything that certainly had no effect, three times in two seconds', () => {
-    const waits = [1, 2, 3].map(sent =>
-      nextTry({ sent, wasRepeated: false }, failedBy('upstream.unreachable', true), call),
+  it('is for everything that certainly had no effect, four times in two seconds', () => {
+    const waits = [1, 2, 3, 4].map(sent =>
+      nextTry({ sent, wasRepeated: false }, failure('upstream.unreachable', true), call),
     )
-    expect(waits).toEqual([expect.any(Number), expect.any(Number), undefined])
-    expect((waits[0] ?? 0) + (waits[1] ?? 0)).toBeLessThan(2000)
+    expect(waits).toEqual([...Array(3).fill(expect.any(Number)), undefined])
+    expect(waits.reduce<number>((sum, wait = 0) => sum + wait, 0)).toBeLessThanOrEqual(2000)
   })
 
   it('is for what may have had an effect once, and only where that does not matter', () => {
-    const broke = failedBy('upstream.outcome_unknown', false)
+    const broke = failure('upstream.outcome_unknown', false)
     const tries = { sent: 1, wasRepeated: false }
     expect(nextTry(tries, broke, call)).toBeUndefined()
     expect(tries.wasRepeated).toBe(false)
@@ -70,13 +70,13 @@ describe('the next try', () => {
   it.each<ErrorCode>(['upstream.timeout', 'upstream.bad_answer', 'upstream.unauthorized', 'mcp.cancelled'])(
     'is for no %s, which would only come again',
     code => {
-      expect(nextTry({ sent: 1, wasRepeated: false }, failedBy(code, true), list)).toBeUndefined()
+      expect(nextTry({ sent: 1, wasRepeated: false }, failure(code, true), list)).toBeUndefined()
     },
   )
 
   it('is for nothing whose time is over', () => {
     const tries = { sent: 1, wasRepeated: false }
-    expect(nextTry(tries, failedBy('upstream.unreachable', true), { ...list, left: 10 })).toBeUndefined()
+    expect(nextTry(tries, failure('upstream.unreachable', true), { ...list, left: 10 })).toBeUndefined()
   })
 })
 

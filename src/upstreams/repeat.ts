@@ -25,8 +25,8 @@ const passing: ReadonlySet<string> = new Set([
   'upstream.process_failed',
 ])
 
-/** Before the second try and the third: one soon, for what is over already, and one for a server that is starting again. */
-const pauses = [50, 1500] as const
+/** Before each further try: soon for what is over already, within two seconds for a server that is starting again. */
+const pauses = [50, 450, 1500] as const
 
 /** How one request fared so far. */
 export type Tries = {

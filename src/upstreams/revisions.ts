@@ -18,3 +18,4 @@ export const metaKeys = {
   subscription: 'io.modelcontextprotocol/subscriptionId',
   logLevel: 'io.modelcontextprotocol/logLevel',
   relatedTask: 'io.modelcontextprotocol/related-task',
+} as const

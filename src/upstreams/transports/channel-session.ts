@@ -10,7 +10,7 @@ export type ChannelSessionParts = {
   readonly sharedHandshake: boolean
   readonly asksBack: boolean
   /** Resolves once it is on its way, so that what follows cannot overtake it. */
-  send(body: Buffer): void | Promise<void>
+  send(body: Buffer): unknown
   lost(): void
   /** After the session has left the channel. */
   left(): void

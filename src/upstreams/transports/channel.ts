@@ -19,8 +19,8 @@ export type Member = {
 }
 
 export type ChannelParts = {
-  /** A promise where the server may refuse a message by itself. */
-  send(message: Buffer | string): void | Promise<void>
+  /** False when it cannot be sent any more; a promise where the server may refuse a message by itself. */
+  send(message: Buffer | string): boolean | Promise<void>
   /** The server refused a message because it does not know the session any more. */
   lost?(): void
   /** Whether the server may ask somebody back: only where it is certain who is being asked. */
@@ -29,6 +29,9 @@ export type ChannelParts = {
   readonly deadlines: Deadlines
   listChanged(): void
 }
+
+const gone = () =>
+  new GatewayError('upstream.process_failed', { why: 'Its process has ended.', noEffect: true })
 
 /** More than this unanswered by one client is no conversation any more. */
 const maxAsked = 100
@@ -117,7 +120,8 @@ export class Channel {
     if (!outgoing.endless) this.#parts.deadlines.watch(pending)
     outgoing.sink.started(pending)
     const sent = this.#parts.send(outgoing.body)
-    if (sent instanceof Promise) sent.catch(error => this.#refused(pending, error))
+    if (sent === false) this.#refused(pending, gone())
+    else if (sent !== true) sent.catch(error => this.#refused(pending, error))
     return pending
   }
 

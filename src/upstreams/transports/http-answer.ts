@@ -1,7 +1,7 @@
 import { GatewayError } from '../../foundation/errors.ts'
 import { AnswerStream } from '../answer-stream.ts'
 import { type EventReader, EventStream, type ServerEvent } from '../event-stream.ts'
-import { badAnswer, errorCode, type Message, readdress, readMessage } from '../message.ts'
+import { badAnswer, type Message, RefusedRequest, readdress, readMessage } from '../message.ts'
 import type { Flight, Sink } from '../sink.ts'
 import type { WireEvents, WireFlight, WireHeaders } from './wire.ts'
 
@@ -260,12 +260,8 @@ export class HttpAnswer implements WireEvents, EventReader {
       sink.answer(readdress(bytes, upstreamId, sink.clientId), message.body, this.#status)
     else if (id !== null && id !== undefined)
       sink.failed(badAnswer('It answered with the id of another request.'))
-    else if (session !== undefined && this.#status === 400) session.doubted(refusal(message.body.error), sink)
-    else sink.failed(refusal(message.body.error))
+    else if (session !== undefined && this.#status === 400)
+      session.doubted(new RefusedRequest(message.body.error, 400), sink)
+    else sink.failed(new RefusedRequest(message.body.error, this.#status))
   }
-}
-
-// An error without an id is about the request as a whole: the server could not or would not read it.
-function refusal(error: unknown): GatewayError {
-  return badAnswer(`It refused the request itself (${errorCode(error)}).`)
 }

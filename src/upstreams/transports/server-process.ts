@@ -30,9 +30,9 @@ export type ServerProcess = {
   readonly pid: number | undefined
   /**
    * Writes one JSON text and a newline; line breaks within become spaces, which JSON does not tell apart. Without effect
-   * after the end. More than 16 MiB that the process has not read end it.
+   * after the end. More than 16 MiB that the process has not read end it. False: it was certainly not written.
    */
-  send(line: Buffer | string): void
+  send(line: Buffer | string): boolean
   /** Closes its stdin, then asks, then forces everything it started to end; resolves when all of it is gone, in 2 s. */
   stop(): Promise<void>
   /** Its last lines on stderr, redacted. */
@@ -110,17 +110,18 @@ class Server implements ServerProcess {
     this.#followStreams()
   }
 
-  send(line: Buffer | string): void {
+  send(line: Buffer | string): boolean {
     const { stdin } = this.#streams
-    if (this.#isTold || !stdin.writable) return
+    if (this.#isTold || this.#ending !== undefined || !stdin.writable) return false
     if (stdin.writableLength > queuedBytes) {
       this.#abandon('not-reading')
-      return
+      return false
     }
     stdin.cork()
     stdin.write(onOneLine(line))
     stdin.write('\n')
     stdin.uncork()
+    return true
   }
 
   stop(): Promise<void> {

@@ -175,7 +175,7 @@ describe('what ends it', () => {
     end()
     await vi.waitFor(() => expect(got).toEqual([code]))
     expect(lost).toHaveBeenCalledOnce()
-    expect(ask(link)).toEqual([code])
+    expect(ask(link)).toEqual([code === 'upstream.outcome_unknown' ? 'upstream.unreachable' : code])
   })
 
   it.each<[string, Manner, string]>([
