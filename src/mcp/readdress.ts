@@ -34,6 +34,11 @@ export function readdressed(
   if (!mayHear(method)) return undefined
   if (method === 'notifications/cancelled' && params.requestId === upstreamId)
     return tagged(bytes, ['params', 'requestId'], clientId)
+  // With sessions a server takes back what it asked itself; without, there is nothing it could mean but another's request.
+  if (method === 'notifications/cancelled' && era === 'stateless') return undefined
+  // A listen's messages stand on the listen's own stream; elsewhere they would pass for those of another.
+  const meta = isObject(params._meta) ? params._meta : {}
+  if (!isListen && metaKeys.subscription in meta) return undefined
   return isListen ? tagged(bytes, ['params', '_meta', metaKeys.subscription], clientId) : bytes
 }
 
