@@ -44,6 +44,10 @@ export function readdressed(
     return progressToken === undefined ? undefined : tagged(named, ['params', 'progressToken'], progressToken)
   if (method === 'notifications/cancelled' && params.requestId === upstreamId)
     return tagged(named, ['params', 'requestId'], clientId)
+  // With sessions a server takes back what it asked itself; without, there is nothing it could mean but another's request.
+  if (method === 'notifications/cancelled' && era === 'stateless') return undefined
+  // A listen's messages stand on the listen's own stream; elsewhere they would pass for those of another.
+  if (!isListen && isObject(params._meta) && metaKeys.subscription in params._meta) return undefined
   return isListen ? tagged(named, ['params', '_meta', metaKeys.subscription], clientId) : named
 }
 

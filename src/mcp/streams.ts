@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Clock } from '../foundation/clock.ts'
 import { fail } from '../foundation/errors.ts'
 import { Roster, type Seated } from '../foundation/roster.ts'
@@ -38,6 +39,7 @@ export type StreamsParts = {
 }
 
 const beatMilliseconds = 15_000
+const beatsAtOnce = 100
 /** Tokens expire without a word, so every few beats all are asked for. */
 const beatsBetweenChecks = 4
 
@@ -52,10 +54,18 @@ export function openStreams({ clock, perPrincipal, isAllowed, unchecked }: Strea
   let checkedAt = Number.NEGATIVE_INFINITY
   let beats = 0
   const timer = setInterval(() => {
-    for (const stream of open.all()) stream.beat()
+    void beatAll()
     if (++beats % beatsBetweenChecks === 0) void checkAll()
   }, beatMilliseconds)
   timer.unref()
+  // A few at a time: thousands of writes at once would all be held in memory together, and calls would wait for them.
+  async function beatAll(): Promise<void> {
+    const streams = open.all()
+    for (const [at, stream] of streams.entries()) {
+      if (at % beatsAtOnce === 0 && at > 0) await setImmediate()
+      if (open.has(stream)) stream.beat()
+    }
+  }
   async function check(stream: OpenStream): Promise<void> {
     if (!(await isAllowed(stream.exchange)) && open.has(stream)) stream.end()
   }

@@ -112,6 +112,8 @@ const failures: readonly (readonly [tool: string, status: number, code: string])
   ['login-401', 502, 'upstream.unauthorized'],
   ['redirect', 502, 'upstream.bad_answer'],
   ['gzip', 502, 'upstream.bad_answer'],
+  ['gzip-bomb', 502, 'upstream.bad_answer'],
+  ['late', 504, 'upstream.timeout'],
   ['drip-json', 504, 'upstream.timeout'],
   ['drip-headers', 504, 'upstream.timeout'],
   ['other-id', 502, 'upstream.bad_answer'],
@@ -123,6 +125,8 @@ const failures: readonly (readonly [tool: string, status: number, code: string])
 /** Here the stream to the client was open already when things went wrong: the error is its last event. */
 const lateFailures: readonly (readonly [tool: string, code: string])[] = [
   ['truncated-events', 'upstream.outcome_unknown'],
+  ['late-in-events', 'upstream.timeout'],
+  ['asks-with-no-id', 'upstream.bad_answer'],
   ['drip-comments', 'upstream.timeout'],
   ['drip-progress', 'upstream.timeout'],
   ['huge-notification', 'upstream.bad_answer'],
@@ -141,6 +145,10 @@ const successes = [
   'answers-and-stays',
   'asks-back',
   'unknown-notification',
+  'asks-flood',
+  'asks-what-nobody-knows',
+  'foreign-subscription',
+  'foreign-cancel',
   'foreign-progress',
 ]
 
@@ -175,6 +183,9 @@ describe.each(['stateless', 'session'] as const)('a call in the %s era', era => 
   it.each(successes)('of %s succeeds all the same', async tool => {
     const answer = await provoke(era, tool, 'mine')
     const messages = messagesOf(answer)
+    const cancelled = messages.filter(({ method }) => method === 'notifications/cancelled')
+    // With sessions it may take back what it has asked itself.
+    expect(era === 'session' ? [] : cancelled).toEqual([])
     expect(messages.filter(({ id }) => id === 1)).toHaveLength(1)
     expect(textOf(answerOf(answer))).toMatch(/^(?:fine|first)$/)
     const progress = messages.filter(({ method }) => method === 'notifications/progress')

@@ -220,3 +220,15 @@ describe('what ends it', () => {
     await expect(openSseSession(parts, body, 9, '1')).rejects.toMatchObject({ code: 'upstream.unreachable' })
   })
 })
+
+it('asking for more than it takes answers to is let go of', async () => {
+  const link = await open()
+  // From now on it takes nothing more.
+  for (const { socket } of server.lines) socket.removeAllListeners('data')
+  const pings = Array.from({ length: 1200 }, (_, id) => message({ id, method: 'ping' }))
+  const before = server.lines.length
+  say(...pings)
+  await vi.waitFor(() => expect(lost).toHaveBeenCalledOnce())
+  expect(server.lines.length - before).toBeLessThanOrEqual(1000)
+  await link.close()
+})
