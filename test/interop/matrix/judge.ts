@@ -1,5 +1,6 @@
 /** Turns what a client says it met into cells, believing nothing that the gateway's audit does not have. */
 import type { AuditEvent } from '../../../src/audit/index.ts'
+import { ROOT } from '../../fixtures/process.ts'
 import type { Told, Tried, Visited } from './clients/client-kind.ts'
 import { type FeatureKind, trials } from './features.ts'
 import type { Cell, ClientResult, FeatureCell } from './results.ts'
@@ -85,6 +86,7 @@ function codeIn(events: readonly AuditEvent[], words: string | null): string | n
 function shortened(words: string | null): string | null {
   if (words === null) return null
   const steady = words
+    .replaceAll(ROOT, '<root>')
     .replaceAll(/http:\/\/127\.0\.0\.1:\d+/g, '<gateway>')
     .replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}/g, '<id>')
     .replaceAll(/gth_\w+/g, '<token>')

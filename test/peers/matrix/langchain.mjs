@@ -16,7 +16,8 @@ async function connect({ url, token }) {
       report = onProgress ?? report
       const tool = tools.find(one => one.name === name)
       const answer = await tool.invoke(args, { signal })
-      return typeof answer === 'string' ? answer : textOf(answer)
+      if (typeof answer === 'string') return answer
+      return Array.isArray(answer) ? textOf(answer) : JSON.stringify(answer)
     },
     read: async uri => textOf(await client.readResource('gatehouse', uri)),
     close: () => client.close(),

@@ -6,6 +6,8 @@
  * and where the library offers it `read(uri)` and `prompt(name, args)` (text); `close()`.
  */
 import { text } from 'node:stream/consumers'
+import { clearTimeout, setTimeout as startTimer } from 'node:timers'
+import { setTimeout } from 'node:timers/promises'
 
 const PATIENCE_MS = 30_000
 const BEFORE_CANCELLING_MS = 700
@@ -55,16 +57,23 @@ async function attempt(connect, { url, token, feature, subject, arguments: args,
       if (feature !== 'resources' && feature !== 'prompts') await within(peer.tools())
       if (feature === 'resources') found.text = await within(peer.read(subject))
       else if (feature === 'prompts') found.text = await within(peer.prompt(subject, args))
-      else found.text = await within(peer.call(subject, args, optionsFor(feature, found)))
+      else if (feature === 'cancellation') found.text = await cancelled(peer, subject, args)
+      else
+        found.text = await within(
+          peer.call(subject, args, feature === 'progress' ? { onProgress: () => found.seen++ } : {}),
+        )
     },
   )
   return found
 }
 
-function optionsFor(feature, found) {
-  if (feature === 'progress') return { onProgress: () => found.seen++ }
-  if (feature === 'cancellation') return { signal: AbortSignal.timeout(BEFORE_CANCELLING_MS) }
-  return {}
+/** Closes a little later, as an application that goes on would: some libraries say that a call is cancelled without waiting for it. */
+async function cancelled(peer, subject, args) {
+  try {
+    return await within(peer.call(subject, args, { signal: AbortSignal.timeout(BEFORE_CANCELLING_MS) }))
+  } finally {
+    await setTimeout(BEFORE_CANCELLING_MS)
+  }
 }
 
 async function during(found, open, use) {
@@ -93,7 +102,7 @@ function wordsOf(error) {
 async function within(work) {
   let timer
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${PATIENCE_MS / 1000} s`)), PATIENCE_MS)
+    timer = startTimer(() => reject(new Error(`no answer within ${PATIENCE_MS / 1000} s`)), PATIENCE_MS)
   })
   try {
     return await Promise.race([work, late])

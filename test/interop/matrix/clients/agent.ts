@@ -5,7 +5,7 @@ import { inherited } from '../../../fixtures/peers.ts'
 import { ROOT, run } from '../../../fixtures/process.ts'
 import type { ServerKind } from '../servers.ts'
 import type { ClientKind, Plan, Visited } from './client-kind.ts'
-import { isCallOf, type ScriptedModel, startScriptedModel } from './scripted-model.ts'
+import { byName, isCall, type ScriptedModel, startScriptedModel } from './scripted-model.ts'
 
 export type AgentKind = {
   readonly name: string
@@ -14,6 +14,8 @@ export type AgentKind = {
   /** Package and exact version. */
   readonly package: string
   readonly version: string
+  /** It gives the model the servers' own names of tools, so that two of one name cannot be told apart. */
+  readonly isOneByOne?: boolean
   /** From the folder of the installation. */
   program(): readonly string[]
   /** Writes the agent's configuration into its home, and says what to type. */
@@ -45,15 +47,26 @@ export function agent(kind: AgentKind): ClientKind {
     install: () => install(folder, `${kind.package}@${kind.version}`),
     version: () => kind.version,
     async visit(plan) {
-      const script = plan.visits.map(({ server }) => server)
-      const model = await startScriptedModel(script)
-      try {
-        const trouble = await converse(kind, folder, { plan, model })
-        return { visited: script.map(server => visitedBy(model, server, trouble)), tried: [] }
-      } finally {
-        await model.stop()
+      if (!kind.isOneByOne) return { visited: await visitTogether(kind, folder, plan), tried: [] }
+      const visited: Visited[] = []
+      for (const visit of plan.visits) {
+        const home = join(plan.home, visit.server.name)
+        mkdirSync(home)
+        visited.push(...(await visitTogether(kind, folder, { ...plan, home, visits: [visit] })))
       }
+      return { visited, tried: [] }
     },
+  }
+}
+
+async function visitTogether(kind: AgentKind, folder: string, plan: Plan): Promise<Visited[]> {
+  const script = plan.visits.map(({ server }) => server)
+  const model = await startScriptedModel(script, kind.isOneByOne ? byName : undefined)
+  try {
+    const trouble = await converse(kind, folder, { plan, model })
+    return script.map(server => visitedBy(model, server, trouble))
+  } finally {
+    await model.stop()
   }
 }
 
@@ -107,7 +120,7 @@ async function converse(kind: AgentKind, folder: string, { plan, model }: Talk):
 function visitedBy(model: ScriptedModel, server: ServerKind, trouble: string | null): Visited {
   const offers = model.offersOf(server)
   const names = offers.map(({ name }) => name)
-  const isOffered = offers.some(offer => isCallOf(offer, server))
+  const isOffered = offers.some(offer => isCall(offer, server))
   const text = model.answerOf(server)
   const missing = offers.length === 0 ? 'the agent did not offer its tools to the model' : null
   return {

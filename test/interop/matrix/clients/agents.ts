@@ -176,7 +176,8 @@ export const copilot = agent({
 export const continueCli = agent({
   name: 'continue',
   title: 'Continue CLI',
-  how: '`cn -p` with `config.yaml`, model scripted',
+  how: '`cn -p` with `config.yaml`, one process for each server, model scripted',
+  isOneByOne: true,
   package: '@continuedev/cli',
   version: '1.5.47',
   program: () => ['@continuedev/cli/dist/cn.js'],

@@ -39,7 +39,7 @@ async function visit(plan: Plan, { name, call }: ServerKind, url: string): Promi
     const rest = ['--tool-name', call.tool, ...pairs('--tool-arg', call.arguments)]
     return found(told(called.parse(await inspect(plan, url, 'tools/call', ...rest)).content), null)
   } catch (error) {
-    return found(null, String(error))
+    return found(null, saidBy(error))
   }
 }
 
@@ -60,7 +60,7 @@ async function attempt(plan: Plan, trial: FeatureKind, url: string): Promise<Tri
     }
     return { ...found, offered: false }
   } catch (error) {
-    return { ...found, error: String(error) }
+    return { ...found, error: saidBy(error) }
   }
 }
 
@@ -77,4 +77,10 @@ function pairs(flag: string, values: Readonly<Record<string, unknown>>): string[
     flag,
     `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
   ])
+}
+
+/** What it printed, without the command line. */
+function saidBy(error: unknown): string {
+  const [command = '', ...printed] = String(error).split('\n')
+  return printed.join(' ').trim() || command
 }

@@ -49,13 +49,13 @@ export const mcpRemote: ClientKind = {
   name: 'mcp-remote',
   title: 'mcp-remote',
   kind: 'library',
-  how: 'started over stdio by a client of SDK v2 in auto mode',
+  how: 'started over stdio by a client of SDK v2 as it comes, which is how desktop applications use it',
   install,
   version: () => theirs('mcp-remote'),
   visit: async plan => {
     const { mcpRemote: bridge } = await peers()
     const env = { MCP_REMOTE_CONFIG_DIR: plan.home }
-    return visitWith([process.execPath, program('sdk-v2'), 'auto', bridge], plan, env)
+    return visitWith([process.execPath, program('sdk-v2'), 'legacy', bridge], plan, env)
   },
 }
 

@@ -18,14 +18,18 @@ export type ScriptedModel = {
   stop(): Promise<void>
 }
 
-export async function startScriptedModel(script: readonly ServerKind[]): Promise<ScriptedModel> {
+/** `isOf` tells whose tool it is. */
+export async function startScriptedModel(
+  script: readonly ServerKind[],
+  isOf: IsOf = byPrefix,
+): Promise<ScriptedModel> {
   const offered = new Map<string, Offer>()
   const answers = new Map<string, string>()
 
   /** The first step that is offered and has no answer yet. */
   function next(offers: readonly Offer[], answered: ReadonlyMap<string, string>) {
     for (const server of script) {
-      const offer = offers.find(one => isCallOf(one, server))
+      const offer = offers.find(one => isOf(one, server) && isCall(one, server))
       if (offer === undefined) continue
       const answer = answered.get(idOf(server)) ?? answered.get(offer.name)
       if (answer === undefined) return { id: idOf(server), offer, arguments: server.call.arguments }
@@ -61,10 +65,17 @@ export async function startScriptedModel(script: readonly ServerKind[]): Promise
 
 const plain = (name: string) => name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '_')
 const idOf = (server: ServerKind) => `call_${plain(server.name)}`
-const isOf = ({ namespace = '', name }: Offer, server: ServerKind) =>
-  `_${plain(`${namespace}_${name}`)}`.includes(`_${plain(server.name)}_`)
+
+type IsOf = (offer: Offer, server: ServerKind) => boolean
 
 /** Agents put the server's name before the tool's, each in its own way. */
-export function isCallOf(offer: Offer, server: ServerKind): boolean {
-  return isOf(offer, server) && plain(offer.name).endsWith(plain(server.call.tool))
+const byPrefix: IsOf = ({ namespace = '', name }, server) =>
+  `_${plain(`${namespace}_${name}`)}`.includes(`_${plain(server.name)}_`)
+
+/** For agents that do not, and are given one server at a time. */
+export const byName: IsOf = (offer, server) => plain(offer.name) === plain(server.call.tool)
+
+/** The tool of the script, of a server whose it is. */
+export function isCall(offer: Offer, server: ServerKind): boolean {
+  return plain(offer.name).endsWith(plain(server.call.tool))
 }
