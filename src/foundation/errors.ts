@@ -74,7 +74,7 @@ export const errorTable = {
   'mcp.capability_required': row(400, rpcCodes.missingCapability, 'The request needs a capability that its client does not declare.', 'Declare what data.requiredCapabilities names in the capabilities of the request.'),
   'mcp.session_required': row(400, rpcCodes.invalidRequest, 'A session is needed for this request.', 'Send initialize first, then its Mcp-Session-Id with every request.'),
   'mcp.session_unknown': row(404, gateway + 4, 'Session not found.', 'Send initialize again to open a new session.'),
-  'mcp.era_unsupported': row(400, gateway + 6, 'This server speaks only the other era of the protocol.', 'Connect with a client that can speak the revision named in "why".'),
+  'mcp.era_unsupported': row(400, gateway + 6, 'This server speaks no revision of the protocol that the gateway speaks.', 'Run: gatehouse server test <group/server>; it shows what the server answers.'),
   'mcp.method_not_allowed': row(405, gateway + 5, 'This endpoint does not take that method here.', 'POST to it; GET and DELETE need an Mcp-Session-Id.'),
   'mcp.too_many_sessions': row(503, gateway + 3, 'You have too many open sessions.', 'Close some with DELETE, or wait until idle ones end.'),
   'mcp.input_declined': row(200, gateway + 23, 'The MCP server needs an answer that was not given.', 'Make the call again and agree to what it asks for.'),

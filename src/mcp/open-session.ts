@@ -147,7 +147,7 @@ async function withLink<Result>(
   const capabilities = relayedCapabilities(params.capabilities, declared) ?? params.capabilities
   const reduced = { ...params, capabilities }
   const free = opening.isReserved ? undefined : parts.sessions.reserve(principal)
-  let kept: Session | undefined
+  const place: { session: Session | undefined } = { session: undefined }
   try {
     exchange.upstreamStarted()
     const link = await openInEra(parts, equipped, {
@@ -155,18 +155,23 @@ async function withLink<Result>(
       body: opening.body(reduced),
       params: reduced,
       clientId: exchange.clientId,
-      lost: () => {
-        if (kept !== undefined) parts.sessions.forget(kept.id)
-      },
+      lost: forgetting(parts.sessions, place),
     })
     const keep: Keep = session => {
-      kept = parts.sessions.add(principal, upstream, session)
-      return kept
+      place.session = parts.sessions.add(principal, upstream, session)
+      return place.session
     }
     // What it speaks may have been found out only now.
     return await use({ link, keep, isCrossed: !parts.catalogue.eras(upstream.id)?.includes('session') })
   } finally {
     free?.()
+  }
+}
+
+// In a function of its own: it lives as long as the session, and must not keep the request that opened it.
+function forgetting(sessions: Sessions, place: { readonly session: Session | undefined }): () => void {
+  return () => {
+    if (place.session !== undefined) sessions.forget(place.session.id)
   }
 }
 
