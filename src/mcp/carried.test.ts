@@ -114,6 +114,13 @@ describe('a request state', () => {
     expect((await ask('ana', 'tools/call', turned)).result).toMatchObject({ resultType: 'complete' })
   })
 
+  it.each([100_000, 5_000_000])('of %d characters does not reach its client', async length => {
+    await begin(asksOnce('x'.repeat(length)))
+    // A piece of the answer is out before that is known: it is cut off.
+    await expect(ask('ana', 'tools/call', called)).rejects.toThrow()
+    expect(plane.audit.events.at(-1)).toMatchObject({ outcome: 'error', error: 'upstream.bad_answer' })
+  })
+
   it('does not come back with a bit changed', async () => {
     await begin(asksOnce())
     const { requestState } = await first()

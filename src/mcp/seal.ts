@@ -27,6 +27,8 @@ type Replace = NonNullable<ResultEdits['replace']>[string]
 /** How long a client may take to come back with it. */
 const cursorSeconds = 86_400
 const stateSeconds = 86_400
+/** As in answers that pass in pieces. */
+const longestState = 65_536
 
 function badAnswer(why: string): GatewayError {
   return new GatewayError('upstream.bad_answer', { why })
@@ -37,6 +39,8 @@ export function sealCursor({ handles }: SealParts, asked: Answered, cursor: stri
 }
 
 function sealState({ handles }: SealParts, asked: Answered, upstream: string): string {
+  if (upstream.length > longestState)
+    throw badAnswer('Its requestState is too long to come back in a request.')
   const request = digestOf(asked.method, asked.params)
   return handles.seal('state', boundTo(asked), { upstream, request }, stateSeconds)
 }

@@ -29,7 +29,7 @@ export type ResultEdits = {
   readonly replace?: Readonly<Record<string, (text: string, resultType: string | null) => string>>
 }
 
-/** Where the messages of one upstream request go. Exactly one of `answer`, `finished`, `failed` and `interrupted` is called, once, and last. */
+/** Where the messages of one upstream request go. Exactly one of `answer`, `finished` and `failed` is called, once, and last. */
 export type Sink = {
   /** The id the client gave, as raw JSON; it stands in every answer given to the sink. */
   readonly clientId: string
@@ -50,6 +50,4 @@ export type Sink = {
   piece(bytes: Buffer): void
   finished(summary: AnswerSummary): void
   failed(error: GatewayError): void
-  /** The upstream ended the stream and will answer on another, from the last event id. A sink without it takes that for a failure. */
-  interrupted?(): void
 }
