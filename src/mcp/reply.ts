@@ -56,6 +56,7 @@ export class Reply implements Sink, OpenStream, OutletWatcher, Tries {
   way: Way | undefined
   sent = 0
   wasRepeated = false
+  wasReopened = false
   wasCorrected = false
   readonly #options: ReplyOptions
   #flight: Flight | undefined

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { type ErrorCode, GatewayError } from '../foundation/errors.ts'
 import { collect } from './collect.ts'
 import type { Outgoing } from './link.ts'
+import { LostSession } from './message.ts'
 import { anew, isRepeatable, nextTry } from './repeat.ts'
 import type { ToolPolicy } from './upstream.ts'
 
@@ -46,21 +47,29 @@ describe('what may be sent twice', () => {
   })
 })
 
+const fresh = { sent: 1, wasRepeated: false, wasReopened: false }
+
 describe('the next try', () => {
   const call = { outgoing: request('tools/call', { name: 'write' }), policy: open, left: 10_000 }
   const list = { ...call, outgoing: request('tools/list') }
 
   it('is for everything that certainly had no effect, four times in two seconds', () => {
     const waits = [1, 2, 3, 4].map(sent =>
-      nextTry({ sent, wasRepeated: false }, failure('upstream.unreachable', true), call),
+      nextTry({ ...fresh, sent }, failure('upstream.unreachable', true), call),
     )
     expect(waits).toEqual([...Array(3).fill(expect.any(Number)), undefined])
     expect(waits.reduce<number>((sum, wait = 0) => sum + wait, 0)).toBeLessThanOrEqual(2000)
   })
 
+  it('is for a lost session once, whatever else it took', () => {
+    const tries = { ...fresh, sent: 2 }
+    expect(nextTry(tries, new LostSession(), call)).toBeGreaterThan(0)
+    expect(nextTry({ ...tries, sent: 3 }, new LostSession(), call)).toBeUndefined()
+  })
+
   it('is for what may have had an effect once, and only where that does not matter', () => {
     const broke = failure('upstream.outcome_unknown', false)
-    const tries = { sent: 1, wasRepeated: false }
+    const tries = { ...fresh }
     expect(nextTry(tries, broke, call)).toBeUndefined()
     expect(tries.wasRepeated).toBe(false)
     expect(nextTry(tries, broke, list)).toBeGreaterThan(0)
@@ -70,12 +79,12 @@ describe('the next try', () => {
   it.each<ErrorCode>(['upstream.timeout', 'upstream.bad_answer', 'upstream.unauthorized', 'mcp.cancelled'])(
     'is for no %s, which would only come again',
     code => {
-      expect(nextTry({ sent: 1, wasRepeated: false }, failure(code, true), list)).toBeUndefined()
+      expect(nextTry({ ...fresh }, failure(code, true), list)).toBeUndefined()
     },
   )
 
   it('is for nothing whose time is over', () => {
-    const tries = { sent: 1, wasRepeated: false }
+    const tries = { ...fresh }
     expect(nextTry(tries, failure('upstream.unreachable', true), { ...list, left: 10 })).toBeUndefined()
   })
 })

@@ -3,7 +3,7 @@ import { covers } from '../access/index.ts'
 import type { GatewayError } from '../foundation/errors.ts'
 import { applyPatches, isObject, spanAt } from '../foundation/json.ts'
 import type { Outgoing } from './link.ts'
-import { nextUpstreamId } from './message.ts'
+import { LostSession, nextUpstreamId } from './message.ts'
 import type { ToolPolicy } from './upstream.ts'
 
 /** Requests that only ask: they do the same however often they are sent. */
@@ -34,6 +34,8 @@ export type Tries = {
   readonly sent: number
   /** It may have had an effect before: it was repeated once, and is not again. */
   wasRepeated: boolean
+  /** Its session was lost before and opened again: a server that loses that too is not asked a third time. */
+  wasReopened: boolean
 }
 
 /** Has a manager confirmed that calling this tool twice does no more than calling it once? What the server itself says are claims. */
@@ -54,7 +56,10 @@ export function nextTry(
 ): number | undefined {
   const pause = pauses[tries.sent - 1]
   if (pause === undefined || pause >= left || !passing.has(error.code)) return undefined
-  if (!error.noEffect) {
+  if (error instanceof LostSession) {
+    if (tries.wasReopened) return undefined
+    tries.wasReopened = true
+  } else if (!error.noEffect) {
     if (tries.wasRepeated || !isRepeatable(outgoing, policy)) return undefined
     tries.wasRepeated = true
   }
