@@ -126,7 +126,14 @@ describe('a list of tools', () => {
   it('reaches the client as long as it is, page by page', async () => {
     const { result } = answerOf(await as('many').request('tools/list', {}))
     expect(result?.tools).toHaveLength(10_001)
-    const page = answerOf(await as('endless').request('tools/list', { cursor: '41' }))
-    expect(page.result).toMatchObject({ tools: [{ name: 'ok' }, { name: 'tool-41' }], nextCursor: '42' })
+    const endless = as('endless')
+    const next = async (cursor?: unknown) =>
+      answerOf(await endless.request('tools/list', cursor === undefined ? {} : { cursor }))
+    const first = await next()
+    const second = await next(first.result?.nextCursor)
+    expect(second.result).toMatchObject({ tools: [{ name: 'ok' }, { name: 'tool-1' }] })
+    // The server's own cursors are nothing that a client could make up.
+    expect(second.result?.nextCursor).not.toBe('2')
+    expect((await next('41')).error?.code).toBe(-32602)
   })
 })

@@ -33,6 +33,9 @@ export type ChannelParts = {
 const gone = () =>
   new GatewayError('upstream.process_failed', { why: 'Its process has ended.', noEffect: true })
 
+/** Requests that only open the conversation have no outcome to be unsure of. */
+const openings: ReadonlySet<string> = new Set(['initialize', 'server/discover'])
+
 /** More than this unanswered by one client is no conversation any more. */
 const maxAsked = 100
 const maxIdLength = 128
@@ -159,7 +162,8 @@ export class Channel {
   ended(error: GatewayError): void {
     this.#end ??= error
     for (const pending of [...this.#pending.values()]) {
-      if (this.#settle(pending)) pending.outgoing.sink.failed(outcomeUnknown(error))
+      const { method, sink } = pending.outgoing
+      if (this.#settle(pending)) sink.failed(openings.has(method) ? error : outcomeUnknown(error))
     }
     const members = [...this.#members]
     this.#members.clear()
