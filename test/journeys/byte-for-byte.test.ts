@@ -38,12 +38,15 @@ const results = {
   long: `{"content":[{"type":"text","text":"${'é\\u00e9\\\\'.repeat(20_000)}"}],"structuredContent":{${oddities}},"_meta":{"id":7}}`,
 }
 
+/** Events of a session have ids of the gateway's own, and one without a message before them. */
+const withoutIds = (events: string) => events.replace(/^id: \S+\ndata:\n\n/, '').replace(/^id: \S+\n/gm, '')
+
 describe.each(['stateless', 'session'] as const)('in the %s era', era => {
   it.each(Object.entries(results))('a %s result reaches the client as it is', async (_, result) => {
     const asJson = await as(era, 'polite').call('verbatim', { result })
     expect(asJson.text).toBe(`{"jsonrpc":"2.0","id":1,"result":${result}}`)
     const asEvents = await as(era, 'polite').call('verbatim', { result, framing: 'events' })
-    expect(asEvents.text).toBe(`event: message\ndata: {"jsonrpc":"2.0","id":1,"result":${result}}\n\n`)
+    expect(withoutIds(asEvents.text)).toBe(`event: message\ndata: {"jsonrpc":"2.0","id":1,"result":${result}}\n\n`)
   })
 
   it('notifications on the way reach the client as they are', async () => {
@@ -53,7 +56,7 @@ describe.each(['stateless', 'session'] as const)('in the %s era', era => {
       before: [notification],
     })
     const answer = '{"jsonrpc":"2.0","id":1,"result":{"content":[]}}'
-    expect(text).toBe(`event: message\ndata: ${notification}\n\nevent: message\ndata: ${answer}\n\n`)
+    expect(withoutIds(text)).toBe(`event: message\ndata: ${notification}\n\nevent: message\ndata: ${answer}\n\n`)
   })
 
   it.each(['7', '1e3', '"seven"', String.raw`"\u0073\/é"`, '-1', '0'])(
