@@ -46,7 +46,9 @@ describe.each(['stateless', 'session'] as const)('in the %s era', era => {
     const asJson = await as(era, 'polite').call('verbatim', { result })
     expect(asJson.text).toBe(`{"jsonrpc":"2.0","id":1,"result":${result}}`)
     const asEvents = await as(era, 'polite').call('verbatim', { result, framing: 'events' })
-    expect(withoutIds(asEvents.text)).toBe(`event: message\ndata: {"jsonrpc":"2.0","id":1,"result":${result}}\n\n`)
+    expect(withoutIds(asEvents.text)).toBe(
+      `event: message\ndata: {"jsonrpc":"2.0","id":1,"result":${result}}\n\n`,
+    )
   })
 
   it('notifications on the way reach the client as they are', async () => {
@@ -56,7 +58,9 @@ describe.each(['stateless', 'session'] as const)('in the %s era', era => {
       before: [notification],
     })
     const answer = '{"jsonrpc":"2.0","id":1,"result":{"content":[]}}'
-    expect(withoutIds(text)).toBe(`event: message\ndata: ${notification}\n\nevent: message\ndata: ${answer}\n\n`)
+    expect(withoutIds(text)).toBe(
+      `event: message\ndata: ${notification}\n\nevent: message\ndata: ${answer}\n\n`,
+    )
   })
 
   it.each(['7', '1e3', '"seven"', String.raw`"\u0073\/é"`, '-1', '0'])(

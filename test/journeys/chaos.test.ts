@@ -39,9 +39,6 @@ const CLEAN = [
   'upstream.process_failed',
 ]
 
-/** Accepted besides, where one era does not reach the other and a session does not outlive its server. */
-const WITHOUT_BRIDGES_AND_HEALING: readonly string[] = ['mcp.era_unsupported', 'mcp.session_unknown']
-
 /** While the gateway itself is away, a connection may break. */
 const BROKEN = ['no connection', 'cut off', 'mcp.cancelled']
 
@@ -142,7 +139,7 @@ async function chaos(): Promise<void> {
 
 function isAccepted({ end, from, to }: Ending): boolean {
   const wasAway = from < away.to + 500 && to > away.from
-  return [...CLEAN, ...WITHOUT_BRIDGES_AND_HEALING, ...(wasAway ? BROKEN : [])].includes(end)
+  return [...CLEAN, ...(wasAway ? BROKEN : [])].includes(end)
 }
 
 function counted(names: readonly string[]): Record<string, number> {
