@@ -30,7 +30,8 @@ describe('the client of SDK v2', () => {
   const cells: { mode: Mode; server: string; era: string; version: string }[] = [
     { mode: 'legacy', server: 'everything', era: 'legacy', version: '2025-11-25' },
     { mode: 'legacy', server: 'conformance', era: 'legacy', version: '2025-11-25' },
-    { mode: 'auto', server: 'everything', era: 'legacy', version: '2025-11-25' },
+    { mode: 'auto', server: 'everything', era: 'modern', version: '2026-07-28' },
+    { mode: 'pinned', server: 'everything', era: 'modern', version: '2026-07-28' },
     { mode: 'auto', server: 'conformance', era: 'modern', version: '2026-07-28' },
     { mode: 'pinned', server: 'conformance', era: 'modern', version: '2026-07-28' },
   ]
