@@ -43,8 +43,11 @@ export class ResponseOutlet implements Outlet, PieceOutlet {
     if (this.#mode !== 'unset' || this.isGone) return
     this.#mode = 'events'
     this.#first = first
-    // The head goes out with the first event, which is usually in the same packet; alone only when that one is late.
-    setImmediate(() => this.#begin())
+    // The head goes out with the first event, which is usually in the same packet; alone only when that one is late. Where
+    // nobody watches any more the answer is known, and on its way through the audit.
+    setImmediate(() => {
+      if (this.#watcher !== undefined) this.#begin()
+    })
   }
 
   message(bytes: Buffer, eventId?: string): void {
