@@ -98,6 +98,7 @@ async function startMeasured({ withGateway, streams }: Options): Promise<Measure
   const settings = {
     NODE_OPTIONS: collecting,
     GATEHOUSE_LIMITS_SESSIONS_PER_PRINCIPAL: String(2 * streams + 10 * atOnce),
+    GATEHOUSE_LIMITS_STREAMS_PER_PRINCIPAL: String(2 * streams + 10 * atOnce),
   }
   const targets = await startTargets({ withGateway, cells: false, against: undefined, settings })
   const listening = targets.map(target => ({ ...target, kind: 'listen' as const }))

@@ -106,7 +106,7 @@ export class Reply implements Sink, OpenStream, OutletWatcher, Tries {
   message(bytes: Buffer, message: JsonObject): void {
     const passed = this.readdressed(bytes, message)
     if (passed === undefined || this.#isOver) return
-    this.#hasSpoken = true
+    this.#spoken()
     this.exchange.outlet.message(passed)
   }
 
@@ -129,9 +129,16 @@ export class Reply implements Sink, OpenStream, OutletWatcher, Tries {
     return !this.#isOver && !this.#hasSpoken && this.#options.correct?.(this, refusal) === true
   }
 
+  // From here on nothing is sent again, so what was sent need not be kept.
+  #spoken(): void {
+    this.#hasSpoken = true
+    this.outgoing = undefined
+    this.way = undefined
+  }
+
   piece(bytes: Buffer): void {
     if (this.#isOver) return
-    this.#hasSpoken = true
+    this.#spoken()
     this.exchange.bytesOut += bytes.length
     if (this.#held) this.exchange.outlet.pieces?.piece(this.#held)
     // The last piece waits for the audit record: until then the client has no whole answer.

@@ -66,7 +66,7 @@ export async function serveStateless(
     {
       mirrored: mirroredHeaders(exchange.request.headers, task?.id),
       equipped,
-      taskName: id => taskName(parts, visit, listen?.tasks.get(id)),
+      taskName: listen === undefined ? noTask : taskNames(parts, visit, listen.tasks),
       ended: () => parts.streams.remove(reply),
     },
   )
@@ -80,10 +80,18 @@ function unknownMethod(method: string): never {
   })
 }
 
-// By who they are now: an open stream outlives a change of rights.
-function taskName(parts: StatelessParts, visit: Visit, task: Task | undefined): string | undefined {
-  const owner = { principal: visit.exchange.principal ?? visit.principal, upstream: visit.upstream }
-  return task && parts.tasks.nameAllowed(owner, task)
+const noTask = () => undefined
+
+// By who they are now: an open stream outlives a change of rights. And it keeps nothing of the request that opened it.
+function taskNames(
+  { tasks }: StatelessParts,
+  { exchange, principal, upstream }: Visit,
+  listened: ReadonlyMap<unknown, Task>,
+): (id: unknown) => string | undefined {
+  return id => {
+    const task = listened.get(id)
+    return task && tasks.nameAllowed({ principal: exchange.principal ?? principal, upstream }, task)
+  }
 }
 
 // The name that Mcp-Name mirrors; some methods have a subject but no mirrored name.

@@ -34,7 +34,11 @@ beforeAll(async () => {
   const transport = { kind: 'streamable-http', url: upstream.url, allowPrivateNetwork: true }
   gateway = await startGateway({
     manifest: oneGroup('lab', { idle: transport }),
-    env: { NODE_OPTIONS: collecting, GATEHOUSE_LIMITS_SESSIONS_PER_PRINCIPAL: '5000' },
+    env: {
+      NODE_OPTIONS: collecting,
+      GATEHOUSE_LIMITS_SESSIONS_PER_PRINCIPAL: '5000',
+      GATEHOUSE_LIMITS_STREAMS_PER_PRINCIPAL: '5000',
+    },
   })
 })
 
