@@ -13,8 +13,8 @@ const committed = readResults()
 const libraries = clients.filter(({ kind }) => kind === 'library')
 
 describe('the committed results', () => {
-  it('are of known clients, every server and known features', () => {
-    expect(clients.map(({ name }) => name)).toEqual(expect.arrayContaining(Object.keys(committed.clients)))
+  it('are of every client, every server and known features', () => {
+    expect(Object.keys(committed.clients).sort()).toEqual(clients.map(({ name }) => name).sort())
     expect(Object.keys(committed.servers)).toEqual(servers.map(({ name }) => name))
     for (const client of Object.values(committed.clients)) {
       expect(Object.keys(client.cells)).toEqual(servers.map(({ name }) => name))
@@ -32,7 +32,7 @@ describe('every pair that was good', () => {
   }, INSTALLING_MS)
   afterAll(() => lab?.stop())
 
-  it.each(libraries.filter(({ name }) => name in committed.clients))(
+  it.each(libraries)(
     'still is, with $title',
     async client => {
       const { version, cells } = await lab.visit(client)
