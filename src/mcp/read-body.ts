@@ -25,22 +25,30 @@ export function readBody(request: IncomingMessage, limit: number): Promise<Buffe
     let body: Buffer | undefined
     let parts: Buffer[] | undefined
     let size = 0
-    request.on('data', (part: Buffer) => {
+    const take = (part: Buffer) => {
       size += part.length
       if (size > limit) {
-        request.removeAllListeners('data').resume()
+        leave()
+        request.resume()
         refused(tooLarge(limit))
       } else if (body === undefined) body = part
       else {
         parts ??= [body]
         parts.push(part)
       }
-    })
-    request.on('end', () => done(parts === undefined ? (body ?? Buffer.alloc(0)) : Buffer.concat(parts)))
-    request.on('error', () =>
+    }
+    const end = () => {
+      leave()
+      done(parts === undefined ? (body ?? Buffer.alloc(0)) : Buffer.concat(parts))
+    }
+    const broken = () => {
+      leave()
       refused(
         new GatewayError('http.bad_request', { why: 'The connection broke before the body was complete.' }),
-      ),
-    )
+      )
+    }
+    // A request outlives its body by far where the answer is a stream, and must not keep it.
+    const leave = () => void request.off('data', take).off('end', end).off('error', broken)
+    request.on('data', take).on('end', end).on('error', broken)
   })
 }

@@ -251,21 +251,23 @@ describe('messages before the answer', () => {
   })
 
   it('are cut off where they cannot be held back and nobody reads them', async () => {
-    const { reply, response, told, outcomes } = await waiting('session')
+    const { reply, opened, response, told, outcomes } = await waiting('session')
     vi.spyOn(response, 'writableLength', 'get').mockReturnValue(5 * 1024 * 1024)
     give(reply, { method: 'notifications/message' })
     expect(response.destroyed).toBe(true)
     expect(told).toContain('abort')
     expect(outcomes()).toEqual([['cancelled', 'mcp.cancelled']])
+    await expect(opened).rejects.toThrow('socket hang up')
   })
 })
 
 describe('the end', () => {
   it('aborts a flight that starts after it', async () => {
-    const { reply } = await waiting('stateless')
+    const { reply, opened } = await waiting('stateless')
     reply.stop(new GatewayError('mcp.cancelled'))
     const abort = vi.fn()
     reply.started({ pause: () => {}, resume: () => {}, abort })
     expect(abort).toHaveBeenCalledOnce()
+    await (await opened).ended
   })
 })
