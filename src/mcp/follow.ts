@@ -30,7 +30,7 @@ export class Follow implements OpenStream, OutletWatcher {
   readonly #options: FollowOptions
   readonly #way: ResponseOutlet
   /** Others that give to this stream, and have to know how it is taken. */
-  readonly #watchers = new Set<OutletWatcher>()
+  #watchers: Set<OutletWatcher> | undefined
   #isOver = false
 
   constructor(exchange: Exchange, options: FollowOptions) {
@@ -76,11 +76,12 @@ export class Follow implements OpenStream, OutletWatcher {
   }
 
   addWatcher(watcher: OutletWatcher): void {
+    this.#watchers ??= new Set()
     this.#watchers.add(watcher)
   }
 
   removeWatcher(watcher: OutletWatcher): void {
-    this.#watchers.delete(watcher)
+    this.#watchers?.delete(watcher)
   }
 
   gone(): void {
@@ -88,11 +89,11 @@ export class Follow implements OpenStream, OutletWatcher {
   }
 
   full(): void {
-    for (const watcher of this.#watchers) watcher.full()
+    for (const watcher of this.#watchers ?? []) watcher.full()
   }
 
   ready(): void {
-    for (const watcher of this.#watchers) watcher.ready()
+    for (const watcher of this.#watchers ?? []) watcher.ready()
   }
 
   // Nothing here can be held back: what a client does not read it does not get.
@@ -105,6 +106,6 @@ export class Follow implements OpenStream, OutletWatcher {
     this.#isOver = true
     this.#options.ended(isAway)
     this.#way.end()
-    for (const watcher of [...this.#watchers]) watcher.gone()
+    for (const watcher of [...(this.#watchers ?? [])]) watcher.gone()
   }
 }

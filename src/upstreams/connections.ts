@@ -79,12 +79,14 @@ export class Connections {
 
   /** Opens a session with an upstream in the session era. Check `opening.body.error`: the upstream may have refused. */
   async openSession(to: Equipped, opening: Opening): Promise<SessionLink> {
-    const { body, upstreamId, lost } = opening
+    const { body, upstreamId, clientId, lost } = opening
+    // All that is needed to open it again; the rest of the opening is not to be kept for as long as the session.
+    const { capabilities } = opening.params
     const session = new HealingSession({
       body,
       upstreamId,
       patience: { deadlines: this.#deadlines, callSeconds: this.#parts.limits.callSeconds },
-      open: attempt => this.#openSession(to, opening, attempt),
+      open: attempt => this.#openSession(to, { clientId, capabilities }, attempt),
       lost,
       closed: () => this.#sessions.delete(session),
     })
@@ -93,12 +95,14 @@ export class Connections {
     return session
   }
 
-  #openSession(to: Equipped, opening: Opening, attempt: Attempt): Promise<SessionLink> {
+  #openSession(
+    to: Equipped,
+    { clientId, capabilities }: { clientId: string; capabilities: unknown },
+    attempt: Attempt,
+  ): Promise<SessionLink> {
     const { upstream, headers } = to
     const { transport } = upstream
-    const { clientId, params } = opening
     const { body, upstreamId, lost } = attempt
-    const { capabilities } = params
     if (transport.kind === 'stdio')
       return this.#server(to, transport, { era: 'session', capabilities }).openSession(to.principalId, lost)
     const shared = { wire: this.#wire(upstream, transport), headers, limits: this.#parts.limits, lost }

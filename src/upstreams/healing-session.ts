@@ -29,7 +29,9 @@ const keptSubscriptions = 1000
 const initialized = Buffer.from('{"jsonrpc":"2.0","method":"notifications/initialized"}')
 
 export class HealingSession implements SessionLink {
-  readonly #parts: HealingParts
+  readonly #parts: Omit<HealingParts, 'body'>
+  /** The `initialize`, as a text: a small part of a buffer, kept, keeps all of its pool. */
+  readonly #initialize: string
   /** The session as it is now; undefined while it is lost. */
   #link: SessionLink | undefined
   /** What was lost last. */
@@ -44,8 +46,9 @@ export class HealingSession implements SessionLink {
   readonly #subscriptions = new Set<string>()
   readonly #hearings = new Set<Hearing>()
 
-  constructor(parts: HealingParts) {
+  constructor({ body, ...parts }: HealingParts) {
     this.#parts = parts
+    this.#initialize = body.toString('latin1')
   }
 
   get opening(): Collected {
@@ -55,9 +58,12 @@ export class HealingSession implements SessionLink {
 
   /** Opens it for the first time. */
   async begin(): Promise<void> {
-    const { body, upstreamId } = this.#parts
-    this.#link = await this.#open(body, upstreamId)
+    this.#link = await this.#open(this.#body(), this.#parts.upstreamId)
     this.#opening = this.#link.opening
+  }
+
+  #body(): Buffer {
+    return Buffer.from(this.#initialize, 'latin1')
   }
 
   request(outgoing: Outgoing): Flight {
@@ -149,7 +155,7 @@ export class HealingSession implements SessionLink {
   async #reopen(): Promise<SessionLink> {
     if (this.#isOver) throw new LostSession()
     const upstreamId = nextUpstreamId()
-    const link = await this.#open(withId(this.#parts.body, upstreamId), upstreamId)
+    const link = await this.#open(withId(this.#body(), upstreamId), upstreamId)
     if (this.#isOver || !this.#isSame(link.opening)) {
       await link.close()
       this.forsake()

@@ -1,5 +1,5 @@
 import type { GatewayError } from '../../foundation/errors.ts'
-import { type Collected, collect } from '../collect.ts'
+import { type Collected, collect, kept } from '../collect.ts'
 import type { Outgoing, SessionLink, Unsolicited } from '../link.ts'
 import { LostSession, nextUpstreamId } from '../message.ts'
 import type { Flight, Sink } from '../sink.ts'
@@ -77,12 +77,12 @@ class HttpSession implements SessionLink, Carrier {
   readonly #headers: readonly string[]
   readonly #hasSession: boolean
   /** Questions of the server that wait for an answer. */
-  readonly #asked = new Set<string | number>()
+  #asked: Set<string | number> | undefined
   #looking: Promise<boolean> | undefined
   #isLost = false
 
   constructor(parts: HttpSessionParts, opening: Collected, sessionId: string | undefined) {
-    this.opening = opening
+    this.opening = kept(opening)
     this.#parts = parts
     const version = negotiatedVersion(opening)
     this.#hasSession = sessionId !== undefined
@@ -106,7 +106,7 @@ class HttpSession implements SessionLink, Carrier {
   }
 
   async respond(id: string | number, body: Buffer): Promise<boolean> {
-    if (!this.#asked.delete(id)) return false
+    if (this.#asked?.delete(id) !== true) return false
     await this.notify('', body)
     return true
   }
@@ -144,6 +144,7 @@ class HttpSession implements SessionLink, Carrier {
   }
 
   asked(id: string | number): void {
+    this.#asked ??= new Set()
     const [oldest] = this.#asked
     if (this.#asked.size >= maxAsked && oldest !== undefined) this.#asked.delete(oldest)
     if (typeof id === 'number' || id.length <= maxIdLength) this.#asked.add(id)

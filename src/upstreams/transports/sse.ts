@@ -1,6 +1,6 @@
 /** HTTP+SSE (revision 2024-11-05): one event stream in, POSTs out; a connection is a session. */
 import { GatewayError } from '../../foundation/errors.ts'
-import { collect } from '../collect.ts'
+import { collect, kept } from '../collect.ts'
 import { type EventReader, EventStream, type ServerEvent } from '../event-stream.ts'
 import type { SessionLink } from '../link.ts'
 import { badAnswer, LostSession } from '../message.ts'
@@ -44,7 +44,7 @@ export async function openSseSession(
     )
     return openChannelSession({
       channel: connection.channel,
-      opening,
+      opening: kept(opening),
       sharedHandshake: false,
       asksBack: true,
       send: body => connection.tell(body),
