@@ -155,6 +155,12 @@ describe('a process that crashes under a session', () => {
     const callers = await Promise.all(Array.from({ length: 8 }, () => session('stdio')))
     const [pid = 0] = await Promise.all(callers.map(pidOf))
     process.kill(pid, 'SIGKILL')
+    // A call that reached it before the gateway knew would have an unknown outcome.
+    await eventually(
+      'its end',
+      () => isRunning(pid),
+      running => !running,
+    )
     const pids = new Set(await Promise.all(callers.map(pidOf)))
     expect([pids.size, pids.has(pid)]).toEqual([1, false])
   })
