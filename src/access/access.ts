@@ -9,7 +9,7 @@ import type { Caller, Route } from '../foundation/route.ts'
 import type { Identity } from '../identity/index.ts'
 import type { Action } from './actions.ts'
 import { type Changes, openChanges } from './changes.ts'
-import type { Decision, Target } from './decide.ts'
+import type { Circumstances, Decision, Target } from './decide.ts'
 import { putGroup, readGroupInputs } from './manifest.ts'
 import { groupRoutes } from './routes.ts'
 import type { GroupInput } from './scope.ts'
@@ -28,8 +28,11 @@ export type RemovalGuard = (tx: Transaction<Tables>, group: { id: string; name: 
 
 /** May they? Answers at once, from memory, for every path through the gateway. */
 export type Access = {
-  /** The decision about one action on one server. Unknown groups are decided like groups without grants. */
-  clear(caller: Caller, action: Action, target: Target): Decision
+  /**
+   * The decision about one action on one server. Unknown groups are decided like groups without grants. `circumstances` is only called
+   * where something depends on them; without it the decision is about whether the thing may be shown.
+   */
+  clear(caller: Caller, action: Action, target: Target, circumstances?: () => Circumstances): Decision
   /** May the caller change the group: register servers, give access? Admins and the operator may everywhere. */
   isManager(caller: Caller, group: string): boolean
   /** May the caller know that the group exists? */

@@ -1,3 +1,4 @@
+import type { JsonObject } from '../foundation/json.ts'
 import type { Caller } from '../foundation/route.ts'
 import type { Action } from './actions.ts'
 
@@ -23,11 +24,40 @@ export type Target = {
   readonly group: string
   readonly server: string
   readonly policy: ToolPolicy
-  /** For tool actions: the tool and whether the catalogue has it as read-only. */
-  readonly tool?: { readonly name: string; readonly readOnly: boolean }
+  /** For tool actions. */
+  readonly tool?: TargetTool
 }
 
-export type Decision = { readonly allowed: boolean; readonly reason: string }
+/** A tool as it is decided about: what is said of it holds, whoever said it. */
+export type TargetTool = {
+  readonly name: string
+  readonly readOnly: boolean
+  readonly idempotent?: boolean
+}
+
+/** What is known of one request besides who asks for what; policies with conditions read it. Lists have none. */
+export type Circumstances = {
+  /** The arguments of a tool call or prompt. */
+  readonly arguments: JsonObject
+  /** Milliseconds since 1970. */
+  readonly at: number
+  /** The client's address as the socket has it; null over the local socket. */
+  readonly address: string | null
+  /** The revision of the protocol, such as 2025-11-25, where the request says it. */
+  readonly protocol: string | null
+  readonly era: 'session' | 'stateless' | null
+}
+
+export type Decision = {
+  readonly allowed: boolean
+  readonly reason: string
+  /** Names of the policies that made it; absent where none had a say. */
+  readonly policies?: readonly string[]
+  /** Names of the policies in shadow mode that would have made it another one. */
+  readonly shadow?: readonly string[]
+  /** It is the arguments that are refused, so that the caller may be told: the tool is no secret to them. */
+  readonly isAboutArguments?: true
+}
 
 /** Does a glob (`*` any run, `?` one character) cover the name? Linear backtracking to the last star only, so no pattern is slow. */
 export function covers(glob: string, name: string): boolean {

@@ -1,7 +1,16 @@
 /** May they? Server groups, their managers and grants, and the one decision every path obeys. */
 export { type Access, type AccessParts, openAccess, type RemovalGuard } from './access.ts'
 export type { Action } from './actions.ts'
-export { covers, type Decision, type Grant, type Target, type ToolPolicy, type ToolScope } from './decide.ts'
+export {
+  type Circumstances,
+  covers,
+  type Decision,
+  type Grant,
+  type Target,
+  type TargetTool,
+  type ToolPolicy,
+  type ToolScope,
+} from './decide.ts'
 export { normalGroup } from './manifest.ts'
 export { type GrantInput, type GroupInput, groupSchema } from './scope.ts'
 export { managesAll, seesAll } from './snapshot.ts'

@@ -31,7 +31,17 @@ export const eventSchema: z.ZodType<AuditEvent> = z
     action: z.string().describe('An MCP method, or room.verb for a change.'),
     target: text.describe('group/server, or user:..., team:..., group:... and so on.'),
     subject: text.describe('Tool or prompt name, or resource URI.'),
-    decision: z.object({ allowed: z.boolean(), reason: z.string() }).nullable(),
+    decision: z
+      .object({
+        allowed: z.boolean(),
+        reason: z.string(),
+        policies: z.array(z.string()).optional().describe('The policies that made it.'),
+        shadow: z
+          .array(z.string())
+          .optional()
+          .describe('The policies in shadow mode that would have made it another one.'),
+      })
+      .nullable(),
     outcome: z.enum(outcomes),
     error: text.describe('Error code of the gateway, or the JSON-RPC code of the server.'),
     input: z

@@ -23,7 +23,14 @@ export type AuditEvent = {
   readonly target: string | null
   /** Tool or prompt name, resource URI: the subject inside the target. */
   readonly subject: string | null
-  readonly decision: { readonly allowed: boolean; readonly reason: string } | null
+  readonly decision: {
+    readonly allowed: boolean
+    readonly reason: string
+    /** The policies that made it. */
+    readonly policies?: readonly string[] | undefined
+    /** The policies in shadow mode that would have made it another one. */
+    readonly shadow?: readonly string[] | undefined
+  } | null
   readonly outcome: 'ok' | 'tool_error' | 'input_required' | 'denied' | 'rejected' | 'error' | 'cancelled'
   /** Error code of ours (`room.reason`) or the JSON-RPC code of the upstream. */
   readonly error: string | null

@@ -4,6 +4,8 @@ export type Announcement =
   | { readonly topic: 'access.changed' }
   | { readonly topic: 'upstream.changed'; readonly serverId: string }
   | { readonly topic: 'catalogue.changed'; readonly serverId: string }
+  /** The catalogue of a server was read, and is not what it was; or what is held of it is not. */
+  | { readonly topic: 'catalogue.read'; readonly serverId: string }
 
 type Listener<Topic extends Announcement['topic']> = (
   announcement: Extract<Announcement, { topic: Topic }>,

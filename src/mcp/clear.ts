@@ -1,9 +1,16 @@
 /** Steps "aim" and "clear": which thing of the server is meant, and whether this caller may. Every path to an upstream comes through here. */
-import type { Access, Action, Decision, Target } from '../access/index.ts'
+import type { Access, Action, Circumstances, Decision, Target } from '../access/index.ts'
 import { fail, GatewayError } from '../foundation/errors.ts'
 import { isObject, type JsonObject } from '../foundation/json.ts'
 import type { Principal } from '../identity/index.ts'
-import type { Catalogue, Equipped, Upstream } from '../upstreams/index.ts'
+import {
+  type Catalogue,
+  type Equipped,
+  metaKeys,
+  type ToolFacts,
+  targetTool,
+  type Upstream,
+} from '../upstreams/index.ts'
 import type { Vault } from '../vault/index.ts'
 import type { Exchange } from './exchange.ts'
 import type { MethodRow } from './methods.ts'
@@ -76,11 +83,12 @@ export async function clear(parts: ClearParts, exchange: Exchange, aim: Aim): Pr
   exchange.subject = subject ?? null
   const decision =
     action === 'tool.call'
-      ? await decideTool(parts, aim, subject ?? '')
-      : parts.access.clear(principal, action, targetOf(upstream))
-  exchange.decision = decision
+      ? await decideTool(parts, { exchange, ...aim }, subject ?? '')
+      : parts.access.clear(principal, action, targetOf(upstream), circumstancesOf(exchange, params))
+  exchange.decision = shown(decision)
   if (decision.allowed) return parts.vault.equip(upstream, principal.id)
   if (!mayUse(parts.access, principal, upstream)) fail('access.not_found')
+  if (decision.isAboutArguments) fail('access.policy_forbids', { why: decision.reason })
   throw row.subject === 'task' ? new GatewayError('access.task_unknown') : absent(action, subject)
 }
 
@@ -98,22 +106,66 @@ export function mustSeeNothing(
   return true
 }
 
-async function decideTool({ access, catalogue }: ClearParts, aim: Aim, name: string): Promise<Decision> {
-  const { upstream, principal } = aim
-  const decide = (readOnly: boolean) =>
-    access.clear(principal, 'tool.call', targetOf(upstream, { name, readOnly }))
-  const known = catalogue.tool(upstream.id, name)
-  if (known !== undefined) return decide(known.readOnly)
-  // Only for a caller who may call whatever it turns out to be is the server asked again.
-  const best = decide(true)
-  if (!best.allowed) return best
-  // Where it depends on the tool, the time to look would tell whether there is one; a server that was never read has nothing to tell.
-  const mayWait = decide(false).allowed || catalogue.facts(upstream.id) === undefined
-  const found = mayWait ? await catalogue.surprise(upstream, name) : undefined
+/** What policies with conditions may ask about a request. */
+function circumstancesOf(exchange: Exchange, params: JsonObject): () => Circumstances {
+  return () => {
+    const { request, at, over, era } = exchange
+    const declared = isObject(params._meta) ? params._meta[metaKeys.version] : undefined
+    const protocol = declared ?? request.headers['mcp-protocol-version']
+    return {
+      arguments: isObject(params.arguments) ? params.arguments : {},
+      at,
+      address: over === 'local' ? null : (request.socket.remoteAddress ?? null),
+      protocol: typeof protocol === 'string' ? protocol : null,
+      era,
+    }
+  }
+}
+
+function shown({ allowed, reason, policies, shadow }: Decision): NonNullable<Exchange['decision']> {
+  return {
+    allowed,
+    reason,
+    ...(policies === undefined ? {} : { policies }),
+    ...(shadow === undefined ? {} : { shadow }),
+  }
+}
+
+type ToolAim = Aim & { readonly exchange: Exchange }
+
+/** The decision about a call. Throws `access.tool_held` to those who could call the tool if it were not held. */
+async function decideTool(parts: ClearParts, aim: ToolAim, name: string): Promise<Decision> {
+  const { access, catalogue } = parts
+  const { upstream, principal, exchange, params } = aim
+  const decide = (facts: ToolFacts | undefined) =>
+    access.clear(
+      principal,
+      'tool.call',
+      targetOf(upstream, targetTool(upstream, name, facts)),
+      circumstancesOf(exchange, params),
+    )
+  const known = catalogue.tool(upstream.id, name) ?? (await surprising(parts, aim, name))
   // A tool the server does not have is refused here, in the same words as one that is not granted.
-  return found === undefined
-    ? { allowed: false, reason: 'no such tool in the catalogue' }
-    : decide(found.readOnly)
+  if (known === undefined) return { allowed: false, reason: 'no such tool in the catalogue' }
+  const decision = decide(known)
+  if (decision.allowed && known.held !== undefined) {
+    exchange.decision = { allowed: false, reason: `held: ${known.held}` }
+    fail('access.tool_held', { why: known.held })
+  }
+  return decision
+}
+
+/** A tool nobody has heard of. Only for a caller who may call whatever it turns out to be is the server asked again. */
+async function surprising(
+  { access, catalogue }: ClearParts,
+  { upstream, principal }: Aim,
+  name: string,
+): Promise<ToolFacts | undefined> {
+  const may = (readOnly: boolean) =>
+    access.clear(principal, 'tool.call', targetOf(upstream, { name, readOnly })).allowed
+  // Where it depends on the tool, the time to look would tell whether there is one; a server that was never read has nothing to tell.
+  const mayWait = may(true) && (may(false) || catalogue.facts(upstream.id) === undefined)
+  return mayWait ? catalogue.surprise(upstream, name) : undefined
 }
 
 /** May the caller use the server at all? If not, it must look as if there were none. */
@@ -121,24 +173,15 @@ export function mayUse(access: Access, principal: Principal, upstream: Upstream)
   return access.clear(principal, 'server.use', targetOf(upstream)).allowed
 }
 
-/** May the caller see this item of a list? By the same decision as its use. */
+/** May the caller see this tool in a list, and call it? */
 export function mayList(
-  access: Access,
-  principal: Principal,
-  upstream: Upstream,
-  item: { name: string; readOnly: boolean },
-): boolean {
-  return access.clear(principal, 'tool.call', targetOf(upstream, item)).allowed
-}
-
-/** May the caller call this tool now, as far as is known of it? */
-export function mayCall(
-  { access, catalogue }: ClearParts,
+  { access, catalogue }: Pick<ClearParts, 'access' | 'catalogue'>,
   { principal, upstream }: Owner,
   name: string,
 ): boolean {
-  const readOnly = catalogue.tool(upstream.id, name)?.readOnly === true
-  return mayList(access, principal, upstream, { name, readOnly })
+  const facts = catalogue.tool(upstream.id, name)
+  const target = targetOf(upstream, targetTool(upstream, name, facts))
+  return facts?.held === undefined && access.clear(principal, 'tool.call', target).allowed
 }
 
 /** May the caller do this with resources or prompts of the server? */

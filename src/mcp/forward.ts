@@ -150,7 +150,7 @@ function keepFor(parts: ForwardParts, cleared: Cleared): (item: JsonObject) => b
     const known = parts.catalogue.tool(upstream.id, name)
     // A tool that misuses headers is none (MCP 2026-07-28, basic/transports/streamable-http, "Schema extension").
     if (known?.mirrored === 'invalid' && (exchange.era === 'stateless' || isCrossed)) return false
-    return mayList(parts.access, principal, upstream, { name, readOnly: known?.readOnly === true })
+    return mayList(parts, { principal, upstream }, name)
   }
 }
 

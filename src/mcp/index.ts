@@ -14,7 +14,7 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import type { Catalogue, Connections, Crossings, Register } from '../upstreams/index.ts'
 import type { Vault } from '../vault/index.ts'
 import { openAgain } from './again.ts'
-import { mayCall, mayUse } from './clear.ts'
+import { mayList, mayUse } from './clear.ts'
 import { openCorrect } from './correct.ts'
 import { type Door, openDoor } from './door.ts'
 import type { Exchange } from './exchange.ts'
@@ -89,7 +89,7 @@ export function openMcp(parts: McpParts): Mcp {
     sessions,
     sse: new Map(),
     streams,
-    tasks: new Tasks({ handles: parts.handles, mayCall: (owner, tool) => mayCall(parts, owner, tool) }),
+    tasks: new Tasks({ handles: parts.handles, mayCall: (owner, tool) => mayList(parts, owner, tool) }),
     requestBytes: config.limits.requestBytes,
     again: openAgain({ metrics, callSeconds, correct }),
     correct,

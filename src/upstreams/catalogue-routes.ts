@@ -7,6 +7,7 @@ import { type Probe, probeAnswer } from './probe.ts'
 import type { Register } from './register.ts'
 import { serverParams } from './routes.ts'
 import { secretsSchema, serverInputSchema } from './server-input.ts'
+import { targetTool } from './target-tool.ts'
 import type { Upstream } from './upstream.ts'
 
 type Parts = {
@@ -73,8 +74,10 @@ function usable(
   return catalogue
     .items(upstream.id)
     .filter(({ kind, name }) => {
-      const tool = { name, readOnly: catalogue.tool(upstream.id, name)?.readOnly === true }
-      return kind === 'tool' && access.clear(caller, 'tool.call', { group, server, policy, tool }).allowed
+      const facts = catalogue.tool(upstream.id, name)
+      const tool = targetTool(upstream, name, facts)
+      const target = { group, server, policy, tool }
+      return kind === 'tool' && facts?.held === undefined && access.clear(caller, 'tool.call', target).allowed
     })
     .map(({ name, hash, definition }) => ({
       server: `${group}/${server}`,

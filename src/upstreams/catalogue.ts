@@ -18,6 +18,8 @@ export type ToolFacts = {
   readonly readOnly: boolean
   /** Which arguments are mirrored into headers; `invalid` when its schema says so wrongly. */
   readonly mirrored: readonly MirroredArgument[] | 'invalid'
+  /** Why nobody may call it before a manager has looked at its definition; absent when it may be called. */
+  readonly held?: string
 }
 
 export type Synced = { readonly facts: ServerFacts; readonly items: readonly CatalogueItem[] }

@@ -3,7 +3,7 @@
 const infrastructure = ['foundation', 'config', 'database', 'telemetry']
 
 /** The rooms in their order: each may know those before it. */
-const rooms = ['audit', 'identity', 'access', 'upstreams', 'vault']
+const rooms = ['audit', 'identity', 'access', 'upstreams', 'vault', 'servers']
 
 /** The ways in. They lead requests through the rooms and know nothing of each other. */
 const planes = ['mcp', 'http', 'manifest']
