@@ -12,6 +12,6 @@ export {
   type ToolScope,
 } from './decide.ts'
 export { normalGroup } from './manifest.ts'
-export { type GrantInput, type GroupInput, groupSchema } from './scope.ts'
+export { type GrantInput, type GroupInput, grantSchema, groupSchema } from './scope.ts'
 export { managesAll, seesAll } from './snapshot.ts'
 export type { Group } from './table.ts'

@@ -9,6 +9,7 @@ export type { Outgoing, SessionLink, StatelessLink, Unsolicited } from './link.t
 export { errorCode, nextUpstreamId, RefusedRequest } from './message.ts'
 export type { MirroredArgument } from './mirrored-arguments.ts'
 export { type Probe, probe } from './probe.ts'
+export type { CatalogueItem, ItemKind } from './read-catalogue.ts'
 export { type ManifestVerbs, openRegister, type Register, type RegisterParts } from './register.ts'
 export { anew, nextTry, type Tries } from './repeat.ts'
 export { latestSessionVersion, metaKeys, sessionVersions, statelessVersions } from './revisions.ts'

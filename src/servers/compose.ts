@@ -1,0 +1,177 @@
+/** From a definition and what its sources offer to what its callers see. Pure: the same from the same, in every process. */
+import { covers } from '../access/index.ts'
+import type { CatalogueItem, ItemKind, Upstream } from '../upstreams/index.ts'
+import { Composition, type Home, type Item, type Missing } from './composition.ts'
+import type { Definition, PromptChoice, Source, ToolChoice } from './definition.ts'
+import { type Clash, nameAll, originOf } from './names.ts'
+import { reshaped } from './reshape.ts'
+
+/** What is known of a source. */
+export type Offer = {
+  readonly upstream: Upstream
+  readonly items: readonly CatalogueItem[]
+  /** Why nothing, or not the latest, is known of it. */
+  readonly trouble: string | undefined
+  /** May the tool be offered to anybody at all: its server's own rule allows it? */
+  allows(tool: string): boolean
+  isReadOnly(tool: string): boolean
+}
+
+/** A thing that was chosen, before it has its name. */
+type Chosen = {
+  readonly from: string
+  readonly own: string
+  readonly alias: string | undefined
+  readonly kind: ItemKind
+  readonly offer: Offer
+  readonly definition: string
+  readonly choice: Exclude<ToolChoice, string> | undefined
+}
+
+export type Composed = {
+  readonly composition: Composition
+  readonly clashes: readonly Clash[]
+  /** Names and globs that chose nothing, as `group/server choice`. */
+  readonly idle: readonly string[]
+  /** The name of everything that got one by rule, by its origin: what the next publication keeps. */
+  readonly settled: ReadonlyMap<string, string>
+}
+
+export type ComposeInput = {
+  readonly definition: Definition
+  readonly home: Home
+  /** By `group/server`; undefined where there is no such server any more. */
+  offer(server: string): Offer | undefined
+  readonly settled?: ReadonlyMap<string, string>
+}
+
+export function compose({ definition, home, offer, settled }: ComposeInput): Composed {
+  const chosen: Chosen[] = []
+  const sources: Upstream[] = []
+  const missing: Missing[] = []
+  const idle: string[] = []
+  for (const source of definition.sources) {
+    const found = offer(source.server)
+    const trouble = found === undefined ? 'There is no such server any more.' : found.trouble
+    if (trouble !== undefined) missing.push({ server: source.server, why: trouble })
+    if (found === undefined) continue
+    sources.push(found.upstream)
+    chosen.push(...chosenOf(source, found, idle))
+  }
+  const items: Item[] = []
+  const clashes: Clash[] = []
+  const names = new Map<string, string>()
+  for (const kind of ['tool', 'resource', 'template', 'prompt'] as const) {
+    const things = chosen.filter(thing => thing.kind === kind)
+    const named = isNamed(kind) ? nameAll(things, settledOf(kind, settled)) : unique(things)
+    clashes.push(...named.clashes)
+    for (const [name, thing] of named.byName) {
+      if (isNamed(kind) && thing.alias === undefined) names.set(`${kind} ${originOf(thing)}`, name)
+      items.push(itemOf(name, thing, home))
+    }
+  }
+  return { composition: new Composition(items, sources, missing), clashes, idle, settled: names }
+}
+
+function isNamed(kind: ItemKind): boolean {
+  return kind === 'tool' || kind === 'prompt'
+}
+
+function settledOf(kind: ItemKind, settled: ReadonlyMap<string, string> = new Map()): Map<string, string> {
+  const prefix = `${kind} `
+  return new Map(
+    [...settled]
+      .filter(([key]) => key.startsWith(prefix))
+      .map(([key, name]) => [key.slice(prefix.length), name]),
+  )
+}
+
+/** URIs are what servers and their results call things, so they stay; one that two servers have is nobody's. */
+function unique(things: readonly Chosen[]) {
+  const byName = new Map<string, Chosen>()
+  const clashes: Clash[] = []
+  for (const [name, of] of Map.groupBy(things, ({ own }) => own)) {
+    const [first] = of
+    if (first !== undefined && of.length === 1) byName.set(name, first)
+    else clashes.push({ name, of: of.map(originOf) })
+  }
+  return { byName, clashes }
+}
+
+function itemOf(name: string, { kind, own, offer, definition, choice }: Chosen, home: Home): Item {
+  const look = { name, ...choice, as: undefined }
+  return {
+    kind,
+    name,
+    own,
+    source: offer.upstream,
+    home,
+    homeName: name,
+    definition: isNamed(kind) ? reshaped(definition, own, { ...look, name }) : definition,
+    arguments: choice?.arguments,
+  }
+}
+
+function chosenOf(source: Source, offer: Offer, idle: string[]): Chosen[] {
+  const isWhole = source.tools === undefined && source.resources === undefined && source.prompts === undefined
+  const nothing = isWhole ? ('all' as const) : []
+  const choose = (kind: ItemKind, choices: 'all' | 'readOnly' | readonly (ToolChoice | PromptChoice)[]) =>
+    chosenItems(source, offer, { kind, choices, idle })
+  const resources = source.resources ?? nothing
+  return [
+    ...choose('tool', source.tools ?? nothing),
+    ...choose('resource', resources),
+    ...choose('template', resources),
+    ...choose('prompt', source.prompts ?? nothing),
+  ]
+}
+
+type Choosing = {
+  readonly kind: ItemKind
+  readonly choices: 'all' | 'readOnly' | readonly (ToolChoice | PromptChoice)[]
+  readonly idle: string[]
+}
+
+function chosenItems(source: Source, offer: Offer, { kind, choices, idle }: Choosing): Chosen[] {
+  const items = offer.items.filter(item => item.kind === kind && (kind !== 'tool' || offer.allows(item.name)))
+  if (typeof choices === 'string') {
+    const isChosen = ({ name }: CatalogueItem) => choices === 'all' || offer.isReadOnly(name)
+    return items.filter(isChosen).map(item => chosenAs(source, offer, item, undefined))
+  }
+  const used = new Set<string>()
+  const chosen = items.flatMap(item => {
+    const found = choiceFor(choices, item.name)
+    if (found === undefined) return []
+    used.add(found.text)
+    return [chosenAs(source, offer, item, found.choice)]
+  })
+  // A URI glob may be about templates alone, and the other way round.
+  if (kind === 'tool' || kind === 'prompt')
+    for (const choice of choices) {
+      const text = textOf(choice)
+      if (!used.has(text) && !items.some(item => covers(text, item.name)))
+        idle.push(`${source.server} ${text}`)
+    }
+  return chosen
+}
+
+function textOf(choice: ToolChoice | PromptChoice): string {
+  return typeof choice === 'string' ? choice : choice.name
+}
+
+// What is said of one tool by its name goes before what a glob says of many.
+function choiceFor(choices: readonly (ToolChoice | PromptChoice)[], name: string) {
+  const exact = choices.find(choice => typeof choice !== 'string' && choice.name === name)
+  const found = exact ?? choices.find(choice => typeof choice === 'string' && covers(choice, name))
+  if (found === undefined) return undefined
+  return { text: textOf(found), choice: typeof found === 'string' ? undefined : found }
+}
+
+function chosenAs(
+  { server }: Source,
+  offer: Offer,
+  { kind, name, definition }: CatalogueItem,
+  choice: Chosen['choice'],
+): Chosen {
+  return { from: server, own: name, alias: choice?.as, kind, offer, definition, choice }
+}
