@@ -10,7 +10,7 @@ import type { Identity } from '../identity/index.ts'
 import type { Action } from './actions.ts'
 import { type Changes, openChanges } from './changes.ts'
 import type { Circumstances, Decision, Target } from './decide.ts'
-import { putGroup, readGroupInputs } from './manifest.ts'
+import { putGroup, putOwnGrants, readGroupInputs, readOwnGrants } from './manifest.ts'
 import { groupRoutes } from './routes.ts'
 import type { GroupInput } from './scope.ts'
 import { manages, managesAll, type Snapshot, sees, takeSnapshot } from './snapshot.ts'
@@ -47,6 +47,9 @@ export type Access = {
   /** Makes the group exactly this, new or not. The caller of the transaction records and refreshes. */
   putGroup(tx: Transaction<Tables>, group: GroupInput): Promise<void>
   removeGroup(tx: Transaction<Tables>, name: string): Promise<void>
+  /** The own grants of a virtual server of the group: besides the group's, and gone with it. */
+  readOwnGrants: typeof readOwnGrants
+  putOwnGrants: typeof putOwnGrants
   /** Takes a server that is being removed out of the grants that name it, so that a later one of its name inherits nothing. */
   forgetServer(tx: Transaction<Tables>, group: string, server: string): Promise<void>
   readonly routes: readonly Route[]
@@ -99,6 +102,8 @@ export async function openAccess(parts: AccessParts): Promise<Access> {
     readGroups: readGroupInputs,
     putGroup,
     removeGroup,
+    readOwnGrants,
+    putOwnGrants,
     forgetServer: deleteServerFromGrants,
     routes: groupRoutes(rules, changes),
     refresh,

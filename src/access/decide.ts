@@ -11,6 +11,8 @@ export type Grant = {
   /** Server names; undefined means every server of the group. */
   readonly servers: readonly string[] | undefined
   readonly tools: ToolScope
+  /** It is the own grant of this virtual server, written with that and not with the group. */
+  readonly virtualServer?: string
 }
 
 /** A server's own rule over its tools, which binds everybody. */

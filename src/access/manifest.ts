@@ -1,6 +1,7 @@
 /** Groups as the manifest has them: written whole, compared regardless of order. */
 import type { Kysely, Transaction } from 'kysely'
 import type { Tables } from '../database/index.ts'
+import { fail } from '../foundation/errors.ts'
 import { canonical } from '../foundation/json.ts'
 import type { Grant } from './decide.ts'
 import type { GrantInput, GroupInput } from './scope.ts'
@@ -49,8 +50,42 @@ export function asGrantInput({ subject, servers, tools }: Grant): GrantInput {
 export async function readGroupInputs(database: Kysely<Tables>): Promise<GroupInput[]> {
   const groups = await readGroups(database)
   return groups.map(({ name, description, managers, grants }) =>
-    normalGroup({ name, description, managers: [...managers], access: grants.map(asGrantInput) }),
+    normalGroup({
+      name,
+      description,
+      managers: [...managers],
+      access: grants.filter(isOfGroup).map(asGrantInput),
+    }),
   )
+}
+
+function isOfGroup({ virtualServer }: Grant): boolean {
+  return virtualServer === undefined
+}
+
+/** Makes the own grants of a virtual server exactly these. Throws `access.not_found` where there is no such group. */
+export async function putOwnGrants(
+  tx: Transaction<Tables>,
+  { group, name }: { group: string; name: string },
+  access: readonly Omit<GrantInput, 'servers'>[],
+): Promise<void> {
+  const present = (await readGroups(tx)).find(each => each.name === group)
+  if (present === undefined) return fail('access.not_found')
+  const own = present.grants.filter(({ virtualServer }) => virtualServer === name)
+  const wanted = access.map(grant => normalGrant({ ...grant, servers: [name] }))
+  await putGrants(tx, { id: present.id, virtualServer: name }, own, wanted)
+}
+
+/** The own grants of a virtual server, as its manifest has them. */
+export async function readOwnGrants(
+  database: Kysely<Tables>,
+  { group, name }: { group: string; name: string },
+): Promise<Omit<GrantInput, 'servers'>[]> {
+  const present = (await readGroups(database)).find(each => each.name === group)
+  return (present?.grants ?? [])
+    .filter(({ virtualServer }) => virtualServer === name)
+    .map(asGrantInput)
+    .map(({ servers, ...grant }) => grant)
 }
 
 /** Makes the group exactly this. Grants that stay keep their ids, which audit events name. */
@@ -60,7 +95,7 @@ export async function putGroup(tx: Transaction<Tables>, input: GroupInput): Prom
   const id = present?.id ?? (await insertGroup(tx, wanted))
   if (present !== undefined) await describeGroup(tx, id, wanted.description)
   await putManagers(tx, id, present?.managers ?? [], wanted.managers)
-  await putGrants(tx, id, present?.grants ?? [], wanted.access)
+  await putGrants(tx, { id }, (present?.grants ?? []).filter(isOfGroup), wanted.access)
 }
 
 async function putManagers(
@@ -75,12 +110,12 @@ async function putManagers(
 
 async function putGrants(
   tx: Transaction<Tables>,
-  id: string,
+  { id, virtualServer }: { id: string; virtualServer?: string },
   present: readonly Grant[],
   wanted: readonly GrantInput[],
 ): Promise<void> {
   const missing = new Map(wanted.map(grant => [canonical(grant), grant]))
   for (const grant of present)
     if (!missing.delete(canonical(asGrantInput(grant)))) await deleteGrant(tx, id, grant.id)
-  for (const grant of missing.values()) await insertGrant(tx, id, grant)
+  for (const grant of missing.values()) await insertGrant(tx, id, grant, virtualServer)
 }

@@ -70,7 +70,12 @@ export async function deleteManager(tx: Writer, groupId: string, subject: string
   return numDeletedRows > 0n
 }
 
-export async function insertGrant(tx: Writer, groupId: string, grant: GrantInput): Promise<Grant> {
+export async function insertGrant(
+  tx: Writer,
+  groupId: string,
+  grant: GrantInput,
+  virtualServer?: string,
+): Promise<Grant> {
   const id = newId()
   await tx
     .insertInto('grants')
@@ -80,6 +85,7 @@ export async function insertGrant(tx: Writer, groupId: string, grant: GrantInput
       subject: grant.subject,
       servers_json: grant.servers === undefined ? null : JSON.stringify(grant.servers),
       tools_json: grant.tools === undefined ? null : JSON.stringify(grant.tools),
+      virtual_server: virtualServer ?? null,
       created_at: Date.now(),
     })
     .execute()
@@ -124,17 +130,24 @@ export async function deleteServerFromGrants(tx: Reader, group: string, server: 
   }
 }
 
-type GrantRow = { id: string; subject: string; servers_json: string | null; tools_json: string | null }
+type GrantRow = {
+  id: string
+  subject: string
+  servers_json: string | null
+  tools_json: string | null
+  virtual_server: string | null
+}
 
 const storedServers = grantSchema.shape.servers
 const storedTools = grantSchema.shape.tools
 
-function asGrant({ id, subject, servers_json, tools_json }: GrantRow): Grant {
+function asGrant({ id, subject, servers_json, tools_json, virtual_server }: GrantRow): Grant {
   const tools: ToolScope = tools_json === null ? 'all' : (storedTools.parse(JSON.parse(tools_json)) ?? 'all')
   return {
     id,
     subject,
     servers: servers_json === null ? undefined : storedServers.parse(JSON.parse(servers_json)),
     tools,
+    ...(virtual_server !== null && { virtualServer: virtual_server }),
   }
 }

@@ -45,6 +45,8 @@ export type Tables = {
     servers_json: string | null
     /** JSON: "readOnly", or an array of names and globs; null for all tools. */
     tools_json: string | null
+    /** The virtual server whose own grant it is; null for a grant of the group. */
+    virtual_server: string | null
     created_at: number
   }
   servers: {
@@ -82,6 +84,29 @@ export type Tables = {
     /** SHA-256 of its RFC 8785 form, hex. */
     hash: string
     seen_at: number
+  }
+  virtual_servers: {
+    id: string
+    group_id: string
+    name: string
+    description: string
+    /** Raised by every change. */
+    version: number
+    /** The number of the publication that is served; null before the first. */
+    published: number | null
+    /** What is to be published next, as JSON; null when that is what is published. */
+    draft_json: string | null
+    created_at: number
+    updated_at: number
+  }
+  publications: {
+    server_id: string
+    number: number
+    definition_json: string
+    /** JSON of the names that things got by rule, by what they are: they keep them. */
+    settled_json: string
+    published_by: string
+    published_at: number
   }
   /** An event as JSON, and of it what is searched by. */
   audit_events: {
