@@ -83,7 +83,8 @@ export function covers(glob: string, name: string): boolean {
   return g === glob.length
 }
 
-function policyAllows(policy: ToolPolicy, tool: string): boolean {
+/** Does the own rule of a server allow the tool to anybody at all? */
+export function policyAllows(policy: ToolPolicy, tool: string): boolean {
   if (policy.deny.some(glob => covers(glob, tool))) return false
   return policy.default === 'allow' || policy.allow.some(glob => covers(glob, tool))
 }

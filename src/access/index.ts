@@ -6,6 +6,7 @@ export {
   covers,
   type Decision,
   type Grant,
+  policyAllows,
   type Target,
   type TargetTool,
   type ToolPolicy,

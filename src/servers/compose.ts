@@ -4,7 +4,7 @@ import type { CatalogueItem, ItemKind, Upstream } from '../upstreams/index.ts'
 import { Composition, type Home, type Item, type Missing } from './composition.ts'
 import type { Definition, PromptChoice, Source, ToolChoice } from './definition.ts'
 import { type Clash, nameAll, originOf } from './names.ts'
-import { reshaped } from './reshape.ts'
+import { reshaped, strangeArgument } from './reshape.ts'
 
 /** What is known of a source. */
 export type Offer = {
@@ -33,6 +33,8 @@ export type Composed = {
   readonly clashes: readonly Clash[]
   /** Names and globs that chose nothing, as `group/server choice`. */
   readonly idle: readonly string[]
+  /** Arguments that a tool does not have and that something was said of, as `group/server tool argument`. */
+  readonly strange: readonly string[]
   /** The name of everything that got one by rule, by its origin: what the next publication keeps. */
   readonly settled: ReadonlyMap<string, string>
 }
@@ -70,7 +72,13 @@ export function compose({ definition, home, offer, settled }: ComposeInput): Com
       items.push(itemOf(name, thing, home))
     }
   }
-  return { composition: new Composition(items, sources, missing), clashes, idle, settled: names }
+  const strange = chosen.flatMap(strangeOf)
+  return { composition: new Composition(items, sources, missing), clashes, idle, strange, settled: names }
+}
+
+function strangeOf({ from, own, definition, choice }: Chosen): string[] {
+  const name = choice?.arguments && strangeArgument(definition, choice.arguments)
+  return name === undefined ? [] : [`${from} ${own} ${name}`]
 }
 
 function isNamed(kind: ItemKind): boolean {

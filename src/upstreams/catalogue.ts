@@ -44,6 +44,8 @@ type Known = {
   /** Tools that were seen since, in lists on their way to clients; they are newer. */
   readonly observed: Map<string, ToolFacts>
   syncing: Promise<Synced> | undefined
+  /** Why the last reading failed; undefined when it did not. */
+  trouble: string | undefined
   triedAt: number
   /** When it was last found to speak something else than was thought. */
   mistakenAt: number
@@ -75,6 +77,7 @@ const unread = (): Known => ({
   tools: new Map(),
   observed: new Map(),
   syncing: undefined,
+  trouble: undefined,
   triedAt: Number.NEGATIVE_INFINITY,
   mistakenAt: Number.NEGATIVE_INFINITY,
 })
@@ -175,6 +178,12 @@ export class Catalogue {
     return this.#servers.get(serverId)?.items ?? []
   }
 
+  /** Why what is known is nothing, or not the latest. */
+  trouble(serverId: string): string | undefined {
+    const known = this.#servers.get(serverId)
+    return known?.trouble ?? (known?.facts === undefined ? 'It has not been read yet.' : undefined)
+  }
+
   facts(serverId: string): ServerFacts | undefined {
     return this.#servers.get(serverId)?.facts
   }
@@ -184,10 +193,18 @@ export class Catalogue {
     const known = this.#of(upstream.id)
     if (known.syncing) return known.syncing
     known.triedAt = this.#parts.clock.elapsed()
-    const reading = this.#read(upstream, known).finally(() => {
-      known.syncing = undefined
-      this.#working.delete(reading)
-    })
+    const before = known.trouble
+    const failed = (error: unknown) => {
+      known.trouble = 'It could not be read when the gateway last tried.'
+      throw error
+    }
+    const reading = this.#read(upstream, known)
+      .catch(failed)
+      .finally(() => {
+        known.syncing = undefined
+        if (before !== known.trouble) this.#tell(upstream.id)
+        this.#working.delete(reading)
+      })
     known.syncing = reading
     this.#working.add(reading)
     return reading
@@ -226,15 +243,22 @@ export class Catalogue {
         serverName: serverNameOf(client.greeting),
       }
       known.facts = facts
+      known.trouble = undefined
+      const isSame = hashesOf(known.items) === hashesOf(items)
       known.items = items
       known.tools = toolsOf(items)
       for (const name of known.tools.keys()) known.observed.delete(name)
       // A server that was changed meanwhile is being read anew, and that is what is to be kept.
       if (this.#servers.get(upstream.id) === known) await storeReading(database, facts, items)
+      if (!isSame) this.#tell(upstream.id)
       return { facts, items }
     } finally {
       await client.close()
     }
+  }
+
+  #tell(serverId: string): void {
+    this.#parts.announcements.announce({ topic: 'catalogue.read', serverId })
   }
 
   #readQuietly(upstream: Upstream): void {
@@ -272,6 +296,10 @@ export class Catalogue {
       if (isOld || isOpen) this.#readQuietly(upstream)
     }
   }
+}
+
+function hashesOf(items: readonly CatalogueItem[]): string {
+  return items.map(({ kind, name, hash }) => `${kind} ${name} ${hash}`).join('\n')
 }
 
 function serverNameOf(greeting: { readonly [key: string]: unknown }): string {

@@ -1,0 +1,198 @@
+/** One change of one virtual server each: rights, a transaction with its audit event, and a fresh look after it. */
+import type { Transaction } from 'kysely'
+import { type Access, managesAll } from '../access/index.ts'
+import { type AuditRecord, changeEvent } from '../audit/index.ts'
+import type { Database, Tables } from '../database/index.ts'
+import { fail } from '../foundation/errors.ts'
+import { newId } from '../foundation/id.ts'
+import type { Caller } from '../foundation/route.ts'
+import type { Register } from '../upstreams/index.ts'
+import { type Composed, compose } from './compose.ts'
+import type { Definition, VirtualServerInput } from './definition.ts'
+import { checkMayGive } from './may-give.ts'
+import { type OfferParts, offerOf } from './offers.ts'
+import { anyTool } from './served.ts'
+import {
+  deleteVirtual,
+  insertPublication,
+  insertVirtual,
+  type Place,
+  readPublications,
+  readVirtual,
+  type StoredVirtual,
+  updateVirtual,
+} from './table.ts'
+
+/** Who changes something, in which request. */
+export type By = { readonly caller: Caller; readonly requestId: string }
+
+export type ChangeParts = OfferParts & {
+  readonly database: Database
+  readonly access: Access
+  readonly audit: AuditRecord
+  readonly register: Pick<Register, 'find' | 'list' | 'manifest'>
+}
+
+export type Changes = {
+  /** Makes a virtual server, or gives it another draft, description or access; what is served stays until it is published. */
+  draft(by: By, input: VirtualServerInput): Promise<StoredVirtual>
+  /** Serves the draft. Throws `servers.name_clash` and `servers.bad_choice`. */
+  publish(by: By, place: Place): Promise<StoredVirtual>
+  /** Publishes again what was published under this number. */
+  rollBack(by: By, place: Place, number: number): Promise<StoredVirtual>
+  remove(by: By, place: Place): Promise<void>
+}
+
+type Tx = Transaction<Tables>
+
+export function openChanges(parts: ChangeParts, refresh: () => Promise<void>): Changes {
+  const { access, audit } = parts
+  async function change<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    const result = await parts.database.change(work)
+    await refresh()
+    return result
+  }
+  const record = (by: By, action: string, { group, name }: Place, detail: unknown) =>
+    audit.recorded(
+      changeEvent(by.caller, by.requestId, {
+        action: `servers.${action}`,
+        target: `${group}/${name}`,
+        detail,
+      }),
+    )
+  const managed = async (tx: Tx, { caller }: By, place: Place) => {
+    const stored = await readVirtual(tx, place)
+    if (stored === undefined || !access.sees(caller, place.group)) return fail('access.not_found')
+    checkManages(access, caller, place.group)
+    return stored
+  }
+  return {
+    draft: (by, input) =>
+      change(async tx => {
+        checkManages(access, by.caller, input.group)
+        const stored = await putDraft(parts, tx, input)
+        await record(by, 'draft_virtual_server', input, input)
+        return stored
+      }),
+    publish: (by, place) =>
+      change(async tx => {
+        const stored = await managed(tx, by, place)
+        if (stored.draft === undefined)
+          return fail('http.conflict', {
+            why: 'There is no draft that is not published yet.',
+            fix: 'Write one with: gatehouse virtual draft.',
+          })
+        const number = await publishDraft(parts, tx, { by: by.caller, stored, definition: stored.draft })
+        await record(by, 'publish_virtual_server', place, { number })
+        return reread(tx, place)
+      }),
+    rollBack: (by, place, number) =>
+      change(async tx => {
+        const stored = await managed(tx, by, place)
+        const earlier = (await readPublications(tx, stored.id)).find(each => each.number === number)
+        if (earlier === undefined)
+          return fail('http.not_found', { why: `There is no publication ${number}.` })
+        const now = await publishDraft(parts, tx, { by: by.caller, stored, definition: earlier.definition })
+        await record(by, 'roll_back_virtual_server', place, { from: number, number: now })
+        return reread(tx, place)
+      }),
+    remove: (by, place) =>
+      change(async tx => {
+        const stored = await managed(tx, by, place)
+        await removeVirtual(access, tx, stored)
+        await record(by, 'remove_virtual_server', place, null)
+      }),
+  }
+}
+
+export async function removeVirtual(
+  access: Access,
+  tx: Tx,
+  { id, group, name }: StoredVirtual,
+): Promise<void> {
+  await access.forgetServer(tx, group, name)
+  await deleteVirtual(tx, id)
+}
+
+async function reread(tx: Tx, place: Place): Promise<StoredVirtual> {
+  return (await readVirtual(tx, place)) ?? fail('access.not_found')
+}
+
+function checkManages(access: Access, caller: Caller, group: string): void {
+  if (!access.sees(caller, group)) fail('access.not_found')
+  if (!access.isManager(caller, group))
+    fail('identity.forbidden', { why: `You are no manager of the group ${group}.` })
+}
+
+/** Stores a virtual server with a draft and its access. */
+export async function putDraft(
+  parts: ChangeParts,
+  tx: Tx,
+  input: VirtualServerInput,
+): Promise<StoredVirtual> {
+  const { group, name, description, access, ...definition } = input
+  const present = await readVirtual(tx, input)
+  if (present === undefined) {
+    if (await isTaken(parts, tx, input))
+      fail('http.conflict', { why: `The group ${group} already has a server ${name}.` })
+    await insertVirtual(tx, { id: newId(), group, name, description, draft: definition })
+  } else await updateVirtual(tx, present.id, { description, draft: definition })
+  await parts.access.putOwnGrants(tx, input, access)
+  return reread(tx, input)
+}
+
+async function isTaken({ register }: ChangeParts, tx: Tx, { group, name }: Place): Promise<boolean> {
+  return (await register.manifest.read(tx)).some(server => server.group === group && server.name === name)
+}
+
+type Publishing = { readonly by: Caller; readonly stored: StoredVirtual; readonly definition: Definition }
+
+/** Checks a definition against what its sources offer now, and serves it from then on. Gives the number of the publication. */
+export async function publishDraft(
+  parts: ChangeParts,
+  tx: Tx,
+  { by, stored, definition }: Publishing,
+): Promise<number> {
+  if (!managesAll(by)) checkMayGive(parts, by, definition)
+  const composed = composeNow(parts, stored, definition)
+  checkComposed(composed)
+  const [latest] = await readPublications(tx, stored.id)
+  const number = (latest?.number ?? 0) + 1
+  const { settled } = composed
+  await insertPublication(tx, stored.id, { number, definition, settled, by: by.name, at: Date.now() })
+  await updateVirtual(tx, stored.id, { published: number, draft: undefined })
+  return number
+}
+
+/** A definition as it would be served now, with the names that its things have already. */
+export function composeNow(parts: OfferParts, stored: StoredVirtual, definition: Definition): Composed {
+  const settled = stored.published?.settled
+  return compose({
+    definition,
+    home: { group: stored.group, name: stored.name, policy: anyTool },
+    offer: place => offerOf(parts, place),
+    ...(settled === undefined ? {} : { settled }),
+  })
+}
+
+function checkComposed({ clashes, composition, strange, idle }: Composed): void {
+  const [clash] = clashes
+  if (clash !== undefined)
+    fail('servers.name_clash', {
+      why: clashes.map(({ name, of }) => `${JSON.stringify(name)} would be ${of.join(' and ')}.`).join(' '),
+    })
+  const gone = composition.missing.filter(({ why }) => why.startsWith('There is no such server'))
+  if (gone.length > 0)
+    fail('servers.bad_choice', {
+      why: `There is no server ${gone.map(({ server }) => server).join(', ')}.`,
+      fix: 'List the servers with: gatehouse server list.',
+    })
+  const [first] = [...strange, ...idle]
+  if (first !== undefined)
+    fail('servers.bad_choice', {
+      why: [
+        ...strange.map(each => `${each} is not there.`),
+        ...idle.map(each => `${each} chooses nothing.`),
+      ].join(' '),
+    })
+}

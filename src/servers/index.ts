@@ -1,0 +1,8 @@
+/** What clients see behind an MCP address: servers as they are, virtual servers, and everything a caller may use. */
+
+export { type Arranged, arrange, arrangePatches } from './arguments.ts'
+export type { Composition, Home, Item, Missing } from './composition.ts'
+export { type VirtualServerInput, virtualServerSchema } from './definition.ts'
+export { mayUseItem, targetOfItem } from './everything.ts'
+export { type ComposedServer, isComposed, type Served } from './served.ts'
+export { openServers, type Servers, type ServersParts } from './servers.ts'

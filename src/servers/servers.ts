@@ -1,0 +1,159 @@
+/** What MCP addresses stand for, and what is behind each: found at once, from memory. */
+import type { Kysely, Transaction } from 'kysely'
+import type { Access } from '../access/index.ts'
+import type { AuditRecord } from '../audit/index.ts'
+import type { Database, Tables } from '../database/index.ts'
+import type { Announcements } from '../foundation/announcements.ts'
+import { fail } from '../foundation/errors.ts'
+import { oneAtATime } from '../foundation/one-at-a-time.ts'
+import type { Caller, Route } from '../foundation/route.ts'
+import type { Catalogue, Register, Upstream } from '../upstreams/index.ts'
+import { type Changes, composeNow, openChanges } from './changes.ts'
+import { Composition } from './composition.ts'
+import { composeEverything, itemsOf, mayUseItem, type Part } from './everything.ts'
+import { anyTool, type ComposedServer, type Served } from './served.ts'
+import { readVirtuals, type StoredVirtual } from './table.ts'
+
+export type ServersParts = {
+  readonly database: Database
+  readonly access: Access
+  readonly audit: AuditRecord
+  readonly announcements: Announcements
+  readonly register: Register
+  readonly catalogue: Catalogue
+}
+
+export type Servers = Changes & {
+  /** A server of the gateway, real or virtual. Virtual servers are there once they are published. */
+  find(group: string, name: string): Served | ComposedServer | undefined
+  /** All that the caller may use, as one server. */
+  everything(caller: Caller): ComposedServer
+  virtuals(): Iterable<StoredVirtual>
+  readonly routes: readonly Route[]
+  /** Reads everything anew; announces `upstream.changed` for each virtual server that is not what it was. */
+  refresh(): Promise<void>
+}
+
+const empty = new Composition([], [], [])
+
+export async function openServers(parts: ServersParts): Promise<Servers> {
+  const { database, access, announcements, register } = parts
+  let stored = byPlace(await readVirtuals(database.kysely))
+  let served = new Map<string, ComposedServer>()
+  let everything = new WeakMap<Caller, ComposedServer>()
+  const forget = () => {
+    served = new Map(
+      [...stored].flatMap(([place, each]) => (each.published ? [[place, serve(parts, each)] as const] : [])),
+    )
+    everything = new WeakMap()
+  }
+  forget()
+  for (const topic of ['upstream.changed', 'catalogue.read', 'access.changed'] as const)
+    announcements.listen(topic, forget)
+  const refresh = oneAtATime(async () => {
+    const before = stored
+    stored = byPlace(await readVirtuals(database.kysely))
+    forget()
+    for (const serverId of changedIds(before, stored))
+      announcements.announce({ topic: 'upstream.changed', serverId })
+  })
+  access.guardRemoval(refuseWhileUsed)
+  return {
+    find: (group, name) => register.find(group, name) ?? served.get(`${group}/${name}`),
+    everything(caller) {
+      const known = everything.get(caller)
+      if (known !== undefined) return known
+      const made = everythingOf(parts, served, caller)
+      everything.set(caller, made)
+      return made
+    },
+    virtuals: () => stored.values(),
+    ...openChanges(parts, refresh),
+    routes: [],
+    refresh,
+  }
+}
+
+function byPlace(virtuals: readonly StoredVirtual[]): ReadonlyMap<string, StoredVirtual> {
+  return new Map(virtuals.map(each => [`${each.group}/${each.name}`, each]))
+}
+
+function changedIds(
+  before: ReadonlyMap<string, StoredVirtual>,
+  after: ReadonlyMap<string, StoredVirtual>,
+): Set<string> {
+  const versions = (virtuals: ReadonlyMap<string, StoredVirtual>) =>
+    new Map([...virtuals.values()].map(({ id, version }) => [id, version]))
+  const [old, now] = [versions(before), versions(after)]
+  return new Set([...old.keys(), ...now.keys()].filter(id => old.get(id) !== now.get(id)))
+}
+
+type Look = Pick<ComposedServer, 'composition' | 'unread'>
+
+// Made when it is first asked for.
+function look(parts: ServersParts, make: () => Composition): Look {
+  let made: Composition | undefined
+  const composition = () => {
+    made ??= make()
+    return made
+  }
+  const unread = () => composition().sources.filter(({ id }) => parts.catalogue.facts(id) === undefined)
+  return { composition, unread }
+}
+
+function serve(parts: ServersParts, virtual: StoredVirtual): ComposedServer {
+  const { id, group, name, description, version, published } = virtual
+  const definition = published?.definition
+  const compose = () => (definition ? composeNow(parts, virtual, definition).composition : empty)
+  return {
+    ...{ id, group, name, description, version, policy: anyTool },
+    instructions: definition?.instructions,
+    ...look(parts, compose),
+  }
+}
+
+function everythingOf(
+  parts: ServersParts,
+  served: ReadonlyMap<string, ComposedServer>,
+  caller: Caller,
+): ComposedServer {
+  const { access, register, catalogue } = parts
+  const mayUse = ({ group, name, policy }: Served) =>
+    access.clear(caller, 'server.use', { group, server: name, policy }).allowed
+  const real = [...register.list()].filter(mayUse)
+  const virtual = [...served.values()].filter(mayUse)
+  const made = look(parts, () => {
+    const all = [...real.map(upstream => partOf(parts, upstream)), ...virtual.map(partOfVirtual)]
+    return composeEverything(all, item => mayUseItem(parts, caller, item))
+  })
+  const unread = () => real.filter(({ id }) => catalogue.facts(id) === undefined)
+  return {
+    ...{ id: 'everything', group: '', name: '', description: '', version: 1, policy: anyTool },
+    instructions: undefined,
+    composition: made.composition,
+    unread,
+  }
+}
+
+function partOf({ catalogue }: ServersParts, upstream: Upstream): Part {
+  const place = `${upstream.group}/${upstream.name}`
+  const trouble = catalogue.trouble(upstream.id)
+  return {
+    place,
+    items: itemsOf(upstream, catalogue),
+    missing: trouble === undefined ? [] : [{ server: place, why: trouble }],
+  }
+}
+
+function partOfVirtual({ group, name, composition }: ComposedServer): Part {
+  return { place: `${group}/${name}`, items: composition().items, missing: [] }
+}
+
+async function refuseWhileUsed(tx: Transaction<Tables>, group: { id: string; name: string }): Promise<void> {
+  const used = (await readVirtuals(tx as Kysely<Tables>)).filter(each => each.group === group.name)
+  if (used.length > 0)
+    fail('http.conflict', {
+      why: `The group ${group.name} still has the virtual ${used.length === 1 ? 'server' : 'servers'} ${used.map(({ name }) => name).join(', ')}.`,
+      fix: 'Remove them first: gatehouse virtual remove <group/server>.',
+    })
+}
