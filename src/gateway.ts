@@ -19,6 +19,7 @@ import { type Over, openHttp } from './http/index.ts'
 import { type Claim, openIdentity } from './identity/index.ts'
 import { openManifest } from './manifest/index.ts'
 import { openMcp } from './mcp/index.ts'
+import { openServers } from './servers/index.ts'
 import { openMetrics } from './telemetry/metrics.ts'
 import {
   Connections,
@@ -93,6 +94,8 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     equip: upstream => equip(upstream, ownPrincipal),
   })
 
+  const servers = await openServers({ database, access, audit, announcements, register, catalogue })
+
   const handles = openHandles(masterKey, clock)
   const crossings = openCrossings({
     connections,
@@ -122,6 +125,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     log,
     metrics,
     register,
+    servers,
     vault,
   })
   const authSchema = vault.authSchema
@@ -139,6 +143,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
         probe: to => probe({ connections, clock, limits }, to),
       }),
       ...openManifest({ database, audit, identity, access, register }).routes,
+      ...servers.routes,
       ...audit.routes,
     ],
     identify: identity.identify,
@@ -163,7 +168,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
   const stopFollowing = followRevision({
     database,
     log,
-    refresh: () => Promise.all([identity.refresh(), access.refresh(), register.refresh()]),
+    refresh: () => Promise.all([identity.refresh(), access.refresh(), register.refresh(), servers.refresh()]),
     distrust: identity.refresh,
   })
 

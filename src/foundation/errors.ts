@@ -99,6 +99,7 @@ export const errorTable = {
   'vault.unsealable': row(500, gateway + 21, 'A stored secret cannot be opened with the present master key.', 'Restore the master key that sealed it, or set the secret again.'),
   'vault.header_refused': row(400, gateway + 22, 'This header may not be sent to a server.', 'Correct what "why" names.'),
   'servers.name_clash': row(409, gateway + 27, 'Two things of this virtual server would have the same name.', 'Give one of them another name with "as", or leave it out.'),
+  'servers.argument_refused': row(200, rpcCodes.invalidParams, 'An argument of this tool is not as it must be.', 'Correct what "why" names and call it again.'),
   'servers.bad_choice': row(400, gateway + 28, 'The virtual server names something that is not there.', 'Correct what "why" names.'),
   'audit.unavailable': row(503, gateway + 30, 'The gateway cannot write its audit record, so it refuses the call.', 'Free disk space or repair the data directory; gatehouse doctor says what is wrong.'),
   'config.invalid': row(400, gateway + 40, 'The configuration is not valid.', 'Correct the values listed in "why".'),

@@ -8,8 +8,16 @@ function codeFor(error: GatewayError, era: Exchange['era']): number {
 
 /** The JSON-RPC dress of an error, as text. */
 export function errorBody(error: GatewayError, exchange: Exchange): string {
+  if (error.code === 'servers.argument_refused') return refusalOfTool(error, exchange)
   const data = publicFace(error, exchange.requestId)
   return `{"jsonrpc":"2.0","id":${exchange.clientId},"error":${JSON.stringify({ code: codeFor(error, exchange.era), message: error.message, data })}}`
+}
+
+// What a model can put right is a result of the tool, so that it is shown to it (MCP 2025-11-25, server/tools, "Error Handling").
+function refusalOfTool({ why }: GatewayError, { clientId, era }: Exchange): string {
+  const complete = era === 'stateless' ? { resultType: 'complete' } : {}
+  const result = { ...complete, content: [{ type: 'text', text: why }], isError: true }
+  return `{"jsonrpc":"2.0","id":${clientId},"result":${JSON.stringify(result)}}`
 }
 
 const outcomes: Readonly<Record<string, 'denied' | 'rejected' | 'cancelled'>> = {
@@ -20,7 +28,8 @@ const outcomes: Readonly<Record<string, 'denied' | 'rejected' | 'cancelled'>> = 
   mcp: 'rejected',
 }
 
-function outcomeOf(error: GatewayError): 'denied' | 'rejected' | 'cancelled' | 'error' {
+function outcomeOf(error: GatewayError): 'denied' | 'rejected' | 'cancelled' | 'error' | 'tool_error' {
+  if (error.code === 'servers.argument_refused') return 'tool_error'
   if (error.code === 'mcp.cancelled') return 'cancelled'
   return outcomes[error.code.split('.')[0] ?? ''] ?? 'error'
 }

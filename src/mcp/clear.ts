@@ -1,8 +1,9 @@
 /** Steps "aim" and "clear": which thing of the server is meant, and whether this caller may. Every path to an upstream comes through here. */
 import type { Access, Action, Circumstances, Decision, Target } from '../access/index.ts'
 import { fail, GatewayError } from '../foundation/errors.ts'
-import { isObject, type JsonObject } from '../foundation/json.ts'
+import { isObject, type JsonObject, type Patch } from '../foundation/json.ts'
 import type { Principal } from '../identity/index.ts'
+import { type Addressed, everythingId, isComposed, type Served } from '../servers/index.ts'
 import {
   type Catalogue,
   type Equipped,
@@ -12,6 +13,7 @@ import {
   type Upstream,
 } from '../upstreams/index.ts'
 import type { Vault } from '../vault/index.ts'
+import { clearItem } from './clear-item.ts'
 import type { Exchange } from './exchange.ts'
 import type { MethodRow } from './methods.ts'
 import type { Owner, Task } from './tasks.ts'
@@ -21,8 +23,10 @@ export type ClearParts = { readonly access: Access; readonly catalogue: Catalogu
 export type Aim = {
   readonly row: MethodRow
   readonly params: JsonObject
-  readonly upstream: Upstream
+  readonly upstream: Addressed
   readonly principal: Principal
+  /** The request as it came. */
+  readonly bytes?: Buffer
   /** The task the request is about. */
   readonly task?: Task | undefined
 }
@@ -46,19 +50,19 @@ function referenceOf(ref: unknown): unknown {
   return ref.type === 'ref/prompt' ? ref.name : ref.type === 'ref/resource' ? ref.uri : undefined
 }
 
-function actionOf(row: MethodRow, params: JsonObject): Action {
+export function actionOf(row: MethodRow, params: JsonObject): Action {
   return row.subject === 'ref' && isObject(params.ref) && params.ref.type === 'ref/resource'
     ? 'resource.read'
     : row.action
 }
 
-function targetOf(upstream: Upstream, tool?: Target['tool']): Target {
+function targetOf(upstream: Served, tool?: Target['tool']): Target {
   const target = { group: upstream.group, server: upstream.name, policy: upstream.policy }
   return tool === undefined ? target : { ...target, tool }
 }
 
 /** Every refusal looks like absence: the same words whether the thing is missing or merely not for this caller. */
-function absent(action: Action, subject: string | undefined): GatewayError {
+export function absent(action: Action, subject: string | undefined): GatewayError {
   const shown = JSON.stringify((subject ?? '').slice(0, 200))
   switch (action) {
     case 'tool.call':
@@ -75,18 +79,26 @@ function absent(action: Action, subject: string | undefined): GatewayError {
   }
 }
 
+/** A request that may go to its server, as that server has to get it. */
+export type Aimed = {
+  readonly equipped: Equipped
+  readonly params: JsonObject
+  readonly patches: readonly Patch[]
+}
+
 /** Clears the caller for what the request aims at and equips it for the way upstream. Throws `access.*`. */
-export async function clear(parts: ClearParts, exchange: Exchange, aim: Aim): Promise<Equipped> {
+export async function clear(parts: ClearParts, exchange: Exchange, aim: Aim): Promise<Aimed> {
   const { row, params, upstream, principal } = aim
   const subject = subjectOf(aim)
   const action = actionOf(row, params)
   exchange.subject = subject ?? null
+  if (isComposed(upstream)) return clearItem(parts, exchange, { ...aim, upstream, action, subject })
   const decision =
     action === 'tool.call'
-      ? await decideTool(parts, { exchange, ...aim }, subject ?? '')
+      ? await decideTool(parts, { exchange, ...aim, upstream }, subject ?? '')
       : parts.access.clear(principal, action, targetOf(upstream), circumstancesOf(exchange, params))
   exchange.decision = shown(decision)
-  if (decision.allowed) return parts.vault.equip(upstream, principal.id)
+  if (decision.allowed) return { equipped: parts.vault.equip(upstream, principal.id), params, patches: [] }
   if (!mayUse(parts.access, principal, upstream)) fail('access.not_found')
   if (decision.isAboutArguments) fail('access.policy_forbids', { why: decision.reason })
   throw row.subject === 'task' ? new GatewayError('access.task_unknown') : absent(action, subject)
@@ -99,7 +111,7 @@ export function mustSeeNothing(
   { row, principal, upstream }: Aim,
 ): boolean {
   // A list of what is below one thing is refused like that thing.
-  if (row.list === undefined || row.subject !== undefined) return false
+  if (row.list === undefined || row.subject !== undefined || isComposed(upstream)) return false
   const decision = access.clear(principal, row.action, targetOf(upstream))
   if (decision.allowed || !mayUse(access, principal, upstream)) return false
   exchange.decision = decision
@@ -107,7 +119,7 @@ export function mustSeeNothing(
 }
 
 /** What policies with conditions may ask about a request. */
-function circumstancesOf(exchange: Exchange, params: JsonObject): () => Circumstances {
+export function circumstancesOf(exchange: Exchange, params: JsonObject): () => Circumstances {
   return () => {
     const { request, at, over, era } = exchange
     const declared = isObject(params._meta) ? params._meta[metaKeys.version] : undefined
@@ -122,7 +134,7 @@ function circumstancesOf(exchange: Exchange, params: JsonObject): () => Circumst
   }
 }
 
-function shown({ allowed, reason, policies, shadow }: Decision): NonNullable<Exchange['decision']> {
+export function shown({ allowed, reason, policies, shadow }: Decision): NonNullable<Exchange['decision']> {
   return {
     allowed,
     reason,
@@ -131,7 +143,7 @@ function shown({ allowed, reason, policies, shadow }: Decision): NonNullable<Exc
   }
 }
 
-type ToolAim = Aim & { readonly exchange: Exchange }
+type ToolAim = Aim & { readonly upstream: Upstream; readonly exchange: Exchange }
 
 /** The decision about a call. Throws `access.tool_held` to those who could call the tool if it were not held. */
 async function decideTool(parts: ClearParts, aim: ToolAim, name: string): Promise<Decision> {
@@ -158,7 +170,7 @@ async function decideTool(parts: ClearParts, aim: ToolAim, name: string): Promis
 /** A tool nobody has heard of. Only for a caller who may call whatever it turns out to be is the server asked again. */
 async function surprising(
   { access, catalogue }: ClearParts,
-  { upstream, principal }: Aim,
+  { upstream, principal }: ToolAim,
   name: string,
 ): Promise<ToolFacts | undefined> {
   const may = (readOnly: boolean) =>
@@ -169,7 +181,9 @@ async function surprising(
 }
 
 /** May the caller use the server at all? If not, it must look as if there were none. */
-export function mayUse(access: Access, principal: Principal, upstream: Upstream): boolean {
+export function mayUse(access: Access, principal: Principal, upstream: Served): boolean {
+  // Of everything a caller may use, there is always what they may use.
+  if (upstream.id === everythingId) return true
   return access.clear(principal, 'server.use', targetOf(upstream)).allowed
 }
 
@@ -185,7 +199,8 @@ export function mayList(
 }
 
 /** May the caller do this with resources or prompts of the server? */
-export function mayDo(access: Access, principal: Principal, upstream: Upstream, action: Action): boolean {
+export function mayDo(access: Access, principal: Principal, upstream: Served, action: Action): boolean {
+  if (upstream.id === everythingId) return true
   return access.clear(principal, action, targetOf(upstream)).allowed
 }
 
@@ -196,7 +211,7 @@ const heard: ReadonlyMap<string, Action> = new Map([
 ])
 
 /** May the caller hear this notification of the server? By the same decision as asking for what it is about. */
-export function mayHear(access: Access, principal: Principal, upstream: Upstream, method: string): boolean {
+export function mayHear(access: Access, principal: Principal, upstream: Served, method: string): boolean {
   const action = heard.get(method)
   return action === undefined || mayDo(access, principal, upstream, action)
 }

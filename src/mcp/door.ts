@@ -7,7 +7,7 @@ import { newId } from '../foundation/id.ts'
 import { parseBounded } from '../foundation/json.ts'
 import type { Log } from '../foundation/log.ts'
 import { type Identity, isRejection, type Principal } from '../identity/index.ts'
-import type { Register, Upstream } from '../upstreams/index.ts'
+import type { Addressed, Servers } from '../servers/index.ts'
 import { answerError, type ErrorHeaders } from './answer-error.ts'
 import { accepted } from './answer-ok.ts'
 import { serveBatch } from './batch.ts'
@@ -27,7 +27,7 @@ export type DoorParts = SseParts &
     readonly guards: Guards
     readonly failures: FailureLimit
     readonly identity: Pick<Identity, 'identify' | 'operator'>
-    readonly register: Pick<Register, 'find'>
+    readonly servers: Pick<Servers, 'find' | 'everything'>
     readonly requestBytes: number
     readonly log: Log
   }
@@ -111,20 +111,30 @@ async function authenticate(parts: DoorParts, { request }: Exchange): Promise<Pr
 const address = /^\/mcp\/([a-z0-9-]{1,63})\/([a-z0-9-]{1,63})(\/server|\/sse)?\/?$/
 
 /** A server, and whether the path is the one for clients that know only HTTP+SSE. */
-type Located = { readonly upstream: Upstream; readonly isSse: boolean }
+type Located = { readonly upstream: Addressed; readonly isSse: boolean }
 
 /** The server a path names, if this caller may use it. One that is not there and one that is not granted look the same. */
 function locate(parts: DoorParts, exchange: Exchange, principal: Principal): Located {
-  const [, group, server, door] = address.exec(pathOf(exchange)) ?? []
+  const path = pathOf(exchange)
+  const [, group, server, door] = address.exec(path) ?? []
+  if (path === '/mcp' || path === '/mcp/')
+    return { upstream: everythingOf(parts, exchange, principal), isSse: false }
   if (group === undefined || server === undefined)
     fail('access.not_found', { fix: 'The address of a server is /mcp/{group}/{server}/server.' })
   exchange.target = `${group}/${server}`
-  const upstream = parts.register.find(group, server)
+  const upstream = parts.servers.find(group, server)
   if (upstream === undefined || !mayUse(parts.access, principal, upstream)) {
     exchange.decision = { allowed: false, reason: upstream === undefined ? 'no such server' : 'no grant' }
     fail('access.not_found')
   }
+  exchange.served = upstream
   return { upstream, isSse: door === '/sse' }
+}
+
+function everythingOf(parts: DoorParts, exchange: Exchange, principal: Principal): Addressed {
+  const everything = parts.servers.everything(principal)
+  exchange.served = everything
+  return everything
 }
 
 // GET and DELETE exist for sessions only; a stateless client gets the plain answer its revision asks for.

@@ -4,6 +4,7 @@ import type { AuditEvent, AuditRecord } from '../audit/index.ts'
 import type { Clock } from '../foundation/clock.ts'
 import { newId } from '../foundation/id.ts'
 import type { Principal } from '../identity/index.ts'
+import type { Served } from '../servers/index.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Era } from '../upstreams/index.ts'
 import type { Outlet } from './outlet.ts'
@@ -27,9 +28,13 @@ export class Exchange {
   principal: Principal | undefined
   /** `group/server`, once it is known. */
   target: string | null = null
+  /** What the address stands for, once that is known. */
+  served: Served | undefined
   action = 'http'
   subject: string | null = null
   decision: Decision | null = null
+  /** Where it went, when that is another server than was asked. */
+  detail: { readonly source: string; readonly name: string } | null = null
   era: Era | null = null
   /** The id the client gave, as raw JSON; `null` where there is none. */
   clientId = 'null'
@@ -65,6 +70,7 @@ export class Exchange {
     part.outlet = outlet
     part.principal = this.principal
     part.target = this.target
+    part.served = this.served
     part.era = this.era
     return part
   }
@@ -122,7 +128,7 @@ export class Exchange {
       bytes: { in: this.bytesIn, out: this.bytesOut },
       time: { total: round(total), upstream: round(this.#upstreamTime) },
       era: this.era,
-      detail: null,
+      detail: this.detail,
     }
   }
 }

@@ -5,6 +5,7 @@ import { asGatewayError, fail } from '../foundation/errors.ts'
 import type { Handles } from '../foundation/handles.ts'
 import { applyPatches, isObject, type JsonObject, type Patch, spanAt } from '../foundation/json.ts'
 import type { Principal } from '../identity/index.ts'
+import type { Served } from '../servers/index.ts'
 import {
   type Catalogue,
   type Equipped,
@@ -35,13 +36,18 @@ import { metaKeys } from './versions.ts'
 export type Cleared = {
   readonly exchange: Exchange
   readonly principal: Principal
-  readonly upstream: Upstream
+  /** What was asked: what clients carry is bound to it, and what they may hear is decided about it. */
+  readonly upstream: Served
+  /** The server that gets it. */
+  readonly source: Upstream
   readonly row: MethodRow
   readonly method: string
   /** With the upstream's own texts in place of what the client carried for it. */
   readonly params: JsonObject
   readonly bytes: Buffer
-  /** What makes the bytes say the same. */
+  /** The same as that server has to get them. */
+  readonly sent: JsonObject
+  /** What makes the bytes say so. */
   readonly patches: readonly Patch[]
   /** The task the request is about. */
   readonly task?: Task | undefined
@@ -165,10 +171,12 @@ export function prepare(
     other?: ReplyOptions['other']
     /** What it takes to send it another way; where there may be another. */
     equipped?: Equipped
+    /** Which of the servers behind the session gets it. */
+    to?: Equipped | undefined
     ended(): void
   },
 ): { outgoing: Outgoing; reply: Reply } {
-  const { exchange, principal, upstream, method, params, row, bytes } = cleared
+  const { exchange, principal, upstream, source, method, params, sent, row, bytes } = cleared
   const upstreamId = nextUpstreamId()
   if (method === 'tools/call') noteInput(cleared, parts.argumentsInFull)
   const id = spanAt(bytes, ['id'])
@@ -184,14 +192,14 @@ export function prepare(
     whole: isWhole(cleared),
     edits: editsFor(parts, cleared),
     ...(rewrite === undefined ? {} : { rewrite }),
-    upstream,
+    upstream: source,
     ...(more.equipped === undefined ? {} : { equipped: more.equipped }),
     again: parts.again,
     correct: parts.correct,
     mayHear: heard => mayHear(parts.access, exchange.principal ?? principal, upstream, heard),
     taskName: more.taskName,
     ...(more.other === undefined ? {} : { other: more.other }),
-    listChanged: () => parts.listChanged(upstream.id),
+    listChanged: () => parts.listChanged(source.id),
     ended: more.ended,
   })
   exchange.upstreamStarted()
@@ -199,10 +207,11 @@ export function prepare(
     body: applyPatches(bytes, patches),
     upstreamId,
     method,
-    params,
+    params: sent,
     sink: reply,
     mirrored: more.mirrored,
     endless: row.shape === 'listen',
+    ...(more.to === undefined ? {} : { to: more.to }),
   }
   return { outgoing, reply }
 }

@@ -10,6 +10,7 @@ import type { Guards } from '../foundation/guards.ts'
 import type { Handles } from '../foundation/handles.ts'
 import type { Log } from '../foundation/log.ts'
 import { type Identity, isRejection } from '../identity/index.ts'
+import { everythingId, type Servers } from '../servers/index.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Catalogue, Connections, Crossings, Register } from '../upstreams/index.ts'
 import type { Vault } from '../vault/index.ts'
@@ -40,6 +41,7 @@ export type McpParts = {
   readonly log: Log
   readonly metrics: Metrics
   readonly register: Register
+  readonly servers: Servers
   readonly vault: Vault
 }
 
@@ -53,7 +55,7 @@ export type Mcp = {
 }
 
 export function openMcp(parts: McpParts): Mcp {
-  const { announcements, config, register, identity, access, metrics } = parts
+  const { announcements, config, identity, access, metrics } = parts
   const { callSeconds } = config.limits
   const sessions = openSessions(config.limits, parts.clock)
 
@@ -62,8 +64,9 @@ export function openMcp(parts: McpParts): Mcp {
     const { principal } = exchange
     if (principal === undefined) return false
     const outcome = await identity.recheck(principal)
-    const [group = '', server = ''] = exchange.target?.split('/') ?? []
-    const upstream = register.find(group, server)
+    const { served } = exchange
+    const upstream =
+      served?.id === everythingId ? served : served && parts.servers.find(served.group, served.name)
     if (isRejection(outcome) || upstream === undefined) return false
     // What they hear from now on is decided by who they are now.
     exchange.principal = outcome

@@ -2,10 +2,13 @@
 import { fail, GatewayError } from '../foundation/errors.ts'
 import { newHandle } from '../foundation/id.ts'
 import { applyPatches, isObject, type JsonObject, spanAt } from '../foundation/json.ts'
+import { isComposed } from '../servers/index.ts'
 import { errorCode, nextUpstreamId, type SessionLink } from '../upstreams/index.ts'
 import { answerError } from './answer-error.ts'
 import type { Incoming } from './classify.ts'
-import { clear } from './clear.ts'
+import { clear, mayUse } from './clear.ts'
+import type { Composed } from './composed-answers.ts'
+import { ComposedSession } from './composed-session.ts'
 import { openInEra } from './correct.ts'
 import { agreedVersion, rewriteOpening } from './lists.ts'
 import type { MethodRow } from './methods.ts'
@@ -139,7 +142,8 @@ async function withLink<Result>(
   use: (opened: { link: SessionLink; keep: Keep; isCrossed: boolean }) => Promise<Result>,
 ): Promise<Result> {
   const { exchange, principal, upstream } = visit
-  const equipped = await clear(parts, exchange, { row, params: opening.params, upstream, principal })
+  if (isComposed(upstream)) return withComposed(parts, { ...visit, upstream }, opening, use)
+  const { equipped } = await clear(parts, exchange, { row, params: opening.params, upstream, principal })
   const eras = parts.catalogue.eras(upstream.id) ?? (await parts.catalogue.learnEras(upstream))
   const isCrossed = !eras.includes('session')
   const declared = { of: 'client', era: 'session', isCrossed } as const
@@ -163,6 +167,27 @@ async function withLink<Result>(
     }
     // What it speaks may have been found out only now.
     return await use({ link, keep, isCrossed: !parts.catalogue.eras(upstream.id)?.includes('session') })
+  } finally {
+    free?.()
+  }
+}
+
+/** A session with several servers, of which none is asked before something is asked of it. */
+async function withComposed<Result>(
+  parts: SessionParts,
+  { exchange, principal, upstream }: Composed,
+  { params, isReserved }: Opening,
+  use: (opened: { link: SessionLink; keep: Keep; isCrossed: boolean }) => Promise<Result>,
+): Promise<Result> {
+  if (!mayUse(parts.access, principal, upstream)) fail('access.not_found')
+  const free = isReserved ? undefined : parts.sessions.reserve(principal)
+  try {
+    const link = new ComposedSession(parts, { server: upstream, params, clientId: exchange.clientId })
+    return await use({
+      link,
+      keep: session => parts.sessions.add(principal, upstream, session),
+      isCrossed: false,
+    })
   } finally {
     free?.()
   }
@@ -193,7 +218,7 @@ function refused({ exchange }: Visit, { error, answer }: { error: unknown; answe
 
 // A process may have been asked for a newer revision than this client speaks.
 function askedFor({ upstream }: Visit, { protocolVersion }: JsonObject): string | undefined {
-  return upstream.transport.kind === 'stdio' ? String(protocolVersion) : undefined
+  return !isComposed(upstream) && upstream.transport.kind === 'stdio' ? String(protocolVersion) : undefined
 }
 
 function agreed(visit: Visit, { opening }: SessionLink, params: JsonObject): string {

@@ -1,10 +1,13 @@
 /** The session era: requests, notifications and responses of a session, and its end. */
 import { fail, GatewayError } from '../foundation/errors.ts'
 import { applyPatches } from '../foundation/json.ts'
+import { isComposed } from '../servers/index.ts'
 import { errorBody } from './answer-error.ts'
 import { accepted, answerNothing, answerOk } from './answer-ok.ts'
 import type { Incoming } from './classify.ts'
 import { clear, mayUse, mustSeeNothing } from './clear.ts'
+import { answerComposed, type Composed } from './composed-answers.ts'
+import { ComposedSession } from './composed-session.ts'
 import { type Cleared, prepare, send } from './forward.ts'
 import { clientNotifications, methods } from './methods.ts'
 import { initialize, isRevivable, revive, type SessionParts, type SessionRequest } from './open-session.ts'
@@ -96,16 +99,20 @@ async function request(
   const { exchange, principal, upstream } = visit
   const { method } = incoming
   const row = methods.get(method)
-  const isCrossed = parts.catalogue.eras(upstream.id)?.includes('session') === false
+  const isCrossed = isComposed(upstream) || parts.catalogue.eras(upstream.id)?.includes('session') === false
   if (row === undefined || row.eras === 'stateless' || (isCrossed && isOptional(method))) {
     fail('mcp.method_unknown', {
       why: `There is no method ${JSON.stringify(method.slice(0, 100))} in this revision.`,
     })
   }
   const { params, patches, task } = unseal(parts, visit, { row, method, params: incoming.params })
-  const aim = { row, params, upstream, principal, task }
+  const aim = { row, params, upstream, principal, task, bytes: visit.bytes }
   if (row.list !== undefined && mustSeeNothing(parts, exchange, aim)) return answerNothing(exchange, row.list)
-  await clear(parts, exchange, aim)
+  if (isComposed(upstream)) {
+    if (row.list !== undefined) return answerComposed(parts, { ...visit, upstream }, row)
+    if (row.action === 'server.use') return serveOwn(parts, { ...visit, upstream }, session, incoming)
+  }
+  const { equipped, params: sent, patches: aimed } = await clear(parts, exchange, aim)
   if (row.shape === 'ping') return pong(visit)
   const key = JSON.stringify(incoming.id)
   if (session.pending.has(key))
@@ -114,16 +121,19 @@ async function request(
     exchange,
     principal,
     upstream,
+    source: equipped.upstream,
     row,
     method,
     params,
+    sent,
     bytes: visit.bytes,
-    patches,
+    patches: [...patches, ...aimed],
     task,
     isCrossed,
   }
   const { outgoing, reply } = prepare(parts, cleared, {
     mirrored: [],
+    to: isComposed(upstream) ? equipped : undefined,
     taskName: id => taskName(parts, cleared, id),
     ended: () => {
       session.pending.delete(key)
@@ -144,6 +154,19 @@ function taskName(parts: SessionParts, cleared: Cleared, id: unknown): string | 
   if (wantsTask(cleared) && typeof id === 'string')
     return parts.tasks.nameAllowed(owner, { id, tool: String(params.name) })
   return parts.tasks.heard(owner, id)
+}
+
+/** What a composed server does by itself: it answers a ping, and tells its sources how much to log. */
+async function serveOwn(
+  parts: SessionParts,
+  visit: Composed,
+  session: Session,
+  { method, params }: SessionRequest,
+): Promise<void> {
+  if (!mayUse(parts.access, visit.principal, visit.upstream)) fail('access.not_found')
+  if (method === 'logging/setLevel' && session.link instanceof ComposedSession)
+    session.link.setLevel(params.level)
+  pong(visit)
 }
 
 function pong({ exchange }: Visit): void {

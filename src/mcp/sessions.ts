@@ -3,7 +3,8 @@ import { hash } from 'node:crypto'
 import type { Clock } from '../foundation/clock.ts'
 import { fail, GatewayError } from '../foundation/errors.ts'
 import type { Principal } from '../identity/index.ts'
-import type { SessionLink, Upstream } from '../upstreams/index.ts'
+import type { Served } from '../servers/index.ts'
+import type { SessionLink } from '../upstreams/index.ts'
 import { ReplayStore } from './replay.ts'
 import type { Reply } from './reply.ts'
 import type { OpenStream } from './streams.ts'
@@ -37,7 +38,7 @@ export class Session {
   #replay: ReplayStore | undefined
   readonly #outlived: Reply[] = []
 
-  constructor(principal: Principal, upstream: Upstream, parts: NewSession & { readonly clock: Clock }) {
+  constructor(principal: Principal, upstream: Served, parts: NewSession & { readonly clock: Clock }) {
     this.principalId = principal.id
     this.serverId = upstream.id
     this.id = parts.id
@@ -82,9 +83,9 @@ export type Sessions = {
   /** Takes a place for a session that is about to be opened, and gives the function that frees it again. Throws `mcp.too_many_sessions`. */
   reserve(principal: Principal): () => void
   /** Throws `mcp.session_unknown` when it was ended while it was being opened. */
-  add(principal: Principal, upstream: Upstream, parts: NewSession): Session
+  add(principal: Principal, upstream: Served, parts: NewSession): Session
   /** The caller's own session with this server; undefined for every other, existing or not. Throws `mcp.session_unknown` for one that was ended. */
-  find(id: string, principal: Principal, upstream: Upstream): Session | undefined
+  find(id: string, principal: Principal, upstream: Served): Session | undefined
   /** Opens a session that another process or another time had, once for all who ask at the same time. */
   revive(id: string, open: () => Promise<Session>): Promise<Session>
   /** Keeps it from ending as idle. */
@@ -135,14 +136,14 @@ class SessionTable implements Sessions {
     return () => void this.#openings.delete(opening)
   }
 
-  add(principal: Principal, upstream: Upstream, parts: NewSession): Session {
+  add(principal: Principal, upstream: Served, parts: NewSession): Session {
     if (this.#isEnded(parts.id)) fail('mcp.session_unknown')
     const session = new Session(principal, upstream, { ...parts, clock: this.#clock })
     this.#sessions.set(session.id, session)
     return session
   }
 
-  find(id: string, principal: Principal, upstream: Upstream): Session | undefined {
+  find(id: string, principal: Principal, upstream: Served): Session | undefined {
     const session = this.#sessions.get(id)
     if (session === undefined) {
       if (this.#isEnded(id)) fail('mcp.session_unknown')

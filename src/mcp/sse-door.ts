@@ -2,7 +2,7 @@
 import { fail } from '../foundation/errors.ts'
 import { newHandle } from '../foundation/id.ts'
 import type { Principal } from '../identity/index.ts'
-import type { Upstream } from '../upstreams/index.ts'
+import type { Served } from '../servers/index.ts'
 import { answerOk } from './answer-ok.ts'
 import type { Incoming } from './classify.ts'
 import { Follow } from './follow.ts'
@@ -118,7 +118,7 @@ async function begin(
 function find(
   { sse }: SseParts,
   url: string,
-  { principal, upstream }: { principal: Principal; upstream: Upstream },
+  { principal, upstream }: { principal: Principal; upstream: Served },
 ): SseConnection {
   const id = URL.parse(url, 'http://gateway')?.searchParams.get('sessionId')
   if (id === null || id === undefined)

@@ -1,12 +1,21 @@
 /** The stateless era: every request stands alone, and a closed response is a cancellation. */
 import type { IncomingHttpHeaders } from 'node:http'
+import type { Announcements } from '../foundation/announcements.ts'
 import { fail } from '../foundation/errors.ts'
 import { isObject, type JsonObject, type Patch, spanAt } from '../foundation/json.ts'
 import type { Principal } from '../identity/index.ts'
-import type { Connections, Crossings, Upstream } from '../upstreams/index.ts'
+import { type Addressed, isComposed } from '../servers/index.ts'
+import {
+  type Connections,
+  type Crossings,
+  mirroredHeaders as mirroredAnew,
+  type Upstream,
+} from '../upstreams/index.ts'
 import { answerNothing } from './answer-ok.ts'
 import { checkMirrored, checkMirroredArguments, encodeMirrored, type Incoming } from './classify.ts'
 import { type ClearParts, clear, mayDo, mustSeeNothing } from './clear.ts'
+import { answerComposed } from './composed-answers.ts'
+import { listenComposed } from './composed-listen.ts'
 import type { Exchange } from './exchange.ts'
 import { type ForwardParts, prepare, send } from './forward.ts'
 import { type MethodRow, methods } from './methods.ts'
@@ -20,6 +29,7 @@ export type StatelessParts = ClearParts &
     readonly connections: Connections
     readonly crossings: Crossings
     readonly streams: Streams
+    readonly announcements: Announcements
   }
 
 type StatelessRequest = Extract<Incoming, { kind: 'request' }>
@@ -27,7 +37,7 @@ type StatelessRequest = Extract<Incoming, { kind: 'request' }>
 export type Visit = {
   readonly exchange: Exchange
   readonly principal: Principal
-  readonly upstream: Upstream
+  readonly upstream: Addressed
   readonly bytes: Buffer
 }
 
@@ -48,23 +58,44 @@ export async function serveStateless(
   checkMirrored(exchange.request.headers, method, mirroredName(row, incoming.params))
   if (row.subject === 'task') checkDeclared(incoming.params)
   const { params, patches, task } = unseal(parts, visit, { row, method, params: incoming.params })
-  const aim = { row, params, upstream, principal, task }
+  const aim = { row, params, upstream, principal, task, bytes: visit.bytes }
+  if (isComposed(upstream)) {
+    if (isOptional(method)) unknownMethod(method)
+    if (row.shape === 'list' || row.shape === 'discover')
+      return answerComposed(parts, { ...visit, upstream }, row)
+    if (row.shape === 'listen') return listenComposed(parts, { ...visit, upstream }, params)
+  }
   if (row.list !== undefined && mustSeeNothing(parts, exchange, aim)) return answerNothing(exchange, row.list)
-  const equipped = await clear(parts, exchange, aim)
-  if (method === 'tools/call') checkArguments(parts, visit, params)
-  const eras = parts.catalogue.eras(upstream.id) ?? (await parts.catalogue.learnEras(upstream))
+  const { equipped, params: sent, patches: aimed } = await clear(parts, exchange, aim)
+  const source = equipped.upstream
+  if (method === 'tools/call') checkArguments(parts, visit, { sent, params, source })
+  const eras = parts.catalogue.eras(source.id) ?? (await parts.catalogue.learnEras(source))
   const isCrossed = !eras.includes('stateless')
   if (isCrossed && isOptional(method)) unknownMethod(method)
   const link = isCrossed ? parts.crossings.stateless(equipped) : await parts.connections.stateless(equipped)
   if (exchange.outlet.isGone) return exchange.record('cancelled', null, () => undefined)
   if (row.shape === 'listen') parts.streams.reserve(exchange)
   const listen = row.shape === 'listen' ? allowedListen(parts, visit, params) : undefined
-  const cleared = { exchange, principal, upstream, row, method, params, bytes: visit.bytes, task, isCrossed }
+  const cleared = {
+    exchange,
+    principal,
+    upstream,
+    source,
+    row,
+    method,
+    params,
+    sent,
+    bytes: visit.bytes,
+    task,
+    isCrossed,
+  }
   const { outgoing, reply } = prepare(
     parts,
-    { ...cleared, patches: listen?.patches ?? patches },
+    { ...cleared, patches: listen?.patches ?? [...patches, ...aimed] },
     {
-      mirrored: mirroredHeaders(exchange.request.headers, task?.id),
+      mirrored: isComposed(upstream)
+        ? mirroredAnew(method, sent, parts.catalogue.mirroredArguments(source.id, String(sent.name)))
+        : mirroredHeaders(exchange.request.headers, task?.id),
       equipped,
       taskName: listen === undefined ? noTask : taskNames(parts, visit, listen.tasks),
       ended: () => parts.streams.remove(reply),
@@ -104,13 +135,16 @@ function mirroredName({ subject, named }: MethodRow, params: JsonObject): string
   return value
 }
 
-// Only now, because it shows that there is such a tool.
+// Only now, because it shows that there is such a tool. What was set here no client can mirror.
 function checkArguments(
   { catalogue }: StatelessParts,
-  { exchange, upstream }: Visit,
-  params: JsonObject,
+  { exchange }: Visit,
+  { sent, params, source }: { sent: JsonObject; params: JsonObject; source: Upstream },
 ): void {
-  const mirrored = catalogue.mirroredArguments(upstream.id, String(params.name))
+  const given = isObject(params.arguments) ? params.arguments : {}
+  const mirrored = catalogue
+    .mirroredArguments(source.id, String(sent.name))
+    .filter(({ path: [first = ''] }) => sent === params || Object.hasOwn(given, first))
   checkMirroredArguments(exchange.request.headers, params.arguments, mirrored)
 }
 

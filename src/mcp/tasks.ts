@@ -2,10 +2,10 @@
 import { fail } from '../foundation/errors.ts'
 import type { Handles } from '../foundation/handles.ts'
 import type { Principal } from '../identity/index.ts'
-import type { Upstream } from '../upstreams/index.ts'
+import type { Served } from '../servers/index.ts'
 
 /** A caller and the server they talk to: what everything that is sealed is bound to. */
-export type Owner = { readonly principal: Principal; readonly upstream: Upstream }
+export type Owner = { readonly principal: Principal; readonly upstream: Served }
 
 export function boundTo({ principal, upstream }: Owner): readonly string[] {
   return [principal.id, upstream.id]

@@ -108,6 +108,7 @@ describe('the definition of a changed tool', () => {
   it('has no arguments that are not its server’s', () => {
     expect(strangeArgument(definition, { message: {}, loc: {} })).toBe('loc')
     expect(strangeArgument(definition, { message: {} })).toBeUndefined()
-    expect(strangeArgument('{"name":"x"}', { toString: {} })).toBe('toString')
+    expect(strangeArgument('{"inputSchema":{"properties":{}}}', { toString: {} })).toBe('toString')
+    expect(strangeArgument('{"inputSchema":{"type":"object"}}', { any: {} })).toBeUndefined()
   })
 })

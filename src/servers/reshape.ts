@@ -74,10 +74,12 @@ function below(before: unknown, rule: number): number {
   return typeof before === 'number' ? Math.min(before, rule) : rule
 }
 
-/** What is wrong with rules for this definition: arguments it does not have. Undefined when all are there. */
+/** An argument that rules speak of and this definition does not have; undefined when all are there. */
 export function strangeArgument(definition: string, rules: ArgumentRules): string | undefined {
   const parsed: unknown = JSON.parse(definition)
   const schema = isObject(parsed) && isObject(parsed.inputSchema) ? parsed.inputSchema : {}
-  const properties = isObject(schema.properties) ? schema.properties : {}
+  const { properties } = schema
+  // A schema that names no arguments at all takes any.
+  if (!isObject(properties)) return undefined
   return Object.keys(rules).find(name => !Object.hasOwn(properties, name))
 }

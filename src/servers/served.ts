@@ -14,8 +14,14 @@ export type ComposedServer = Served & {
   unread(): readonly Upstream[]
 }
 
-export function isComposed(server: Served | ComposedServer): server is ComposedServer {
+/** What an address can stand for. */
+export type Addressed = Upstream | ComposedServer
+
+export function isComposed(server: Addressed): server is ComposedServer {
   return 'composition' in server
 }
+
+/** The id of what `/mcp` stands for. */
+export const everythingId = 'everything'
 
 export const anyTool: Upstream['policy'] = { default: 'allow', allow: [], deny: [] }

@@ -11,7 +11,8 @@ import type { Catalogue, Register, Upstream } from '../upstreams/index.ts'
 import { type Changes, composeNow, openChanges } from './changes.ts'
 import { Composition } from './composition.ts'
 import { composeEverything, itemsOf, mayUseItem, type Part } from './everything.ts'
-import { anyTool, type ComposedServer, type Served } from './served.ts'
+import { virtualRoutes } from './routes.ts'
+import { type Addressed, anyTool, type ComposedServer, everythingId, type Served } from './served.ts'
 import { readVirtuals, type StoredVirtual } from './table.ts'
 
 export type ServersParts = {
@@ -25,7 +26,7 @@ export type ServersParts = {
 
 export type Servers = Changes & {
   /** A server of the gateway, real or virtual. Virtual servers are there once they are published. */
-  find(group: string, name: string): Served | ComposedServer | undefined
+  find(group: string, name: string): Addressed | undefined
   /** All that the caller may use, as one server. */
   everything(caller: Caller): ComposedServer
   virtuals(): Iterable<StoredVirtual>
@@ -58,6 +59,10 @@ export async function openServers(parts: ServersParts): Promise<Servers> {
       announcements.announce({ topic: 'upstream.changed', serverId })
   })
   access.guardRemoval(refuseWhileUsed)
+  const changes = openChanges(parts, async () => {
+    await access.refresh()
+    await refresh()
+  })
   return {
     find: (group, name) => register.find(group, name) ?? served.get(`${group}/${name}`),
     everything(caller) {
@@ -68,8 +73,13 @@ export async function openServers(parts: ServersParts): Promise<Servers> {
       return made
     },
     virtuals: () => stored.values(),
-    ...openChanges(parts, refresh),
-    routes: [],
+    ...changes,
+    routes: virtualRoutes({
+      ...parts,
+      changes,
+      find: place => stored.get(place),
+      list: () => stored.values(),
+    }),
     refresh,
   }
 }
@@ -128,7 +138,7 @@ function everythingOf(
   })
   const unread = () => real.filter(({ id }) => catalogue.facts(id) === undefined)
   return {
-    ...{ id: 'everything', group: '', name: '', description: '', version: 1, policy: anyTool },
+    ...{ id: everythingId, group: '', name: '', description: '', version: 1, policy: anyTool },
     instructions: undefined,
     composition: made.composition,
     unread,

@@ -1,9 +1,12 @@
 /** The MCP servers behind the gateway: the register, what they offer, and the live ways to them. */
 export { type Catalogue, type CatalogueParts, openCatalogue, type ToolFacts } from './catalogue.ts'
 export { catalogueRoutes } from './catalogue-routes.ts'
+export type { Collected } from './collect.ts'
 export type { ServerInput } from './compose.ts'
 export { type ConnectionParts, Connections, type Opening } from './connections.ts'
 export { type CrossingParts, type Crossings, openCrossings } from './crossing/crossings.ts'
+export { mirroredHeaders } from './crossing/session-over-stateless-headers.ts'
+export { Listening } from './crossing/session-over-stateless-listen.ts'
 export { type Equipped, markEquipped, ownPrincipal } from './equipped.ts'
 export type { Outgoing, SessionLink, StatelessLink, Unsolicited } from './link.ts'
 export { errorCode, nextUpstreamId, RefusedRequest } from './message.ts'

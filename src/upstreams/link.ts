@@ -1,5 +1,6 @@
 import type { JsonObject } from '../foundation/json.ts'
 import type { Collected } from './collect.ts'
+import type { Equipped } from './equipped.ts'
 import type { Flight, Sink } from './sink.ts'
 
 /** A request as it goes upstream: the bytes already carry `upstreamId` and the rewritten progress token. */
@@ -14,6 +15,8 @@ export type Outgoing = {
   readonly mirrored: readonly string[]
   /** A listen: may stay open for ever. */
   readonly endless: boolean
+  /** On a session with several servers: which of them it is for. */
+  readonly to?: Equipped
   /** By when (performance.now) it must be over; a repeat has what its first try left. */
   readonly latest?: number
 }

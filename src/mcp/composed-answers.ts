@@ -1,0 +1,131 @@
+/** What the gateway itself answers where several servers stand behind one address: who it is, and its lists. */
+import { GatewayError } from '../foundation/errors.ts'
+import type { JsonObject } from '../foundation/json.ts'
+import { version } from '../foundation/version.ts'
+import type { Principal } from '../identity/index.ts'
+import { type ComposedServer, type Composition, everythingId, mayUseItem } from '../servers/index.ts'
+import type { Catalogue, ItemKind } from '../upstreams/index.ts'
+import { answerError } from './answer-error.ts'
+import { type ClearParts, mayUse } from './clear.ts'
+import type { Exchange } from './exchange.ts'
+import type { MethodRow } from './methods.ts'
+import type { Visit } from './stateless.ts'
+import { statelessVersions } from './versions.ts'
+
+/** How long a list waits for servers that were never read. */
+const patienceMilliseconds = 2500
+
+export type Composed = Omit<Visit, 'upstream'> & { readonly upstream: ComposedServer }
+
+const kinds: Readonly<Record<string, ItemKind>> = {
+  tools: 'tool',
+  resources: 'resource',
+  resourceTemplates: 'template',
+  prompts: 'prompt',
+}
+
+/** Answers a list or a discovery. */
+export async function answerComposed(parts: ClearParts, visit: Composed, row: MethodRow): Promise<void> {
+  const { exchange, principal, upstream } = visit
+  if (!mayUse(parts.access, principal, upstream)) throw new GatewayError('access.not_found')
+  exchange.decision = { allowed: true, reason: 'each thing is decided about by itself' }
+  await waitForUnread(parts.catalogue, upstream)
+  answerWith(exchange, row.list === undefined ? discovery(upstream) : listed(parts, visit, row.list))
+}
+
+/** Sends a result of the gateway's own, once it is in the audit. */
+export function answerWith(exchange: Exchange, result: string): void {
+  const body = Buffer.from(`{"jsonrpc":"2.0","id":${exchange.clientId},"result":${result}}`)
+  exchange.bytesOut = body.length
+  exchange.record('ok', null, failure => {
+    if (failure === undefined) exchange.outlet.answer(body, 200)
+    else answerError(exchange, new GatewayError('audit.unavailable'))
+  })
+}
+
+// Whoever waited once is not made to wait again: a reading that fails is not tried anew for a while.
+async function waitForUnread(catalogue: Catalogue, server: ComposedServer): Promise<void> {
+  const unread = server.unread()
+  if (unread.length === 0) return
+  const readings = unread.map(upstream => catalogue.surprise(upstream, '').catch(() => undefined))
+  const late = Promise.withResolvers<void>()
+  const timer = setTimeout(late.resolve, patienceMilliseconds)
+  await Promise.race([Promise.all(readings), late.promise])
+  clearTimeout(timer)
+}
+
+/** Lists as they were made for a caller; a composition that changed is another object. */
+const made = new WeakMap<Composition, WeakMap<Principal, Map<string, string>>>()
+
+function listed(parts: ClearParts, { exchange, principal, upstream }: Composed, key: string): string {
+  const composition = upstream.composition()
+  const callers = made.get(composition) ?? new WeakMap<Principal, Map<string, string>>()
+  made.set(composition, callers)
+  const lists = callers.get(principal) ?? new Map<string, string>()
+  callers.set(principal, lists)
+  const place = `${exchange.era} ${key}`
+  const known = lists.get(place)
+  if (known !== undefined) return known
+  const list = makeList(parts, { composition, principal, server: upstream }, { key, era: exchange.era })
+  lists.set(place, list)
+  return list
+}
+
+function makeList(
+  parts: ClearParts,
+  {
+    composition,
+    principal,
+    server,
+  }: { composition: Composition; principal: Principal; server: ComposedServer },
+  { key, era }: { key: string; era: Exchange['era'] },
+): string {
+  const kind = kinds[key] ?? 'tool'
+  const items = composition
+    .of(kind)
+    .filter(item => mayUseItem(parts, principal, item))
+    .map(({ definition }) => definition)
+  const meta: Record<string, unknown> = {}
+  const { missing } = composition
+  // Whose the sources are is no matter of those who use a virtual server.
+  if (missing.length > 0)
+    meta['dev.gatehouse/partial'] =
+      server.id === everythingId
+        ? missing
+        : `${missing.length} of its sources could not be read; what they offer may be missing or old.`
+  if (items.length === 0)
+    meta['dev.gatehouse/why'] = `No ${key} of this server are granted to you, or it has none.`
+  const more = {
+    ...(era === 'stateless' ? { resultType: 'complete', ttlMs: 0, cacheScope: 'private' } : {}),
+    ...(Object.keys(meta).length > 0 ? { _meta: meta } : {}),
+  }
+  const rest = Object.entries(more).map(
+    ([name, value]) => `,${JSON.stringify(name)}:${JSON.stringify(value)}`,
+  )
+  return `{${JSON.stringify(key)}:[${items.join(',')}]${rest.join('')}}`
+}
+
+export function serverInfo({ id, group, name }: ComposedServer): JsonObject {
+  return { name: id === everythingId ? 'gatehouse' : `${group}/${name}`, version }
+}
+
+/** What a composed server can do, whatever it has at the moment: that may change while a client is there. */
+export const composedCapabilities = {
+  tools: { listChanged: true },
+  resources: { subscribe: true, listChanged: true },
+  prompts: { listChanged: true },
+  completions: {},
+  logging: {},
+}
+
+function discovery(server: ComposedServer): string {
+  return JSON.stringify({
+    resultType: 'complete',
+    supportedVersions: statelessVersions,
+    capabilities: composedCapabilities,
+    ...(server.instructions === undefined ? {} : { instructions: server.instructions }),
+    ttlMs: 0,
+    cacheScope: 'private',
+    _meta: { 'io.modelcontextprotocol/serverInfo': serverInfo(server) },
+  })
+}

@@ -1,0 +1,114 @@
+/** Parts of several servers as one: under names of their own, with grants of their own, in both eras. */
+import type { Client } from '@modelcontextprotocol/client'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type House, openHouse } from '../fixtures/house.ts'
+import { call } from '../fixtures/http-call.ts'
+import { answerOf, inEra } from '../fixtures/mcp-call.ts'
+import { connect, type Mode, textOf } from '../fixtures/sdk-client.ts'
+
+let house: House
+
+const definition = {
+  description: 'What is safe',
+  access: [{ subject: 'user:stranger@example.com' }],
+  sources: [
+    {
+      server: 'lab/echo',
+      tools: [
+        'write',
+        { name: 'echo', as: 'say_back', description: 'Repeats', arguments: { secret: { value: 'fixed' } } },
+      ],
+      resources: 'all',
+      prompts: 'all',
+    },
+    { server: 'lab/poor', tools: ['echo'] },
+  ],
+}
+
+const place = '/virtual-servers/lab/safe'
+
+beforeAll(async () => {
+  house = await openHouse()
+  await house.api(`PUT ${place}/draft`, definition)
+  await house.api(`POST ${place}/publish`)
+})
+
+afterAll(() => house?.stop())
+
+const modes: readonly Mode[] = ['legacy', 'pinned']
+
+async function as(who: string, mode: Mode, path = 'lab/safe/server'): Promise<Client> {
+  return connect({ url: `${house.url}/mcp${path === '' ? '' : `/${path}`}`, token: house.token(who), mode })
+}
+
+describe.each(modes)('a virtual server, to a %s client', mode => {
+  it('has its tools under their names for those it is granted to, who need no grant on the sources', async () => {
+    const client = await as('stranger', mode)
+    const { tools } = await client.listTools()
+    expect(tools.map(({ name }) => name).sort()).toEqual(['echo', 'say_back', 'write'])
+    expect(tools.find(({ name }) => name === 'say_back')).toMatchObject({ description: 'Repeats' })
+    expect(tools.find(({ name }) => name === 'say_back')?.inputSchema.properties).not.toHaveProperty('secret')
+    const said = await client.callTool({ name: 'say_back', arguments: {} })
+    expect(textOf(said)).toBe('fixed')
+    const seen = house.echo.seen.filter(({ method }) => method === 'tools/call').at(-1)
+    expect(seen?.params).toMatchObject({ name: 'echo', arguments: { secret: 'fixed' } })
+    await client.callTool({ name: 'echo', arguments: { secret: 'other' } })
+    expect(house.poor.seen.at(-1)?.params).toMatchObject({ name: 'echo', arguments: { secret: 'other' } })
+    await client.close()
+  })
+
+  it('tells the model what is wrong with an argument that is not its to give', async () => {
+    const client = await as('stranger', mode)
+    const said = await client.callTool({ name: 'say_back', arguments: { secret: 'mine' } })
+    expect(said.isError).toBe(true)
+    expect(textOf(said)).toBe('This tool takes no argument "secret"; leave it out.')
+    await client.close()
+  })
+
+  it('reads the resources and gets the prompts of its sources', async () => {
+    const client = await as('stranger', mode)
+    const { resources } = await client.listResources()
+    expect(resources.map(({ uri }) => uri)).toContain('echo://one')
+    expect((await client.readResource({ uri: 'echo://one' })).contents).toHaveLength(1)
+    const { prompts } = await client.listPrompts()
+    expect(prompts.length).toBeGreaterThan(0)
+    await client.getPrompt({ name: prompts[0]?.name ?? '', arguments: {} })
+    await client.close()
+  })
+
+  it('is not there for those it is not granted to', async () => {
+    await expect(as('picky', mode)).rejects.toThrow()
+  })
+
+  it('is part of everything that its user may use, at one address', async () => {
+    const client = await as('stranger', mode, '')
+    const { tools } = await client.listTools()
+    expect(tools.map(({ name }) => name).sort()).toEqual(['echo', 'say_back', 'write'])
+    expect(textOf(await client.callTool({ name: 'say_back', arguments: {} }))).toBe('fixed')
+    await client.close()
+  })
+})
+
+describe('what is not listed', () => {
+  it.each(['session', 'stateless'] as const)('cannot be called in the %s era', async era => {
+    const url = `${house.url}/mcp/lab/safe/server`
+    const said = { id: 1, method: 'tools/call', params: { name: 'read', arguments: {} } }
+    if (era === 'session') return
+    const answer = answerOf(await call(url, { ...inEra(era, said), token: house.token('stranger') }))
+    expect(answer.error).toMatchObject({ code: -32602, message: 'Unknown tool.' })
+  })
+})
+
+describe('a virtual server that is written wrongly', () => {
+  it('is not published, and both of those who clash are named', async () => {
+    const sources = [
+      { server: 'lab/echo', tools: [{ name: 'echo', as: 'same' }] },
+      { server: 'lab/poor', tools: [{ name: 'echo', as: 'same' }] },
+    ]
+    const at = '/virtual-servers/lab/wrong'
+    await house.api(`PUT ${at}/draft`, { sources })
+    await expect(house.api(`POST ${at}/publish`)).rejects.toThrow(
+      /409 .*servers\.name_clash.*lab\/echo echo and lab\/poor echo/s,
+    )
+  })
+})
