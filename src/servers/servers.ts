@@ -13,7 +13,7 @@ import { Composition } from './composition.ts'
 import { composeEverything, itemsOf, mayUseItem, type Part } from './everything.ts'
 import { virtualRoutes } from './routes.ts'
 import { type Addressed, anyTool, type ComposedServer, everythingId, type Served } from './served.ts'
-import { readVirtuals, type StoredVirtual } from './table.ts'
+import { readVirtual, readVirtuals, type StoredVirtual } from './table.ts'
 
 export type ServersParts = {
   readonly database: Database
@@ -59,6 +59,10 @@ export async function openServers(parts: ServersParts): Promise<Servers> {
       announcements.announce({ topic: 'upstream.changed', serverId })
   })
   access.guardRemoval(refuseWhileUsed)
+  register.guardName(async (tx, { group, name }) => {
+    if (await readVirtual(tx, { group, name }))
+      fail('http.conflict', { why: `The group ${group} already has a virtual server ${name}.` })
+  })
   const changes = openChanges(parts, async () => {
     await access.refresh()
     await refresh()

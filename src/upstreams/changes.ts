@@ -33,7 +33,11 @@ export type ChangeParts = ComposeParts & {
   readonly database: Database
   readonly access: Access
   readonly audit: AuditRecord
+  readonly checkName: NameGuard
 }
+
+/** Throws where a name is taken by something else of the group. */
+export type NameGuard = (tx: Transaction<Tables>, place: ServerPlace) => Promise<void>
 
 type Tx = Transaction<Tables>
 
@@ -54,6 +58,7 @@ export function openChanges(parts: ChangeParts, refresh: () => Promise<void>): C
         if (!(await groupExists(tx, input.group))) fail('access.not_found')
         if ((await readServer(tx, input)) !== undefined)
           fail('http.conflict', { why: `The group ${input.group} already has a server ${input.name}.` })
+        await parts.checkName(tx, input)
         const server = compose(parts, { input, secrets, previous: undefined })
         await insertServer(tx, server)
         await record(by, 'upstreams.create_server', input, asInput(server))

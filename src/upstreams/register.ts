@@ -4,7 +4,7 @@ import type { Announcements } from '../foundation/announcements.ts'
 import { fail } from '../foundation/errors.ts'
 import { oneAtATime } from '../foundation/one-at-a-time.ts'
 import type { Caller } from '../foundation/route.ts'
-import { type ChangeParts, type Changes, openChanges, removeServer } from './changes.ts'
+import { type ChangeParts, type Changes, type NameGuard, openChanges, removeServer } from './changes.ts'
 import { asInput, compose, type ServerInput } from './compose.ts'
 import { checkGroup, checkTransportRights, managed, visible } from './rights.ts'
 import type { SealPlace } from './sealing.ts'
@@ -25,6 +25,8 @@ export type Register = Changes & {
   draft(caller: Caller, input: ServerInput, secrets: SealPlace['secrets']): Upstream
   /** Throws `identity.forbidden` when this caller may not have the gateway start or reach the server anew. */
   checkRun(caller: Caller, server: Upstream): void
+  /** For rooms that name things in groups too: called inside the transaction that would register a server, and throws to keep it from that. */
+  guardName(guard: NameGuard): void
   readonly manifest: ManifestVerbs
   /** Reads everything anew and announces `upstream.changed` for each server that is not what it was. */
   refresh(): Promise<void>
@@ -42,7 +44,7 @@ export type ManifestVerbs = {
   remove(tx: Transaction<Tables>, server: Upstream): Promise<void>
 }
 
-export type RegisterParts = ChangeParts & { readonly announcements: Announcements }
+export type RegisterParts = Omit<ChangeParts, 'checkName'> & { readonly announcements: Announcements }
 
 export async function openRegister(parts: RegisterParts): Promise<Register> {
   const { database, access, announcements } = parts
@@ -55,6 +57,10 @@ export async function openRegister(parts: RegisterParts): Promise<Register> {
       announcements.announce({ topic: 'upstream.changed', serverId })
   })
   access.guardRemoval(refuseWhileUsed)
+  const guards: NameGuard[] = []
+  const checkName: NameGuard = async (tx, place) => {
+    for (const guard of guards) await guard(tx, place)
+  }
   return {
     find,
     list: () => servers.values(),
@@ -66,12 +72,17 @@ export async function openRegister(parts: RegisterParts): Promise<Register> {
       return compose(parts, { input, secrets, previous: undefined })
     },
     checkRun: (caller, { transport }) => checkTransportRights(caller, transport, transport),
-    ...openChanges(parts, refresh),
+    guardName: guard => void guards.push(guard),
+    ...openChanges({ ...parts, checkName }, refresh),
     manifest: {
       read: readServers,
       compose: (input, secrets, previous) => compose(parts, { input, secrets, previous }),
       show: asInput,
-      put: (tx, server) => (server.version === 1 ? insertServer(tx, server) : updateServer(tx, server)),
+      async put(tx, server) {
+        if (server.version > 1) return updateServer(tx, server)
+        await checkName(tx, server)
+        await insertServer(tx, server)
+      },
       remove: (tx, server) => removeServer(access, tx, server),
     },
     refresh,

@@ -18,10 +18,14 @@ const existing = (): Record<string, string> => ({
   'groups.id': house.ids.grant,
   'servers.group': 'lab',
   'servers.server': 'echo',
+  'virtual-servers.group': 'lab',
+  'virtual-servers.server': 'parts',
 })
 
 beforeAll(async () => {
   house = await openHouse()
+  await house.api('PUT /virtual-servers/lab/parts/draft', { sources: [{ server: 'lab/echo' }] })
+  await house.api('POST /virtual-servers/lab/parts/publish')
   documented = await operations()
 })
 
@@ -62,6 +66,8 @@ const bodies: Record<string, () => unknown> = {
   'POST /servers': () => ({ group: 'lab', name: 'mine', transport: house.echo.transport }),
   'POST /servers/test': () => ({ group: 'lab', name: 'mine', transport: house.echo.transport }),
   'PATCH /servers/{group}/{server}': () => ({ description: 'mine now' }),
+  'PUT /virtual-servers/{group}/{server}/draft': () => ({ sources: [{ server: 'lab/echo' }] }),
+  'POST /virtual-servers/{group}/{server}/roll-back': () => ({ number: 1 }),
 }
 
 function ask({ name, method, path }: Operation, asked: Asked): Promise<Answered> {
