@@ -8,19 +8,11 @@ import { readFacts, readItems, type ServerFacts, storeReading } from './catalogu
 import type { Connections } from './connections.ts'
 import type { Equipped } from './equipped.ts'
 import { openFound } from './find-eras.ts'
-import { type MirroredArgument, mirroredArguments } from './mirrored-arguments.ts'
+import type { MirroredArgument } from './mirrored-arguments.ts'
 import { type CatalogueItem, type CatalogueLimits, readCatalogue } from './read-catalogue.ts'
 import type { Register } from './register.ts'
+import { type ToolFacts, toolFacts, toolsOf } from './tool-facts.ts'
 import type { Era, Upstream } from './upstream.ts'
-
-export type ToolFacts = {
-  /** As the server claims it; what is claimed for a tool is shown, and grants of `readOnly` follow it. */
-  readonly readOnly: boolean
-  /** Which arguments are mirrored into headers; `invalid` when its schema says so wrongly. */
-  readonly mirrored: readonly MirroredArgument[] | 'invalid'
-  /** Why nobody may call it before a manager has looked at its definition; absent when it may be called. */
-  readonly held?: string
-}
 
 export type Synced = { readonly facts: ServerFacts; readonly items: readonly CatalogueItem[] }
 
@@ -57,19 +49,6 @@ const restMilliseconds = 2000
 /** How soon an era is asked about again whose question stayed open, and how often evidence of a mistake is followed. */
 const openEraMilliseconds = 60_000
 const mistakeMilliseconds = 10_000
-
-function toolFacts(definition: unknown): ToolFacts {
-  const annotations = isObject(definition) && isObject(definition.annotations) ? definition.annotations : {}
-  return {
-    readOnly: annotations.readOnlyHint === true,
-    mirrored: mirroredArguments(isObject(definition) ? definition.inputSchema : undefined),
-  }
-}
-
-function toolsOf(items: readonly CatalogueItem[]): Map<string, ToolFacts> {
-  const tools = items.filter(({ kind }) => kind === 'tool')
-  return new Map(tools.map(({ name, definition }) => [name, toolFacts(JSON.parse(definition))]))
-}
 
 const unread = (): Known => ({
   facts: undefined,

@@ -1,5 +1,5 @@
 import type { TargetTool } from '../access/index.ts'
-import type { ToolFacts } from './catalogue.ts'
+import type { ToolFacts } from './tool-facts.ts'
 import type { ToolPolicy } from './upstream.ts'
 
 /** A tool as access decides about it: what its server claims, as far as that counts. */
