@@ -4,7 +4,7 @@ import type { JsonObject } from '../foundation/json.ts'
 import { version } from '../foundation/version.ts'
 import type { Principal } from '../identity/index.ts'
 import { type ComposedServer, type Composition, everythingId, mayUseItem } from '../servers/index.ts'
-import type { Catalogue, ItemKind } from '../upstreams/index.ts'
+import type { Catalogue, ItemKind, Upstream } from '../upstreams/index.ts'
 import { answerError } from './answer-error.ts'
 import { type ClearParts, mayUse } from './clear.ts'
 import type { Exchange } from './exchange.ts'
@@ -43,10 +43,17 @@ export function answerWith(exchange: Exchange, result: string): void {
   })
 }
 
-// Whoever waited once is not made to wait again: a reading that fails is not tried anew for a while.
+/** How long nobody waits again for a server that could not be read. */
+const restMilliseconds = 30_000
+const waitedAt = new WeakMap<Upstream, number>()
+
 async function waitForUnread(catalogue: Catalogue, server: ComposedServer): Promise<void> {
-  const unread = server.unread()
+  const now = performance.now()
+  const isRested = (upstream: Upstream) =>
+    now - (waitedAt.get(upstream) ?? -restMilliseconds) >= restMilliseconds
+  const unread = server.unread().filter(isRested)
   if (unread.length === 0) return
+  for (const upstream of unread) waitedAt.set(upstream, now)
   const readings = unread.map(upstream => catalogue.surprise(upstream, '').catch(() => undefined))
   const late = Promise.withResolvers<void>()
   const timer = setTimeout(late.resolve, patienceMilliseconds)
