@@ -48,7 +48,7 @@ async function outcome(method: string, params: Record<string, unknown>) {
   const exchange = {} as Exchange
   try {
     const task = typeof params.taskId === 'string' ? { id: 't', tool: params.taskId } : undefined
-    const equipped = await clear(parts, exchange, { row: row(method), params, upstream, principal, task })
+    const { equipped } = await clear(parts, exchange, { row: row(method), params, upstream, principal, task })
     return { equipped, decision: exchange.decision }
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error
