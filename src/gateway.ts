@@ -84,6 +84,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
   const equip = vault.equip
   const catalogue = await openCatalogue({
     database,
+    audit,
     register,
     connections,
     announcements,
@@ -163,7 +164,12 @@ export async function createGateway(config: Config, log: Log, environment: Envir
   const stopFollowing = followRevision({
     database,
     log,
-    refresh: () => Promise.all([identity.refresh(), access.refresh(), register.refresh()]),
+    refresh: () =>
+      Promise.all([
+        identity.refresh(),
+        access.refresh(),
+        register.refresh().then(() => catalogue.refreshApprovals()),
+      ]),
     distrust: identity.refresh,
   })
 

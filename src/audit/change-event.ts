@@ -16,14 +16,16 @@ export type Change = {
 export function changeEvent(caller: Caller, requestId: string, change: Change): AuditEvent {
   const at = Date.now()
   const { id, kind, name, tokenId = null } = caller
+  const who = { id, kind, name, tokenId, address: null, client: null }
+  return { ...eventOf(change, at), id: newId(at), requestId, who }
+}
+
+function eventOf({ action, target, detail = null }: Change, at: number) {
   return {
-    id: newId(at),
     at,
     kind: 'change',
-    requestId,
-    who: { id, kind, name, tokenId, address: null, client: null },
-    action: change.action,
-    target: change.target,
+    action,
+    target,
     subject: null,
     decision: null,
     outcome: 'ok',
@@ -32,8 +34,16 @@ export function changeEvent(caller: Caller, requestId: string, change: Change): 
     bytes: { in: 0, out: 0 },
     time: { total: 0, upstream: 0 },
     era: null,
-    detail: change.detail ?? null,
-  }
+    detail,
+  } as const
+}
+
+/** The event of something that the gateway did by itself, as its rules say. */
+export function ownEvent(change: Change): AuditEvent {
+  const at = Date.now()
+  const id = newId(at)
+  const nobody = { id: null, kind: 'nobody', name: null, tokenId: null, address: null, client: null } as const
+  return { ...eventOf(change, at), id, requestId: id, who: nobody }
 }
 
 /** SHA-256 of the bytes of a value, hex: how arguments are recorded without being kept. */

@@ -134,7 +134,7 @@ function rewriteListFor(parts: ForwardParts, cleared: Cleared): ReplyOptions['re
   return (bytes, answer) => {
     if (isObject(answer.result)) checkIsComplete(cleared, answer.result)
     if (method === 'tools/list' && isObject(answer.result))
-      parts.catalogue.observe(upstream.id, answer.result.tools)
+      parts.catalogue.observe(upstream.id, answer.result.tools, bytes)
     const kept = rewriteList(bytes, answer, list)
     return key === 'tasks' ? applyPatches(kept, listedTaskPatches(parts, cleared, kept)) : kept
   }

@@ -19,7 +19,7 @@ export type CatalogueItem = {
 export type CatalogueLimits = { readonly cataloguePages: number; readonly catalogueItems: number }
 
 /** A definition nested deeper than this is nothing a client could use. */
-const deepest = 64
+export const deepest = 64
 
 export type Reading = { readonly items: readonly CatalogueItem[]; readonly warnings: readonly string[] }
 
@@ -105,6 +105,10 @@ function itemsOf(bytes: Buffer, result: JsonObject, list: List, warnings: string
     const value: unknown = values[index]
     const name = isObject(value) ? value[list.name] : undefined
     if (typeof name !== 'string' || name === '') return []
+    if (name.includes('\0')) {
+      warnings.push(`${list.method}: left out a name with a NUL in it.`)
+      return []
+    }
     if (isDeeper(value, deepest)) {
       warnings.push(
         `${list.method}: left out ${JSON.stringify(name.slice(0, 64))}, which is nested deeper than ${deepest} levels.`,
@@ -120,4 +124,16 @@ function itemsOf(bytes: Buffer, result: JsonObject, list: List, warnings: string
       },
     ]
   })
+}
+
+/** The same as long as a server offers the same. */
+export function hashesOf(items: readonly CatalogueItem[]): string {
+  return items.map(({ kind, name, hash }) => `${kind} ${name} ${hash}`).join('\n')
+}
+
+/** What the server calls itself in its InitializeResult or DiscoverResult. */
+export function serverNameOf(greeting: { readonly [key: string]: unknown }): string {
+  const own = isObject(greeting._meta) ? greeting._meta['io.modelcontextprotocol/serverInfo'] : undefined
+  const info = own ?? greeting.serverInfo
+  return isObject(info) && typeof info.name === 'string' ? info.name.slice(0, 200) : ''
 }
