@@ -29,6 +29,7 @@ import {
   openRegister,
   ownPrincipal,
   probe,
+  reviewRoutes,
   searchPath,
   serverRoutes,
 } from './upstreams/index.ts'
@@ -130,7 +131,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     routes: [
       ...identity.routes,
       ...access.routes,
-      ...serverRoutes({ register, access, authSchema }),
+      ...serverRoutes({ register, access, authSchema, catalogue }),
       ...catalogueRoutes({
         register,
         catalogue,
@@ -139,6 +140,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
         equip,
         probe: to => probe({ connections, clock, limits }, to),
       }),
+      ...reviewRoutes({ database, audit, register, catalogue, access }),
       ...openManifest({ database, audit, identity, access, register }).routes,
       ...audit.routes,
     ],

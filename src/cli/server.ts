@@ -12,6 +12,7 @@ const columns: readonly Column[] = [
   ['SERVER', item => `${cell(item.group)}/${cell(item.name)}`],
   ['TRANSPORT', item => transportOf(item).kind],
   ['WHERE', item => transportOf(item).url ?? transportOf(item).command],
+  ['HELD', ({ details }) => (isObject(details) && details.heldTools !== 0 ? details.heldTools : undefined)],
   ['DESCRIPTION', 'description'],
 ]
 

@@ -12,6 +12,7 @@ import {
   type Outgoing,
   type ResultEdits,
   type Upstream,
+  whyNoTools,
 } from '../upstreams/index.ts'
 import type { Again } from './again.ts'
 import { mayHear, mayList } from './clear.ts'
@@ -129,6 +130,7 @@ function rewriteListFor(parts: ForwardParts, cleared: Cleared): ReplyOptions['re
     key,
     era: exchange.era,
     keep: keepFor(parts, cleared),
+    ...(key === 'tools' && { whyNone: whyNoneFor(parts, cleared) }),
     sealCursor: (cursor: string) => sealCursor(parts, cleared, cursor),
   }
   return (bytes, answer) => {
@@ -152,6 +154,16 @@ function keepFor(parts: ForwardParts, cleared: Cleared): (item: JsonObject) => b
     if (known?.mirrored === 'invalid' && (exchange.era === 'stateless' || isCrossed)) return false
     return mayList(parts, { principal, upstream }, name)
   }
+}
+
+function whyNoneFor({ access, catalogue }: ForwardParts, { principal, upstream }: Cleared) {
+  const { id, group, name: server, policy } = upstream
+  return (items: readonly JsonObject[]) =>
+    whyNoTools(
+      upstream,
+      items.map(({ name }) => ({ name: String(name), facts: catalogue.tool(id, String(name)) })),
+      tool => access.clear(principal, 'tool.call', { group, server, policy, tool }).allowed,
+    )
 }
 
 /** Prepares the request and the reply its answer goes to. `ended` is told when the reply is over. */

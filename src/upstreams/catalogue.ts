@@ -4,14 +4,16 @@ import type { Database } from '../database/index.ts'
 import type { Announcements } from '../foundation/announcements.ts'
 import type { Clock } from '../foundation/clock.ts'
 import type { Log } from '../foundation/log.ts'
-import { readFacts, readItems, type ServerFacts, storeReading } from './catalogue-table.ts'
+import { type ServerFacts, storeReading } from './catalogue-table.ts'
 import type { Connections } from './connections.ts'
+import type { Neighbours } from './definition-scan.ts'
 import type { Equipped } from './equipped.ts'
 import { openFound } from './find-eras.ts'
 import { type Known, type Synced, unread } from './known-server.ts'
 import type { MirroredArgument } from './mirrored-arguments.ts'
 import { listedTools } from './observed-tools.ts'
-import { openPins, type Pins } from './pins.ts'
+import type { Pins } from './pins.ts'
+import type { Pin } from './pins-table.ts'
 import {
   type CatalogueItem,
   type CatalogueLimits,
@@ -21,7 +23,7 @@ import {
 } from './read-catalogue.ts'
 import type { Register } from './register.ts'
 import { type ToolFacts, toolsOf } from './tool-facts.ts'
-import { ToolWatch } from './tool-watch.ts'
+import type { ToolWatch } from './tool-watch.ts'
 import type { Era, Upstream } from './upstream.ts'
 
 export type CatalogueParts = {
@@ -43,26 +45,6 @@ const restMilliseconds = 2000
 /** How soon an era is asked about again whose question stayed open, and how often evidence of a mistake is followed. */
 const openEraMilliseconds = 60_000
 const mistakeMilliseconds = 10_000
-
-/** Opens the catalogue with what was read before, so that a start needs no upstream. */
-export async function openCatalogue(parts: CatalogueParts): Promise<Catalogue> {
-  const { database, register, clock, limits } = parts
-  const servers = new Map<string, Known>()
-  for (const facts of await readFacts(database.kysely))
-    servers.set(facts.serverId, { ...unread(limits), facts })
-  for (const { serverId, ...item } of await readItems(database.kysely)) {
-    const known = servers.get(serverId)
-    if (known) known.items = [...known.items, item]
-  }
-  const pins = await openPins(parts)
-  const watch = new ToolWatch({ pins, clock, mostTools: limits.catalogueItems })
-  for (const [serverId, known] of servers) {
-    known.tools = toolsOf(known.items)
-    watch.remember(serverId, known.items)
-  }
-  await watch.begin(register.list(), serverId => servers.get(serverId)?.items ?? [])
-  return new Catalogue({ ...parts, pins, watch }, servers)
-}
 
 type Parts = CatalogueParts & { readonly pins: Pins; readonly watch: ToolWatch }
 
@@ -119,6 +101,21 @@ export class Catalogue {
     for (const tool of fresh) if (watch.held(serverId, tool.name) === undefined) observed.pass(tool)
     if (hasNews) this.#tell(serverId)
     if (isWorthReading) this.#announced(serverId)
+  }
+
+  /** Of each tool that was ever seen what was approved, and why it is held. */
+  pins(serverId: string): ReadonlyMap<string, Pin> {
+    return this.#parts.pins.all(serverId)
+  }
+
+  /** What the tools of a server could be taken for; of other servers those that `counts` says. */
+  neighbours(serverId: string, counts?: (serverId: string) => boolean): Neighbours {
+    return this.#parts.watch.neighbours(serverId, counts)
+  }
+
+  /** Stores what was seen lately. */
+  saveApprovals(): Promise<void> {
+    return this.#parts.pins.save()
   }
 
   /** Reads the approvals that other processes or people have changed since. */

@@ -1,6 +1,6 @@
 /** One difference between two definitions of a tool, and how it is said. */
 import type { JsonObject } from '../foundation/json.ts'
-import { visibly } from './visible.ts'
+import { visibly } from '../foundation/visible.ts'
 
 export type ChangeKind =
   | 'description'

@@ -1,11 +1,11 @@
 /** What there is about a definition that a person should see before a model does. */
 import { GatewayError } from '../foundation/errors.ts'
 import { isObject, scanBounds } from '../foundation/json.ts'
+import { unseen, visibly } from '../foundation/visible.ts'
 import { named } from './definition-change.ts'
 import { type Hidden, hiddenIn } from './hidden-characters.ts'
 import { isMixed, pretends } from './look-alike.ts'
 import { type SuspicionKind, suspicionsIn } from './suspicious-text.ts'
-import { unseen, visibly } from './visible.ts'
 
 export type FindingKind =
   | Hidden['kind']

@@ -1,5 +1,5 @@
 /** Characters that carry text past a person's eyes: tags, zero widths, bidi controls, terminal escapes. What scripts and emoji need is left alone. */
-import { unseen } from './visible.ts'
+import { unseen } from '../foundation/visible.ts'
 
 export type Hidden = {
   readonly kind: 'tag' | 'invisible' | 'bidi' | 'control'

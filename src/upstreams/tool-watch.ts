@@ -116,7 +116,7 @@ export class ToolWatch {
   }
 
   /** As a tool of the server sees the others, of which only those count that somebody may know. */
-  neighbours(serverId: string, counts: (serverId: string) => boolean): Neighbours {
+  neighbours(serverId: string, counts?: (serverId: string) => boolean): Neighbours {
     return this.#names.around(serverId, counts)
   }
 

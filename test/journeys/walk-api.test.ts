@@ -62,6 +62,8 @@ const bodies: Record<string, () => unknown> = {
   'POST /servers': () => ({ group: 'lab', name: 'mine', transport: house.echo.transport }),
   'POST /servers/test': () => ({ group: 'lab', name: 'mine', transport: house.echo.transport }),
   'PATCH /servers/{group}/{server}': () => ({ description: 'mine now' }),
+  'POST /servers/{group}/{server}/review/approve': () => ({ tools: ['echo'], hashes: { echo: 'mine' } }),
+  'POST /servers/{group}/{server}/review/hold': () => ({ tools: ['echo'] }),
 }
 
 function ask({ name, method, path }: Operation, asked: Asked): Promise<Answered> {
