@@ -1,8 +1,8 @@
 /** What there is about a definition that a person should see before a model does. */
-import { GatewayError } from '../foundation/errors.ts'
-import { isObject, scanBounds } from '../foundation/json.ts'
+import { isObject } from '../foundation/json.ts'
 import { unseen, visibly } from '../foundation/visible.ts'
 import { named } from './definition-change.ts'
+import { oddityOf } from './definition-hash.ts'
 import { type Hidden, hiddenIn } from './hidden-characters.ts'
 import { isMixed, pretends } from './look-alike.ts'
 import { type SuspicionKind, suspicionsIn } from './suspicious-text.ts'
@@ -77,14 +77,10 @@ export function bringsSuspicions(before: unknown, after: unknown): boolean {
 
 /** One key twice is read in one way here and in another elsewhere, so that what was approved is not what is seen. */
 function unreadableIn(text: string): Finding | undefined {
-  try {
-    scanBounds(Buffer.from(text))
-    return undefined
-  } catch (error) {
-    if (!(error instanceof GatewayError)) throw error
-    const sentence = `Not everybody reads it as the gateway does: ${error.message}`
-    return { severity: 'high', kind: 'unreadable', where: '', sentence }
-  }
+  const oddity = oddityOf(text)
+  if (oddity === undefined) return undefined
+  const sentence = `Not everybody reads it as the gateway does: ${oddity}`
+  return { severity: 'high', kind: 'unreadable', where: '', sentence }
 }
 
 function aboutName(name: string, { isOwn, twins }: Neighbours): Finding[] {

@@ -1,6 +1,6 @@
 /** Reading everything an upstream offers: all pages, raw definitions, a hash of each. */
-import { hash } from 'node:crypto'
-import { canonical, elements, isDeeper, isObject, type JsonObject, spanAt } from '../foundation/json.ts'
+import { elements, isDeeper, isObject, type JsonObject, spanAt } from '../foundation/json.ts'
+import { definitionHash } from './definition-hash.ts'
 import { badAnswer } from './message.ts'
 import type { OwnClient } from './own-client.ts'
 
@@ -115,14 +115,8 @@ function itemsOf(bytes: Buffer, result: JsonObject, list: List, warnings: string
       )
       return []
     }
-    return [
-      {
-        kind: list.kind,
-        name,
-        definition: bytes.toString('utf8', element.start, element.end),
-        hash: hash('sha256', canonical(value)),
-      },
-    ]
+    const definition = bytes.toString('utf8', element.start, element.end)
+    return [{ kind: list.kind, name, definition, hash: definitionHash(definition, value) }]
   })
 }
 

@@ -1,7 +1,7 @@
 /** Watches what servers say their tools are: judges every definition, keeps the pins, and knows which tools are held. */
-import { hash } from 'node:crypto'
 import type { Clock } from '../foundation/clock.ts'
-import { canonical, isDeeper, isObject, type JsonObject } from '../foundation/json.ts'
+import { isDeeper, isObject, type JsonObject } from '../foundation/json.ts'
+import { definitionHash, oddityOf } from './definition-hash.ts'
 import { graveFindings, type Neighbours } from './definition-scan.ts'
 import { LoosePins } from './loose-pins.ts'
 import type { ListedTool } from './observed-tools.ts'
@@ -109,7 +109,7 @@ export class ToolWatch {
       if (isDeeper(definition, deepest)) this.#holdUnreadable(name, round)
       else {
         const text = raw.toString('utf8')
-        this.#judge({ name, text, definition, hash: hash('sha256', canonical(definition)) }, round)
+        this.#judge({ name, text, definition, hash: definitionHash(text, definition) }, round)
       }
     }
     return round
@@ -189,7 +189,8 @@ export class ToolWatch {
     const { isLive, isFirst, isLocked, neighbours, upstream } = round
     const approved = pin?.approved
     return judge(
-      { hash: tool.hash, definition: tool.definition, isLive },
+      // What others read in another way is not less than was approved.
+      { hash: tool.hash, definition: tool.definition, isLive: isLive && oddityOf(tool.text) === undefined },
       {
         policy: upstream.policy,
         approved: approved && { hash: approved.hash, definition: asDefinition(approved.text) },
