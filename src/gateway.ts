@@ -141,7 +141,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
         probe: to => probe({ connections, clock, limits }, to),
       }),
       ...reviewRoutes({ database, audit, register, catalogue, access }),
-      ...openManifest({ database, audit, identity, access, register }).routes,
+      ...openManifest({ database, audit, identity, access, register, approvals: catalogue }).routes,
       ...audit.routes,
     ],
     identify: identity.identify,

@@ -68,7 +68,8 @@ function findingLine(kit: Kit, { severity, where, sentence }: JsonObject): strin
   return severity === 'high' ? kit.terminal.paint('red', text) : text
 }
 
-function changeLines(kit: Kit, { sentence, from, to, additive }: JsonObject): string[] {
+/** One change of a definition, with what was and what is. */
+export function changeLines(kit: Kit, { sentence, from, to, additive }: JsonObject): string[] {
   const title = `  ${additive === true ? '+' : '~'} ${shown(sentence)}`
   return [
     kit.terminal.paint(additive === true ? 'green' : 'yellow', title),

@@ -4,6 +4,8 @@ export { catalogueRoutes } from './catalogue-routes.ts'
 export type { ServerInput } from './compose.ts'
 export { type ConnectionParts, Connections, type Opening } from './connections.ts'
 export { type CrossingParts, type Crossings, openCrossings } from './crossing/crossings.ts'
+export { type DefinitionChange, diffDefinitions } from './definition-diff.ts'
+export { definitionHash } from './definition-hash.ts'
 export { type Equipped, markEquipped, ownPrincipal } from './equipped.ts'
 export type { Outgoing, SessionLink, StatelessLink, Unsolicited } from './link.ts'
 export { errorCode, nextUpstreamId, RefusedRequest } from './message.ts'
@@ -20,6 +22,17 @@ export { serverInputSchema } from './server-input.ts'
 export type { AnswerSummary, Flight, ResultEdits, Sink } from './sink.ts'
 export { targetTool } from './target-tool.ts'
 export type { ToolFacts } from './tool-facts.ts'
+export {
+  definitionOf,
+  isOfHash,
+  isPlain,
+  type LockedTool,
+  type LockStep,
+  planLock,
+  putLock,
+  readLocked,
+  readWaiting,
+} from './tool-locks.ts'
 export { openProcesses, type Processes } from './transports/process.ts'
 export { searchPath } from './transports/process-environment.ts'
 export * from './upstream.ts'

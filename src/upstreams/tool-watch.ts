@@ -36,7 +36,7 @@ type Round = {
   isWorthReading: boolean
 }
 
-/** Names that are longer cannot be called, and those that no database keeps cannot be pinned. */
+/** Names that are longer cannot be called, and those that no database or lockfile keeps cannot be pinned. */
 const longestName = 256
 const mostChanges = 100
 /** A person holds these, so nothing the server says lets them go. */
@@ -232,7 +232,7 @@ export class ToolWatch {
 }
 
 function isStorable(name: string): boolean {
-  return name.length <= longestName && name.isWellFormed() && !name.includes('\0')
+  return name.length <= longestName && name.isWellFormed() && !name.includes('\0') && name !== '__proto__'
 }
 
 function isPerUser({ transport }: Upstream): boolean {
