@@ -3,7 +3,7 @@ import { hash } from 'node:crypto'
 import type { Access } from '../access/index.ts'
 import { asGatewayError, fail } from '../foundation/errors.ts'
 import type { Handles } from '../foundation/handles.ts'
-import { applyPatches, isObject, type JsonObject, type Patch, spanAt } from '../foundation/json.ts'
+import { applyPatches, isObject, type JsonObject, onlyAt, type Patch, spanAt } from '../foundation/json.ts'
 import type { Principal } from '../identity/index.ts'
 import {
   type Catalogue,
@@ -135,11 +135,17 @@ function rewriteListFor(parts: ForwardParts, cleared: Cleared): ReplyOptions['re
   }
   return (bytes, answer) => {
     if (isObject(answer.result)) checkIsComplete(cleared, answer.result)
-    if (method === 'tools/list' && isObject(answer.result))
-      parts.catalogue.observe(upstream.id, answer.result.tools, bytes)
+    if (method !== 'tools/list') checkIsOneList(bytes, answer, key)
+    else if (isObject(answer.result)) parts.catalogue.observe(upstream.id, answer.result.tools, bytes)
     const kept = rewriteList(bytes, answer, list)
     return key === 'tasks' ? applyPatches(kept, listedTaskPatches(parts, cleared, kept)) : kept
   }
+}
+
+// Of two lists under one key a client may take the one that nobody looked at.
+function checkIsOneList(bytes: Buffer, { result }: JsonObject, key: string): void {
+  if (isObject(result) && Array.isArray(result[key]) && onlyAt(bytes, ['result', key]) === undefined)
+    fail('upstream.bad_answer', { why: `Its answer has more than one list of ${key}.` })
 }
 
 /** Which items of a list are for the caller. */

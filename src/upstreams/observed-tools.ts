@@ -1,5 +1,6 @@
 /** Tools of one server as lists on their way to clients show them: newer than the gateway's own reading, and sometimes others. */
-import { elements, isObject, type JsonObject, spanAt } from '../foundation/json.ts'
+import { elements, isObject, type JsonObject, onlyAt } from '../foundation/json.ts'
+import { badAnswer } from './message.ts'
 import { type ToolFacts, toolFacts } from './tool-facts.ts'
 
 /** A tool in a list: its bytes, and what they say. */
@@ -10,15 +11,19 @@ type Passed = { readonly raw: Buffer; readonly facts: ToolFacts }
 /** Revisions, and callers, see the same tool in as many ways. */
 const mostTexts = 4
 
-/** The tools in an answer to tools/list; `tools` is what its bytes say. */
+/** The tools in an answer to tools/list; `tools` is what its bytes say. Throws `upstream.bad_answer` when that depends on who reads them. */
 export function listedTools(bytes: Buffer, tools: unknown): ListedTool[] {
-  const span = Array.isArray(tools) ? spanAt(bytes, ['result', 'tools']) : undefined
-  if (span === undefined || !Array.isArray(tools)) return []
-  return [...elements(bytes, span.start)].flatMap(({ start, end }, index) => {
-    const definition: unknown = tools[index]
-    if (!isObject(definition) || typeof definition.name !== 'string') return []
-    return [{ name: definition.name, raw: bytes.subarray(start, end), definition }]
-  })
+  if (!Array.isArray(tools)) return []
+  const start = onlyAt(bytes, ['result', 'tools'])
+  if (start === undefined) throw badAnswer('Its answer has more than one list of tools.')
+  const found: ListedTool[] = []
+  let index = 0
+  for (const { start: from, end } of elements(bytes, start)) {
+    const definition: unknown = tools[index++]
+    if (isObject(definition) && typeof definition.name === 'string')
+      found.push({ name: definition.name, raw: bytes.subarray(from, end), definition })
+  }
+  return found
 }
 
 export class ObservedTools {

@@ -1,5 +1,5 @@
 /** Reading everything an upstream offers: all pages, raw definitions, a hash of each. */
-import { elements, isDeeper, isObject, type JsonObject, spanAt } from '../foundation/json.ts'
+import { elements, isDeeper, isObject, type JsonObject, onlyAt } from '../foundation/json.ts'
 import { definitionHash } from './definition-hash.ts'
 import { badAnswer } from './message.ts'
 import type { OwnClient } from './own-client.ts'
@@ -98,10 +98,10 @@ async function readList(
 
 function itemsOf(bytes: Buffer, result: JsonObject, list: List, warnings: string[]): CatalogueItem[] {
   const values = result[list.key]
-  const span = spanAt(bytes, ['result', list.key])
-  if (!Array.isArray(values) || span === undefined)
-    throw badAnswer(`Its answer to ${list.method} has no ${list.key}.`)
-  return [...elements(bytes, span.start)].flatMap((element, index) => {
+  const start = onlyAt(bytes, ['result', list.key])
+  if (!Array.isArray(values) || start === undefined)
+    throw badAnswer(`Its answer to ${list.method} has not exactly one list of ${list.key}.`)
+  return [...elements(bytes, start)].flatMap((element, index) => {
     const value: unknown = values[index]
     const name = isObject(value) ? value[list.name] : undefined
     if (typeof name !== 'string' || name === '') return []

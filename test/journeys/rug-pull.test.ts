@@ -61,7 +61,7 @@ async function begin(era: Era, tools: readonly ToolText[], policy: Record<string
   const name = `server-${++count}`
   const place = `lab/${name}`
   await api('POST /servers', { group: 'lab', name, transport: server.transport, tools: policy })
-  const read = () => api(`POST /servers/${place}/test`)
+  const read = () => api<{ ok: boolean }>(`POST /servers/${place}/test`)
   await read()
   const url = `${gateway.url}/mcp/${place}/server`
   const ask = async (method: string, params: Record<string, unknown> = {}, who = 'ana'): Promise<Message> => {
@@ -197,6 +197,20 @@ describe.each(['session', 'stateless'] as const)('a tool of a server of the %s e
     expect(await list()).toEqual([])
     expect(JSON.stringify(await ask('tools/list'))).not.toContain('otherwise')
   })
+})
+
+it.each(['session', 'stateless'] as const)('a list that stands twice is none, in the %s era', async era => {
+  const { server, ask, read, call: calls } = await begin(era, [work])
+  const dress = era === 'session' ? '' : ',"resultType":"complete","ttlMs":0,"cacheScope":"public"'
+  const lists = [work, evil].map(tool => `"tools":[${JSON.stringify(tool)}]`)
+  for (const both of [lists, lists.toReversed()]) {
+    server.say('tools/list', { result: `{${both.join(',')}${dress}}` })
+    const answer = await ask('tools/list')
+    expect(answer.error).toMatchObject({ data: { code: 'upstream.bad_answer' } })
+    expect(JSON.stringify(answer)).not.toContain('key file')
+    expect(await read()).toMatchObject({ ok: false })
+    expect(textOf(await calls('work'))).toBe('done')
+  }
 })
 
 describe('what nobody sees', () => {
