@@ -14,16 +14,27 @@ export type Change = {
 
 /** The event of a change that was made through the management API, the manifest or the command line. */
 export function changeEvent(caller: Caller, requestId: string, change: Change): AuditEvent {
-  const at = Date.now()
   const { id, kind, name, tokenId = null } = caller
-  const who = { id, kind, name, tokenId, address: null, client: null }
-  return { ...eventOf(change, at), id: newId(at), requestId, who }
+  return eventOf(change, { requestId, who: { id, kind, name, tokenId, address: null, client: null } })
 }
 
-function eventOf({ action, target, detail = null }: Change, at: number) {
+/** The event of something that the gateway did by itself, as its rules say. */
+export function ownEvent(change: Change): AuditEvent {
+  const who = { id: null, kind: 'nobody', name: null, tokenId: null, address: null, client: null } as const
+  return eventOf(change, { requestId: newId(), who })
+}
+
+function eventOf(
+  { action, target, detail = null }: Change,
+  { requestId, who }: Pick<AuditEvent, 'requestId' | 'who'>,
+): AuditEvent {
+  const at = Date.now()
   return {
+    id: newId(at),
     at,
     kind: 'change',
+    requestId,
+    who,
     action,
     target,
     subject: null,
@@ -35,15 +46,7 @@ function eventOf({ action, target, detail = null }: Change, at: number) {
     time: { total: 0, upstream: 0 },
     era: null,
     detail,
-  } as const
-}
-
-/** The event of something that the gateway did by itself, as its rules say. */
-export function ownEvent(change: Change): AuditEvent {
-  const at = Date.now()
-  const id = newId(at)
-  const nobody = { id: null, kind: 'nobody', name: null, tokenId: null, address: null, client: null } as const
-  return { ...eventOf(change, at), id, requestId: id, who: nobody }
+  }
 }
 
 /** SHA-256 of the bytes of a value, hex: how arguments are recorded without being kept. */
