@@ -30,6 +30,7 @@ import {
   openRegister,
   ownPrincipal,
   probe,
+  reviewRoutes,
   searchPath,
   serverRoutes,
 } from './upstreams/index.ts'
@@ -85,6 +86,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
   const equip = vault.equip
   const catalogue = await openCatalogue({
     database,
+    audit,
     register,
     connections,
     announcements,
@@ -133,7 +135,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     routes: [
       ...identity.routes,
       ...access.routes,
-      ...serverRoutes({ register, access, authSchema }),
+      ...serverRoutes({ register, access, authSchema, catalogue }),
       ...catalogueRoutes({
         register,
         catalogue,
@@ -142,8 +144,9 @@ export async function createGateway(config: Config, log: Log, environment: Envir
         equip,
         probe: to => probe({ connections, clock, limits }, to),
       }),
-      ...openManifest({ database, audit, identity, access, register }).routes,
       ...servers.routes,
+      ...reviewRoutes({ database, audit, register, catalogue, access }),
+      ...openManifest({ database, audit, identity, access, register, approvals: catalogue }).routes,
       ...audit.routes,
     ],
     identify: identity.identify,
@@ -168,7 +171,13 @@ export async function createGateway(config: Config, log: Log, environment: Envir
   const stopFollowing = followRevision({
     database,
     log,
-    refresh: () => Promise.all([identity.refresh(), access.refresh(), register.refresh(), servers.refresh()]),
+    refresh: () =>
+      Promise.all([
+        identity.refresh(),
+        access.refresh(),
+        register.refresh().then(() => catalogue.refreshApprovals()),
+        servers.refresh(),
+      ]),
     distrust: identity.refresh,
   })
 

@@ -2,7 +2,7 @@ import type { JsonObject } from '../foundation/json.ts'
 import type { Caller } from '../foundation/route.ts'
 import type { Action } from './actions.ts'
 
-/** What a grant says about tools: all of them, those that claim to be read-only, or names and globs. */
+/** What a grant says about tools: all of them, those that only read, or names and globs. */
 export type ToolScope = 'all' | 'readOnly' | readonly string[]
 
 export type Grant = {

@@ -20,7 +20,9 @@ export const grantSchema = z.strictObject({
         .max(1000),
     ])
     .optional()
-    .describe('Names or globs of tools, or readOnly for those that say they only read; all when left out.'),
+    .describe(
+      'Names or globs of tools, or readOnly for those that are confirmed to only read; all when left out.',
+    ),
 })
 
 export type GrantInput = z.infer<typeof grantSchema>

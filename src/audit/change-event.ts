@@ -14,16 +14,29 @@ export type Change = {
 
 /** The event of a change that was made through the management API, the manifest or the command line. */
 export function changeEvent(caller: Caller, requestId: string, change: Change): AuditEvent {
-  const at = Date.now()
   const { id, kind, name, tokenId = null } = caller
+  return eventOf(change, { requestId, who: { id, kind, name, tokenId, address: null, client: null } })
+}
+
+/** The event of something that the gateway did by itself, as its rules say. */
+export function ownEvent(change: Change): AuditEvent {
+  const who = { id: null, kind: 'nobody', name: null, tokenId: null, address: null, client: null } as const
+  return eventOf(change, { requestId: newId(), who })
+}
+
+function eventOf(
+  { action, target, detail = null }: Change,
+  { requestId, who }: Pick<AuditEvent, 'requestId' | 'who'>,
+): AuditEvent {
+  const at = Date.now()
   return {
     id: newId(at),
     at,
     kind: 'change',
     requestId,
-    who: { id, kind, name, tokenId, address: null, client: null },
-    action: change.action,
-    target: change.target,
+    who,
+    action,
+    target,
     subject: null,
     decision: null,
     outcome: 'ok',
@@ -32,7 +45,7 @@ export function changeEvent(caller: Caller, requestId: string, change: Change): 
     bytes: { in: 0, out: 0 },
     time: { total: 0, upstream: 0 },
     era: null,
-    detail: change.detail ?? null,
+    detail,
   }
 }
 

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { callerWith, toolCall } from '../../test/fixtures/audit-event.ts'
 import { silentLog } from '../foundation/log.ts'
 import { eventSchema } from './event-schema.ts'
-import { changeEvent, hashInput } from './index.ts'
+import { changeEvent, hashInput, ownEvent } from './index.ts'
 import { Spool } from './spool.ts'
 
 describe('the shape of an audit event, on which exports and dashboards depend', () => {
@@ -70,6 +70,18 @@ describe('the shape of an audit event, on which exports and dashboards depend', 
       detail: { subject: 'everyone' },
     })
     expect(Object.keys(event)).toEqual(Object.keys(toolCall()))
+  })
+
+  it('has the same members for what the gateway does by itself, in the name of nobody', () => {
+    const event = ownEvent({ action: 'upstreams.hold_tool', target: 'lab/files', detail: { tool: 'read' } })
+    expect(event).toMatchObject({
+      kind: 'change',
+      requestId: expect.stringMatching(/^[0-9a-z]{22}$/),
+      who: { id: null, kind: 'nobody', name: null, tokenId: null, address: null, client: null },
+      action: 'upstreams.hold_tool',
+      detail: { tool: 'read' },
+    })
+    expect(Object.keys(eventSchema.parse(event))).toEqual(Object.keys(toolCall()))
   })
 })
 

@@ -12,7 +12,7 @@ import type { Segment } from './segment.ts'
 import { Shipper } from './shipper.ts'
 import { Spool } from './spool.ts'
 
-export { type Change, changeEvent, hashInput } from './change-event.ts'
+export { type Change, changeEvent, hashInput, ownEvent } from './change-event.ts'
 export type { AuditEvent, AuditRecord } from './event.ts'
 export type { Filter, Found } from './search.ts'
 

@@ -12,6 +12,7 @@ const columns: readonly Column[] = [
   ['SERVER', item => `${cell(item.group)}/${cell(item.name)}`],
   ['TRANSPORT', item => transportOf(item).kind],
   ['WHERE', item => transportOf(item).url ?? transportOf(item).command],
+  ['HELD', ({ details }) => (isObject(details) && details.heldTools !== 0 ? details.heldTools : undefined)],
   ['DESCRIPTION', 'description'],
 ]
 
@@ -29,6 +30,8 @@ type AddOptions = SharedOptions & {
   readonly header?: string[]
   readonly allow?: string[]
   readonly deny?: string[]
+  readonly readOnly?: string[]
+  readonly idempotent?: string[]
 }
 
 export function addServerCommands(program: Command, kit: Kit): void {
@@ -90,6 +93,8 @@ function addAdding(server: Command, kit: Kit): void {
     .option('--per-user', 'run one process of the command for each caller')
     .option('--allow <tools>', 'only these tools, comma-separated names and globs', commaList)
     .option('--deny <tools>', 'not these tools, comma-separated names and globs', commaList)
+    .option('--read-only <tools>', 'confirm that these tools change nothing', commaList)
+    .option('--idempotent <tools>', 'confirm that these tools do the same once or twice', commaList)
     .addHelpText(
       'after',
       `
@@ -124,7 +129,7 @@ function registration(
     ...(options.description !== undefined && { description: options.description }),
     transport,
     ...(options.header && { auth: { kind: 'headers', headers } }),
-    ...((options.allow || options.deny) && { tools: policyOf(options) }),
+    tools: policyOf(options),
     ...(Object.keys(secrets).length > 0 && { secrets }),
   }
 }
@@ -139,8 +144,14 @@ function asCommand(command: string, args: readonly string[], options: AddOptions
   return { kind: 'stdio', command, args, env, instance: options.perUser ? 'per-user' : 'shared' }
 }
 
-function policyOf({ allow, deny }: AddOptions): JsonObject {
-  return { default: allow === undefined ? 'allow' : 'deny', allow: allow ?? [], deny: deny ?? [] }
+function policyOf({ allow, deny, readOnly, idempotent }: AddOptions): JsonObject {
+  return {
+    default: allow === undefined ? 'allow' : 'deny',
+    allow: allow ?? [],
+    deny: deny ?? [],
+    ...(readOnly && { readOnly }),
+    ...(idempotent && { idempotent }),
+  }
 }
 
 /** `group/server` as its two parts. Throws `cli.usage`. */

@@ -1,6 +1,8 @@
 import type { Command } from 'commander'
 import { isObject, type JsonObject } from '../foundation/json.ts'
 import { type Kit, leaf, type SharedOptions } from './kit.ts'
+import type { Reach } from './reach.ts'
+import { addReviewCommands } from './review.ts'
 import { splitName } from './server.ts'
 import { type Column, cell } from './table.ts'
 
@@ -16,20 +18,31 @@ const ofAll: readonly Column[] = [
 const ofOne: readonly Column[] = [['TOOL', 'name'], ['READ-ONLY', isReadOnly], description]
 
 export function addToolsCommand(program: Command, kit: Kit): void {
-  leaf(program, 'tools [group/server]', 'list the tools you may use, of one server or of all').action(
-    (name: string | undefined, options: SharedOptions) =>
-      kit.online(options, 'Listing tools', async ({ api, reach }) => {
-        if (name === undefined) return kit.showList(options, await api.list('/tools'), ofAll)
-        const { withServer } = await import('./mcp-client.ts')
-        const { tools } = await withServer(reach, splitName(name), client => client.listTools())
-        const why = `No tool of ${name} is granted to you. Ask a manager of the group for access.`
-        return kit.showList(
-          options,
-          { items: tools.filter(isObject), why: tools.length > 0 ? undefined : why },
-          ofOne,
-        )
-      }),
+  const tools = leaf(
+    program,
+    'tools [group/server]',
+    'list the tools you may use, of one server or of all; or review, approve and hold those you manage',
   )
+    // The commands below it have options of the same names.
+    .enablePositionalOptions()
+    .action((name: string | undefined, options: SharedOptions) =>
+      kit.online(options, 'Listing tools', async ({ api, reach }) =>
+        kit.showList(
+          options,
+          name === undefined ? await api.list('/tools') : await ofServer(reach, name),
+          name === undefined ? ofAll : ofOne,
+        ),
+      ),
+    )
+  addReviewCommands(tools, kit)
+}
+
+async function ofServer(reach: Reach, name: string) {
+  const { withServer } = await import('./mcp-client.ts')
+  const { tools, _meta } = await withServer(reach, splitName(name), client => client.listTools())
+  const none = `No tool of ${name} is granted to you. Ask a manager of the group for access.`
+  const why = String(_meta?.['dev.gatehouse/why'] ?? none)
+  return { items: tools.filter(isObject), why: tools.length > 0 ? undefined : why }
 }
 
 function isReadOnly(tool: JsonObject): boolean {

@@ -108,6 +108,26 @@ export type Tables = {
     published_by: string
     published_at: number
   }
+  /** Of each tool the definition that was approved, and the one that waits for it. */
+  tool_pins: {
+    server_id: string
+    name: string
+    /** SHA-256 of its RFC 8785 form, hex; null for a tool that never was approved. */
+    approved_hash: string | null
+    /** As the server wrote it. */
+    approved_definition: string | null
+    /** Name of a person, or why it was accepted without one. */
+    approved_by: string | null
+    approved_at: number | null
+    /** Null when it may be called. */
+    held_reason: 'new' | 'changed' | 'finding' | 'hand' | 'lock' | null
+    /** The definition that waits; null where the approved one itself is held. */
+    held_hash: string | null
+    held_definition: string | null
+    /** Name of the manager who holds it. */
+    held_by: string | null
+    held_at: number | null
+  }
   /** An event as JSON, and of it what is searched by. */
   audit_events: {
     /** Made by the gateway before the event is spooled; inserting it twice is one event. Begins with its time. */

@@ -6,6 +6,7 @@ import {
   elements,
   isDeeper,
   members,
+  onlyAt,
   parseBounded,
   scanBounds,
   spanAt,
@@ -128,6 +129,40 @@ it('tells how deep a value is, however deep it is', () => {
   expect(isDeeper(nested(65), 64)).toBe(true)
   expect(isDeeper({ a: [nested(100_000)] }, 64)).toBe(true)
   expect(isDeeper('flat', 0)).toBe(false)
+})
+
+describe('onlyAt', () => {
+  const at = (text: string) => onlyAt(Buffer.from(text), ['a', 'b'])
+
+  it('finds what is said once', () => {
+    expect(at('{"x":{"a":1,"b":2}, "a" : { "b" : [1] , "c":{"b":2}},"y":3}')).toBe(34)
+    expect(at('{"a":{"b":1}}')).toBe(10)
+  })
+
+  it.each([
+    '{"a":{"b":1,"b":2}}',
+    '{"a":{"b":1},"a":{}}',
+    '{"a":{"b":1},"\\u0061":{"b":2}}',
+    '{"a":{"b":1,"c":[{}],"\\u0062":2}}',
+    '{"a":{"c":1}}',
+    '{"a":[]}',
+    '[]',
+  ])('finds nothing where it is said twice or not: %s', text => {
+    expect(at(text)).toBeUndefined()
+  })
+
+  it('agrees with every parser', () => {
+    const key = fc.constantFrom('a', 'b', 'c', '\\u0061')
+    const value = fc.constantFrom('1', '"b"', '[{"b":2}]', '{"b":1}', '{"b":[ ],"b":2}', '{ }')
+    fc.assert(
+      fc.property(fc.array(fc.tuple(key, value), { maxLength: 5 }), pairs => {
+        const text = `{${pairs.map(([own, one]) => `"${own}" : ${one}`).join(' , ')}}`
+        const named = pairs.filter(([own]) => own === 'a' || own === '\\u0061')
+        const inner = named.length === 1 && named[0]?.[1] === '{"b":1}'
+        expect(at(text) !== undefined).toBe(inner)
+      }),
+    )
+  })
 })
 
 describe('canonical', () => {

@@ -108,18 +108,58 @@ export function spanAt(
   return span
 }
 
-// The members() walk without its generator and key decoding: this runs on every call.
-function memberSpan(bytes: Buffer, at: number, wanted: string): Span | undefined {
+/**
+ * Where the value at a path of keys starts, when each key of the path stands once in its object; undefined otherwise. Parsers differ in
+ * which of two they take.
+ */
+export function onlyAt(
+  bytes: Buffer,
+  path: readonly string[],
+  at: number = skipSpace(bytes, 0),
+): number | undefined {
+  const { start, isTwice } = findOnly(bytes, path, at)
+  return isTwice ? undefined : start
+}
+
+type Found = { readonly start: number | undefined; readonly isTwice: boolean; readonly end: number }
+
+/** One walk over the value at `at`, which ends where the value does. */
+function findOnly(bytes: Buffer, path: readonly string[], at: number): Found {
+  const [step, ...rest] = path
+  const isEnd = step === undefined
+  if (isEnd || bytes[at] !== openBrace)
+    return { start: isEnd ? at : undefined, isTwice: false, end: endOfValue(bytes, at) }
+  let found: Found | undefined
+  let isTwice = false
   let i = skipSpace(bytes, at + 1)
   while (i < bytes.length && bytes[i] !== closeBrace) {
     const keyEnd = endOfString(bytes, i)
     const start = skipSpace(bytes, skipSpace(bytes, keyEnd) + 1)
-    const end = endOfValue(bytes, start)
-    if (keyText(bytes, i, keyEnd) === wanted) return { start, end }
-    i = skipSpace(bytes, end)
+    const inner = keyText(bytes, i, keyEnd) === step ? findOnly(bytes, rest, start) : undefined
+    isTwice ||= inner !== undefined && (found !== undefined || inner.isTwice)
+    found = inner ?? found
+    i = skipSpace(bytes, inner?.end ?? endOfValue(bytes, start))
+    if (bytes[i] === comma) i = skipSpace(bytes, i + 1)
+  }
+  return { start: found?.start, isTwice, end: i + 1 }
+}
+
+// The members() walk without its generator and key decoding: this runs on every call.
+function memberStart(bytes: Buffer, at: number, wanted: string): number | undefined {
+  let i = skipSpace(bytes, at + 1)
+  while (i < bytes.length && bytes[i] !== closeBrace) {
+    const keyEnd = endOfString(bytes, i)
+    const start = skipSpace(bytes, skipSpace(bytes, keyEnd) + 1)
+    if (keyText(bytes, i, keyEnd) === wanted) return start
+    i = skipSpace(bytes, endOfValue(bytes, start))
     if (bytes[i] === comma) i = skipSpace(bytes, i + 1)
   }
   return undefined
+}
+
+function memberSpan(bytes: Buffer, at: number, wanted: string): Span | undefined {
+  const start = memberStart(bytes, at, wanted)
+  return start === undefined ? undefined : { start, end: endOfValue(bytes, start) }
 }
 
 /** One replacement of bytes; spans must not overlap. */

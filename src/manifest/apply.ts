@@ -1,8 +1,10 @@
 import { type AuditRecord, changeEvent } from '../audit/index.ts'
 import type { Database } from '../database/index.ts'
 import type { Caller } from '../foundation/route.ts'
+import type { Catalogue } from '../upstreams/index.ts'
 import type { Secrets } from '../vault/index.ts'
 import { check } from './check.ts'
+import { applyLock, lockOf } from './lock.ts'
 import { type PlanEntry, planSteps, type Step } from './plan.ts'
 import { refuse } from './problem.ts'
 import { doomedBy, nothingDoomed } from './prune.ts'
@@ -12,13 +14,19 @@ import { readSource, type Source } from './source.ts'
 import { type Rooms, readState, type State } from './state.ts'
 import { validate } from './validate.ts'
 
-export type ApplyParts = Rooms & { readonly database: Database; readonly audit: AuditRecord }
+export type ApplyParts = Rooms & {
+  readonly database: Database
+  readonly audit: AuditRecord
+  readonly approvals: Pick<Catalogue, 'saveApprovals' | 'refreshApprovals'>
+}
 
 export type Application = {
   readonly caller: Caller
   readonly requestId: string
-  /** YAML. */
-  readonly text: string
+  /** The manifest, in YAML. */
+  readonly text?: string | undefined
+  /** A lockfile: what is approved of the servers it names. */
+  readonly lock?: string | undefined
   readonly secrets: Secrets
   readonly dryRun: boolean
   readonly prune: boolean
@@ -28,18 +36,24 @@ export type Applied = { readonly plan: readonly PlanEntry[]; readonly applied: b
 
 type Read = { readonly manifest: Manifest; readonly source: Source }
 
+const nothing = '{}'
+
 /**
- * Makes the instance what the manifest says, all or nothing. A dry run is the same transaction, rolled back at its end, so
+ * Makes the instance what the manifest says, and then approves what the lockfile has, all or nothing. A dry run is the same transaction, rolled back at its end, so
  * it meets everything an application would. Throws `manifest.invalid` with every problem.
  */
 export async function apply(parts: ApplyParts, application: Application): Promise<Applied> {
-  const read = readManifest(application.text)
+  const read = readManifest(application.text ?? nothing)
+  const lock = application.lock === undefined ? undefined : lockOf(application.lock)
   let steps: readonly Step[] = []
+  let locked: readonly PlanEntry[] = []
+  await parts.approvals.saveApprovals()
   try {
     await parts.database.change(async tx => {
       const state = await readState(parts, tx)
       steps = planned(parts, application, read, state)
       for (const step of inWorkingOrder(steps)) await step.run(tx)
+      if (lock !== undefined) locked = await applyLock(parts, tx, { ...application, source: lock })
       if (application.dryRun) throw new DryRun()
       await record(parts.audit, application, steps)
     })
@@ -47,7 +61,7 @@ export async function apply(parts: ApplyParts, application: Application): Promis
     if (!(error instanceof DryRun)) throw error
   }
   if (!application.dryRun) await refresh(parts)
-  return { plan: steps.map(step => step.entry), applied: !application.dryRun }
+  return { plan: [...steps.map(step => step.entry), ...locked], applied: !application.dryRun }
 }
 
 /** Ends the transaction of a dry run. */
@@ -98,8 +112,10 @@ function targetOf(kind: PlanEntry['kind'], name: string): string {
   return `${kind === 'virtualAccount' ? 'account' : kind}:${name}`
 }
 
-async function refresh({ identity, access, register }: Rooms): Promise<void> {
+async function refresh({ identity, access, register, approvals }: ApplyParts): Promise<void> {
   await identity.refresh()
   await access.refresh()
+  // Servers that are new are read once they are known, by what is approved of them.
+  await approvals.refreshApprovals()
   await register.refresh()
 }

@@ -14,8 +14,8 @@ type Tx = Transaction<Tables>
 /** What applying does to one thing. */
 export type PlanEntry = {
   readonly action: 'create' | 'update' | 'delete' | 'keep'
-  readonly kind: 'user' | 'team' | 'virtualAccount' | 'group' | 'server'
-  /** E-mail of a user, `group/server`, name of anything else. */
+  readonly kind: 'user' | 'team' | 'virtualAccount' | 'group' | 'server' | 'tool'
+  /** E-mail of a user, `group/server`, `group/server tool`, name of anything else. */
   readonly name: string
   /** For updates. */
   readonly changes: readonly Difference[]

@@ -18,15 +18,20 @@ export type Source = {
   lineOf(path: Path): number | null
 }
 
-const mostBytes = 1024 * 1024
+const mebibyte = 1024 * 1024
 
-export function readSource(text: string): { source: Source } | { problems: readonly Problem[] } {
-  if (Buffer.byteLength(text) > mostBytes)
-    return { problems: [syntax(null, 'The manifest is larger than 1 MiB.', 'Split it into several.')] }
+export function readSource(
+  text: string,
+  { what, mostBytes }: { what: string; mostBytes: number } = { what: 'manifest', mostBytes: mebibyte },
+): { source: Source } | { problems: readonly Problem[] } {
+  if (Buffer.byteLength(text) > mostBytes) {
+    const why = `The ${what} is larger than ${mostBytes / mebibyte} MiB.`
+    return { problems: [syntax(null, why, 'Split it into several.')] }
+  }
   const lines = new LineCounter()
   const document = parsed(text, lines)
   if (document === undefined)
-    return { problems: [syntax(null, 'The manifest is nested too deeply to be read.', 'Nest less.')] }
+    return { problems: [syntax(null, `The ${what} is nested too deeply to be read.`, 'Nest less.')] }
   const lineAt = (offset: number | undefined) => (offset === undefined ? null : lines.linePos(offset).line)
   const problems = [...document.errors, ...document.warnings].map(({ pos, message }) =>
     syntax(lineAt(pos[0]), `${message}.`.replace(/\.\.$/, '.'), 'Correct the YAML.'),

@@ -8,7 +8,9 @@ import { type ClearParts, clear, mayHear, mayUse, subjectOf } from './clear.ts'
 import type { Exchange } from './exchange.ts'
 import { type MethodRow, methods } from './methods.ts'
 
-const upstream = upstreamAt('http://127.0.0.1:1')
+const policy = { default: 'allow' as const, allow: [], deny: [] }
+const confirming = { ...policy, readOnly: ['read', 'new'] }
+let upstream = upstreamAt('http://127.0.0.1:1', { policy: confirming })
 const principal = { id: 'ana' } as Principal
 const asked: { action: Action; target: Target }[] = []
 let may: (action: Action, target: Target) => boolean
@@ -40,6 +42,7 @@ beforeEach(() => {
   surprise.mockClear()
   may = () => true
   isRead = true
+  upstream = { ...upstream, policy: confirming }
 })
 
 const row = (method: string) => methods.get(method) as MethodRow
@@ -147,6 +150,23 @@ describe('a tool nobody has heard of', () => {
     expect(surprise).not.toHaveBeenCalled()
     isRead = false
     expect(await outcome('tools/call', { name: 'new' })).toMatchObject({ decision: { allowed: true } })
+  })
+})
+
+describe('what a tool claims', () => {
+  const mayRead = async (name: string) => {
+    may = (action, { tool }) => action === 'server.use' || tool?.readOnly === true
+    return (await outcome('tools/call', { name })).equipped !== undefined
+  }
+
+  it('counts for nothing, and what was confirmed does', async () => {
+    upstream = { ...upstream, policy: { ...policy, readOnly: ['wri*'] } }
+    expect([await mayRead('read'), await mayRead('write')]).toEqual([false, true])
+  })
+
+  it('counts where the tool policy of the server says so', async () => {
+    upstream = { ...upstream, policy: { ...policy, annotations: 'claimed' } }
+    expect([await mayRead('read'), await mayRead('write')]).toEqual([true, false])
   })
 })
 

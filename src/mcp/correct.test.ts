@@ -108,6 +108,13 @@ it('headers that no longer fit the schema of a tool lead to its schema being rea
   expect(upstream.named('tools/call')).toHaveLength(4)
 })
 
+it('a server that always refuses the headers does not make the gateway read it once for each call', async () => {
+  await begin({ 'tools/call': refuse(-32020) })
+  const before = upstream.named('tools/list').length
+  for (let calls = 0; calls < 5; calls++) expect(answerOf(await call()).error).toBeDefined()
+  expect(upstream.named('tools/list')).toHaveLength(before + 1)
+})
+
 it.each([401, 503])('a %d says nothing about the era', async status => {
   await begin({ 'tools/call': ({ response }) => void response.writeHead(status).end() })
   expect(answerOf(await call()).error).toBeDefined()

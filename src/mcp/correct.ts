@@ -83,7 +83,7 @@ async function findWay(
     const eras = await catalogue.relearnEras(upstream)
     return eras.includes('stateless') ? undefined : crossings.stateless(equipped)
   }
-  await catalogue.sync(upstream)
+  await catalogue.reread(upstream)
   const { params } = reply.outgoing ?? {}
   const mirrored = catalogue.mirroredArguments(upstream.id, String(params?.name))
   // By the schema as it is now the client may be wrong: then this says so.

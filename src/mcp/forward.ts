@@ -3,7 +3,7 @@ import { hash } from 'node:crypto'
 import type { Access } from '../access/index.ts'
 import { asGatewayError, fail } from '../foundation/errors.ts'
 import type { Handles } from '../foundation/handles.ts'
-import { applyPatches, isObject, type JsonObject, type Patch, spanAt } from '../foundation/json.ts'
+import { applyPatches, isObject, type JsonObject, onlyAt, type Patch, spanAt } from '../foundation/json.ts'
 import type { Principal } from '../identity/index.ts'
 import type { Served } from '../servers/index.ts'
 import {
@@ -13,6 +13,7 @@ import {
   type Outgoing,
   type ResultEdits,
   type Upstream,
+  whyNoTools,
 } from '../upstreams/index.ts'
 import type { Again } from './again.ts'
 import { mayHear, mayList } from './clear.ts'
@@ -135,15 +136,22 @@ function rewriteListFor(parts: ForwardParts, cleared: Cleared): ReplyOptions['re
     key,
     era: exchange.era,
     keep: keepFor(parts, cleared),
+    ...(key === 'tools' && { whyNone: whyNoneFor(parts, cleared) }),
     sealCursor: (cursor: string) => sealCursor(parts, cleared, cursor),
   }
   return (bytes, answer) => {
     if (isObject(answer.result)) checkIsComplete(cleared, answer.result)
-    if (method === 'tools/list' && isObject(answer.result))
-      parts.catalogue.observe(upstream.id, answer.result.tools)
+    if (method !== 'tools/list') checkIsOneList(bytes, answer, key)
+    else if (isObject(answer.result)) parts.catalogue.observe(upstream.id, answer.result.tools, bytes)
     const kept = rewriteList(bytes, answer, list)
     return key === 'tasks' ? applyPatches(kept, listedTaskPatches(parts, cleared, kept)) : kept
   }
+}
+
+// Of two lists under one key a client may take the one that nobody looked at.
+function checkIsOneList(bytes: Buffer, { result }: JsonObject, key: string): void {
+  if (isObject(result) && Array.isArray(result[key]) && onlyAt(bytes, ['result', key]) === undefined)
+    fail('upstream.bad_answer', { why: `Its answer has more than one list of ${key}.` })
 }
 
 /** Which items of a list are for the caller. */
@@ -158,6 +166,16 @@ function keepFor(parts: ForwardParts, cleared: Cleared): (item: JsonObject) => b
     if (known?.mirrored === 'invalid' && (exchange.era === 'stateless' || isCrossed)) return false
     return mayList(parts, { principal, upstream }, name)
   }
+}
+
+function whyNoneFor({ access, catalogue }: ForwardParts, { principal, upstream }: Cleared) {
+  const { id, group, name: server, policy } = upstream
+  return (items: readonly JsonObject[]) =>
+    whyNoTools(
+      upstream,
+      items.map(({ name }) => ({ name: String(name), facts: catalogue.tool(id, String(name)) })),
+      tool => access.clear(principal, 'tool.call', { group, server, policy, tool }).allowed,
+    )
 }
 
 /** Prepares the request and the reply its answer goes to. `ended` is told when the reply is over. */

@@ -54,12 +54,7 @@ function why(bytes: Buffer, sentence: string): Patch[] {
     : addMembers(bytes, ['result'], [`"_meta":{${member}}`])
 }
 
-function keptPatches(
-  bytes: Buffer,
-  key: ListKey,
-  items: readonly unknown[],
-  keep: (item: JsonObject) => boolean,
-): Patch[] {
+function keptPatches(bytes: Buffer, { key, keep, whyNone }: ListRewrite, items: readonly unknown[]): Patch[] {
   const kept = items.map(item => isObject(item) && keep(item))
   if (kept.every(Boolean)) return []
   const list = spanAt(bytes, ['result', key])
@@ -69,7 +64,8 @@ function keptPatches(
   const patches = [{ span: list, text }]
   // That there are tasks of others is nobody's to know.
   if (spans.length > 0 || key === 'tasks') return patches
-  return [...patches, ...why(bytes, `None of the ${key} listed here ${granted}`)]
+  const reason = whyNone?.(items.filter(isObject)) ?? `None of the ${key} listed here ${granted}`
+  return [...patches, ...why(bytes, reason)]
 }
 
 function cursorPatches(bytes: Buffer, { nextCursor }: JsonObject, seal: (cursor: string) => string): Patch[] {
@@ -81,6 +77,8 @@ export type ListRewrite = {
   readonly key: ListKey
   readonly era: Exchange['era']
   keep(item: JsonObject): boolean
+  /** Why none of them is kept, where that is not because nothing is granted. */
+  whyNone?(items: readonly JsonObject[]): string | undefined
   /** What the client gets for the cursor of the next page. */
   sealCursor(cursor: string): string
 }
@@ -90,7 +88,7 @@ export function rewriteList(bytes: Buffer, answer: JsonObject, list: ListRewrite
   const { result } = answer
   if (!isObject(result)) return bytes
   const items = result[list.key]
-  const patches = Array.isArray(items) ? keptPatches(bytes, list.key, items, list.keep) : []
+  const patches = Array.isArray(items) ? keptPatches(bytes, list, items) : []
   patches.push(...cursorPatches(bytes, result, list.sealCursor))
   if (list.era === 'stateless') patches.push(...cachePatches(bytes, result))
   return applyPatches(bytes, merged(patches))

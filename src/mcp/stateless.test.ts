@@ -264,6 +264,9 @@ describe('the catalogue', () => {
   it('believes what was said of a tool last', async () => {
     let isReadOnly = true
     await begin({ 'tools/list': ({ result }) => result({ tools: [tool(isReadOnly)] }) })
+    plane.change({
+      policy: { default: 'allow', allow: [], deny: [], annotations: 'claimed', changes: 'accept' },
+    })
     plane.people.may = (_, action, target) => action !== 'tool.call' || target.tool?.readOnly === true
     const list = async () => answerOf(await ask({ method: 'tools/list' })).result?.tools
     const works = async () => answerOf(await plane.ask('ana', callOf('work'))).error === undefined

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Access, managesAll } from '../access/index.ts'
+import { type Access, managesAll, type TargetTool } from '../access/index.ts'
 import { type Caller, type Route, route } from '../foundation/route.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { Equipped } from './equipped.ts'
@@ -9,6 +9,7 @@ import { serverParams } from './routes.ts'
 import { secretsSchema, serverInputSchema } from './server-input.ts'
 import { targetTool } from './target-tool.ts'
 import type { Upstream } from './upstream.ts'
+import { whyNoTools } from './why-no-tools.ts'
 
 type Parts = {
   readonly register: Register
@@ -65,20 +66,22 @@ function probeServer({ register, catalogue, equip, probe }: Parts): Route {
   })
 }
 
-function usable(
-  { catalogue, access }: Parts,
-  caller: Caller,
-  upstream: Upstream,
-): z.infer<typeof toolAnswer>[] {
-  const { group, name: server, policy } = upstream
+function toolsOf({ catalogue }: Parts, { id }: Upstream) {
   return catalogue
-    .items(upstream.id)
-    .filter(({ kind, name }) => {
-      const facts = catalogue.tool(upstream.id, name)
-      const tool = targetTool(upstream, name, facts)
-      const target = { group, server, policy, tool }
-      return kind === 'tool' && facts?.held === undefined && access.clear(caller, 'tool.call', target).allowed
-    })
+    .items(id)
+    .filter(({ kind }) => kind === 'tool')
+    .map(item => ({ ...item, facts: catalogue.tool(id, item.name) }))
+}
+
+function mayCall({ access }: Parts, caller: Caller, { group, name: server, policy }: Upstream) {
+  return (tool: TargetTool) => access.clear(caller, 'tool.call', { group, server, policy, tool }).allowed
+}
+
+function usable(parts: Parts, caller: Caller, upstream: Upstream): z.infer<typeof toolAnswer>[] {
+  const { group, name: server } = upstream
+  const may = mayCall(parts, caller, upstream)
+  return toolsOf(parts, upstream)
+    .filter(({ name, facts }) => facts?.held === undefined && may(targetTool(upstream, name, facts)))
     .map(({ name, hash, definition }) => ({
       server: `${group}/${server}`,
       name,
@@ -108,14 +111,18 @@ function serverTools(parts: Parts): Route {
       if (isUnread) await parts.catalogue.sync(upstream)
       const items = usable(parts, caller, upstream)
       if (items.length > 0) return { items }
-      const count = parts.catalogue.items(upstream.id).filter(({ kind }) => kind === 'tool').length
-      const why =
-        count === 0
-          ? 'The server offers no tools.'
-          : `The server has ${count} tools; none of them is granted to you. Ask a manager of the group.`
-      return { items, why }
+      return { items, why: whyNone(parts, caller, upstream) }
     },
   })
+}
+
+function whyNone(parts: Parts, caller: Caller, upstream: Upstream): string {
+  const tools = toolsOf(parts, upstream)
+  if (tools.length === 0) return 'The server offers no tools.'
+  return (
+    whyNoTools(upstream, tools, mayCall(parts, caller, upstream)) ??
+    `The server has ${tools.length} tools; none of them is granted to you. Ask a manager of the group.`
+  )
 }
 
 function allTools(parts: Parts): Route {
@@ -126,10 +133,14 @@ function allTools(parts: Parts): Route {
     entry: 'signed-in',
     answer: toolsAnswer,
     async act({ caller }) {
-      const items = [...parts.register.list()].flatMap(upstream => usable(parts, caller, upstream))
-      return items.length > 0
-        ? { items }
-        : { items, why: 'No tool of any server is granted to you, or no server has been read yet.' }
+      const upstreams = [...parts.register.list()]
+      const items = upstreams.flatMap(upstream => usable(parts, caller, upstream))
+      if (items.length > 0) return { items }
+      const reasons = upstreams.map(upstream =>
+        whyNoTools(upstream, toolsOf(parts, upstream), mayCall(parts, caller, upstream)),
+      )
+      const why = reasons.find(reason => reason !== undefined)
+      return { items, why: why ?? 'No tool of any server is granted to you, or no server has been read yet.' }
     },
   })
 }

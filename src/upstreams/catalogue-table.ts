@@ -86,3 +86,17 @@ export async function readItems(database: Kysely<Tables>): Promise<(CatalogueIte
     hash,
   }))
 }
+
+/** The tools that a server had when it was last read, by name. */
+export async function readTools(
+  database: Kysely<Tables>,
+  serverId: string,
+): Promise<Map<string, { hash: string; text: string }>> {
+  const rows = await database
+    .selectFrom('catalogue_items')
+    .select(['name', 'definition', 'hash'])
+    .where('server_id', '=', serverId)
+    .where('kind', '=', 'tool')
+    .execute()
+  return new Map(rows.map(({ name, definition: text, hash }) => [name, { hash, text }]))
+}

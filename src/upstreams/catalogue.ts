@@ -1,23 +1,34 @@
 /** What the upstreams offer, remembered: read when a server is registered, when it is old, when the server says so, and on surprise. */
+import type { AuditRecord } from '../audit/index.ts'
 import type { Database } from '../database/index.ts'
 import type { Announcements } from '../foundation/announcements.ts'
 import type { Clock } from '../foundation/clock.ts'
-import { isObject } from '../foundation/json.ts'
 import type { Log } from '../foundation/log.ts'
-import { readFacts, readItems, type ServerFacts, storeReading } from './catalogue-table.ts'
+import { type ServerFacts, storeReading } from './catalogue-table.ts'
 import type { Connections } from './connections.ts'
+import type { Neighbours } from './definition-scan.ts'
 import type { Equipped } from './equipped.ts'
 import { openFound } from './find-eras.ts'
+import { type Known, type Synced, unread } from './known-server.ts'
 import type { MirroredArgument } from './mirrored-arguments.ts'
-import { type CatalogueItem, type CatalogueLimits, readCatalogue } from './read-catalogue.ts'
+import { listedTools } from './observed-tools.ts'
+import type { Pins } from './pins.ts'
+import type { Pin } from './pins-table.ts'
+import {
+  type CatalogueItem,
+  type CatalogueLimits,
+  hashesOf,
+  readCatalogue,
+  serverNameOf,
+} from './read-catalogue.ts'
 import type { Register } from './register.ts'
-import { type ToolFacts, toolFacts, toolsOf } from './tool-facts.ts'
+import { type ToolFacts, toolsOf } from './tool-facts.ts'
+import type { ToolWatch } from './tool-watch.ts'
 import type { Era, Upstream } from './upstream.ts'
-
-export type Synced = { readonly facts: ServerFacts; readonly items: readonly CatalogueItem[] }
 
 export type CatalogueParts = {
   readonly database: Database
+  readonly audit: AuditRecord
   readonly register: Register
   readonly connections: Connections
   readonly announcements: Announcements
@@ -28,21 +39,6 @@ export type CatalogueParts = {
   equip(upstream: Upstream): Equipped
 }
 
-type Known = {
-  facts: ServerFacts | undefined
-  items: readonly CatalogueItem[]
-  /** Tools of the gateway's own reading. */
-  tools: ReadonlyMap<string, ToolFacts>
-  /** Tools that were seen since, in lists on their way to clients; they are newer. */
-  readonly observed: Map<string, ToolFacts>
-  syncing: Promise<Synced> | undefined
-  /** Why the last reading failed; undefined when it did not. */
-  trouble: string | undefined
-  triedAt: number
-  /** When it was last found to speak something else than was thought. */
-  mistakenAt: number
-}
-
 const askSeconds = 15
 /** Surprises and announcements of one server lead to at most one reading in this time. */
 const restMilliseconds = 2000
@@ -50,38 +46,16 @@ const restMilliseconds = 2000
 const openEraMilliseconds = 60_000
 const mistakeMilliseconds = 10_000
 
-const unread = (): Known => ({
-  facts: undefined,
-  items: [],
-  tools: new Map(),
-  observed: new Map(),
-  syncing: undefined,
-  trouble: undefined,
-  triedAt: Number.NEGATIVE_INFINITY,
-  mistakenAt: Number.NEGATIVE_INFINITY,
-})
-
-/** Opens the catalogue with what was read before, so that a start needs no upstream. */
-export async function openCatalogue(parts: CatalogueParts): Promise<Catalogue> {
-  const servers = new Map<string, Known>()
-  for (const facts of await readFacts(parts.database.kysely))
-    servers.set(facts.serverId, { ...unread(), facts })
-  for (const { serverId, ...item } of await readItems(parts.database.kysely)) {
-    const known = servers.get(serverId)
-    if (known) known.items = [...known.items, item]
-  }
-  for (const known of servers.values()) known.tools = toolsOf(known.items)
-  return new Catalogue(parts, servers)
-}
+type Parts = CatalogueParts & { readonly pins: Pins; readonly watch: ToolWatch }
 
 export class Catalogue {
-  readonly #parts: CatalogueParts
+  readonly #parts: Parts
   readonly #servers: Map<string, Known>
   readonly #working = new Set<Promise<unknown>>()
   readonly #stops: readonly (() => void)[]
   readonly #timer: NodeJS.Timeout
 
-  constructor(parts: CatalogueParts, servers: Map<string, Known>) {
+  constructor(parts: Parts, servers: Map<string, Known>) {
     this.#parts = parts
     this.#servers = servers
     this.#stops = [
@@ -95,7 +69,9 @@ export class Catalogue {
   /** What is known of a tool, at once. */
   tool(serverId: string, name: string): ToolFacts | undefined {
     const known = this.#servers.get(serverId)
-    return known?.observed.get(name) ?? known?.tools.get(name)
+    const facts = known?.observed.get(name) ?? known?.tools.get(name)
+    const held = facts && this.#parts.watch.held(serverId, name)
+    return facts === undefined || held === undefined ? facts : { ...facts, held }
   }
 
   /** Which arguments of a tool are mirrored into headers; none where it is not known, or says so wrongly. */
@@ -113,19 +89,40 @@ export class Catalogue {
     return this.tool(upstream.id, name)
   }
 
-  /** Tools seen in a list on its way to a client: some servers show more to some, and what is seen last is what holds. */
-  observe(serverId: string, tools: unknown): void {
-    if (!Array.isArray(tools)) return
+  /** An answer to tools/list on its way to a client: what may not be shown is held from here on. */
+  observe(serverId: string, tools: unknown, bytes: Buffer): void {
     const { observed } = this.#of(serverId)
-    for (const tool of tools) {
-      if (!isObject(tool) || typeof tool.name !== 'string') continue
-      observed.delete(tool.name)
-      observed.set(tool.name, toolFacts(tool))
-    }
-    // The oldest go first.
-    for (const name of observed.keys()) {
-      if (observed.size <= this.#parts.limits.catalogueItems) return
-      observed.delete(name)
+    const fresh = observed.see(listedTools(bytes, tools))
+    const upstream = fresh.length === 0 ? undefined : this.#upstream(serverId)
+    if (upstream === undefined) return
+    const { watch } = this.#parts
+    const { hasNews, isWorthReading } = watch.seen(upstream, fresh)
+    if (hasNews) observed.distrust()
+    for (const tool of fresh) if (watch.held(serverId, tool.name) === undefined) observed.pass(tool)
+    if (hasNews) this.#tell(serverId)
+    if (isWorthReading) this.#announced(serverId)
+  }
+
+  /** Of each tool that was ever seen what was approved, and why it is held. */
+  pins(serverId: string): ReadonlyMap<string, Pin> {
+    return this.#parts.pins.all(serverId)
+  }
+
+  /** What the tools of a server could be taken for; of other servers those that `counts` says. */
+  neighbours(serverId: string, counts?: (serverId: string) => boolean): Neighbours {
+    return this.#parts.watch.neighbours(serverId, counts)
+  }
+
+  /** Stores what was seen lately. */
+  saveApprovals(): Promise<void> {
+    return this.#parts.pins.save()
+  }
+
+  /** Reads the approvals that other processes or people have changed since. */
+  async refreshApprovals(): Promise<void> {
+    for (const serverId of await this.#parts.pins.refresh()) {
+      this.#servers.get(serverId)?.observed.distrust()
+      this.#tell(serverId)
     }
   }
 
@@ -167,6 +164,15 @@ export class Catalogue {
     return this.#servers.get(serverId)?.facts
   }
 
+  /** A call was refused as if its tool were not as it was read: reads everything again, as often as that may be brought about by a server. */
+  async reread(upstream: Upstream): Promise<void> {
+    const known = this.#of(upstream.id)
+    const now = this.#parts.clock.elapsed()
+    if (now - known.rereadAt <= mistakeMilliseconds) return void (await known.syncing)
+    known.rereadAt = now
+    await this.sync(upstream)
+  }
+
   /** Reads everything now. One reading at a time for each server. */
   sync(upstream: Upstream): Promise<Synced> {
     const known = this.#of(upstream.id)
@@ -193,10 +199,11 @@ export class Catalogue {
     clearInterval(this.#timer)
     for (const stop of this.#stops) stop()
     await Promise.allSettled(this.#working)
+    await this.#parts.pins.close()
   }
 
   #of(serverId: string): Known {
-    const known = this.#servers.get(serverId) ?? unread()
+    const known = this.#servers.get(serverId) ?? unread(this.#parts.limits)
     this.#servers.set(serverId, known)
     return known
   }
@@ -221,15 +228,18 @@ export class Catalogue {
         warnings,
         serverName: serverNameOf(client.greeting),
       }
+      // A server that was changed meanwhile is being read anew, and that is what is to be kept.
+      const isCurrent = () => this.#servers.get(upstream.id) === known
+      const hasNews = isCurrent() && (await this.#parts.watch.reading(upstream, items))
       known.facts = facts
       known.trouble = undefined
       const isSame = hashesOf(known.items) === hashesOf(items)
       known.items = items
       known.tools = toolsOf(items)
-      for (const name of known.tools.keys()) known.observed.delete(name)
-      // A server that was changed meanwhile is being read anew, and that is what is to be kept.
-      if (this.#servers.get(upstream.id) === known) await storeReading(database, facts, items)
-      if (!isSame) this.#tell(upstream.id)
+      known.observed.forget(known.tools.keys())
+      if (hasNews) known.observed.distrust()
+      if (isCurrent()) await storeReading(database, facts, items)
+      if (!isSame || hasNews) this.#tell(upstream.id)
       return { facts, items }
     } finally {
       await client.close()
@@ -256,6 +266,7 @@ export class Catalogue {
     const upstream = this.#upstream(serverId)
     this.#servers.delete(serverId)
     if (upstream) this.#readQuietly(upstream)
+    else this.#parts.watch.forget(serverId)
   }
 
   #announced(serverId: string): void {
@@ -275,14 +286,4 @@ export class Catalogue {
       if (isOld || isOpen) this.#readQuietly(upstream)
     }
   }
-}
-
-function hashesOf(items: readonly CatalogueItem[]): string {
-  return items.map(({ kind, name, hash }) => `${kind} ${name} ${hash}`).join('\n')
-}
-
-function serverNameOf(greeting: { readonly [key: string]: unknown }): string {
-  const own = isObject(greeting._meta) ? greeting._meta['io.modelcontextprotocol/serverInfo'] : undefined
-  const info = own ?? greeting.serverInfo
-  return isObject(info) && typeof info.name === 'string' ? info.name.slice(0, 200) : ''
 }

@@ -1,6 +1,6 @@
 /** Reading everything an upstream offers: all pages, raw definitions, a hash of each. */
-import { hash } from 'node:crypto'
-import { canonical, elements, isDeeper, isObject, type JsonObject, spanAt } from '../foundation/json.ts'
+import { elements, isDeeper, isObject, type JsonObject, onlyAt } from '../foundation/json.ts'
+import { definitionHash } from './definition-hash.ts'
 import { badAnswer } from './message.ts'
 import type { OwnClient } from './own-client.ts'
 
@@ -19,7 +19,7 @@ export type CatalogueItem = {
 export type CatalogueLimits = { readonly cataloguePages: number; readonly catalogueItems: number }
 
 /** A definition nested deeper than this is nothing a client could use. */
-const deepest = 64
+export const deepest = 64
 
 export type Reading = { readonly items: readonly CatalogueItem[]; readonly warnings: readonly string[] }
 
@@ -98,26 +98,36 @@ async function readList(
 
 function itemsOf(bytes: Buffer, result: JsonObject, list: List, warnings: string[]): CatalogueItem[] {
   const values = result[list.key]
-  const span = spanAt(bytes, ['result', list.key])
-  if (!Array.isArray(values) || span === undefined)
-    throw badAnswer(`Its answer to ${list.method} has no ${list.key}.`)
-  return [...elements(bytes, span.start)].flatMap((element, index) => {
+  const start = onlyAt(bytes, ['result', list.key])
+  if (!Array.isArray(values) || start === undefined)
+    throw badAnswer(`Its answer to ${list.method} has not exactly one list of ${list.key}.`)
+  return [...elements(bytes, start)].flatMap((element, index) => {
     const value: unknown = values[index]
     const name = isObject(value) ? value[list.name] : undefined
     if (typeof name !== 'string' || name === '') return []
+    if (name.includes('\0')) {
+      warnings.push(`${list.method}: left out a name with a NUL in it.`)
+      return []
+    }
     if (isDeeper(value, deepest)) {
       warnings.push(
         `${list.method}: left out ${JSON.stringify(name.slice(0, 64))}, which is nested deeper than ${deepest} levels.`,
       )
       return []
     }
-    return [
-      {
-        kind: list.kind,
-        name,
-        definition: bytes.toString('utf8', element.start, element.end),
-        hash: hash('sha256', canonical(value)),
-      },
-    ]
+    const definition = bytes.toString('utf8', element.start, element.end)
+    return [{ kind: list.kind, name, definition, hash: definitionHash(definition, value) }]
   })
+}
+
+/** The same as long as a server offers the same. */
+export function hashesOf(items: readonly CatalogueItem[]): string {
+  return items.map(({ kind, name, hash }) => `${kind} ${name} ${hash}`).join('\n')
+}
+
+/** What the server calls itself in its InitializeResult or DiscoverResult. */
+export function serverNameOf(greeting: { readonly [key: string]: unknown }): string {
+  const own = isObject(greeting._meta) ? greeting._meta['io.modelcontextprotocol/serverInfo'] : undefined
+  const info = own ?? greeting.serverInfo
+  return isObject(info) && typeof info.name === 'string' ? info.name.slice(0, 200) : ''
 }

@@ -57,6 +57,7 @@ onEachDatabase(open => {
         transport: { ...http, allowPrivateNetwork: false },
         auth: { kind: 'headers', headers: ['Authorization'] },
         tools: { default: 'allow', allow: [], deny: [] },
+        heldTools: 0,
       },
     })
     await ask('POST /servers', files)

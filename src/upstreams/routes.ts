@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Access } from '../access/index.ts'
 import { type Caller, type Route, route } from '../foundation/route.ts'
+import type { Catalogue } from './catalogue.ts'
 import type { Register } from './register.ts'
 import { inspects, sees } from './rights.ts'
 import { secretsSchema, serverChangesSchema, serverInputSchema } from './server-input.ts'
@@ -23,6 +24,7 @@ export const serverAnswer = z.object({
       transport: z.looseObject({ kind: z.string(), env: names.optional() }),
       auth: z.object({ kind: z.string(), headers: names.optional() }),
       tools: toolPolicySchema,
+      heldTools: z.number().describe('How many of its tools are held until a manager approves them.'),
     })
     .optional()
     .describe('Only for managers of the group, admins and auditors.'),
@@ -30,7 +32,15 @@ export const serverAnswer = z.object({
 
 export type ServerAnswer = z.infer<typeof serverAnswer>
 
-type Parts = { readonly register: Register; readonly access: Access; readonly authSchema: z.ZodType }
+type Parts = {
+  readonly register: Register
+  readonly access: Access
+  readonly authSchema: z.ZodType
+  readonly catalogue: Pick<Catalogue, 'pins'>
+}
+
+/** What decides what somebody may know of a server. */
+type Faces = Pick<Parts, 'access' | 'catalogue'>
 
 /** The servers as people manage them. Probing and catalogues have routes of their own. */
 export function serverRoutes(parts: Parts): readonly Route[] {
@@ -43,7 +53,7 @@ export function serverRoutes(parts: Parts): readonly Route[] {
   ]
 }
 
-function listServers({ register, access }: Parts): Route {
+function listServers({ register, access, catalogue }: Parts): Route {
   return route({
     method: 'GET',
     path: '/api/v1/servers',
@@ -54,7 +64,7 @@ function listServers({ register, access }: Parts): Route {
     async act({ caller, query: { group } }) {
       const items = [...register.list()]
         .filter(server => (group === undefined || server.group === group) && sees(access, caller, server))
-        .map(server => serverFace(access, caller, server))
+        .map(server => serverFace({ access, catalogue }, caller, server))
       if (items.length > 0) return { items }
       return {
         items,
@@ -64,7 +74,7 @@ function listServers({ register, access }: Parts): Route {
   })
 }
 
-function createServer({ register, access, authSchema }: Parts): Route {
+function createServer({ register, authSchema, ...faces }: Parts): Route {
   return route({
     method: 'POST',
     path: '/api/v1/servers',
@@ -74,12 +84,12 @@ function createServer({ register, access, authSchema }: Parts): Route {
     body: serverInputSchema(authSchema).extend({ secrets: secretsSchema }),
     answer: serverAnswer,
     async act({ caller, requestId, body: { secrets, ...input } }) {
-      return serverFace(access, caller, await register.create({ caller, requestId }, input, secrets))
+      return serverFace(faces, caller, await register.create({ caller, requestId }, input, secrets))
     },
   })
 }
 
-function showServer({ register, access }: Parts): Route {
+function showServer({ register, ...faces }: Parts): Route {
   return route({
     method: 'GET',
     path: '/api/v1/servers/{group}/{server}',
@@ -88,11 +98,11 @@ function showServer({ register, access }: Parts): Route {
     params: serverParams,
     answer: serverAnswer,
     act: async ({ caller, params }) =>
-      serverFace(access, caller, register.visible(caller, params.group, params.server)),
+      serverFace(faces, caller, register.visible(caller, params.group, params.server)),
   })
 }
 
-function updateServer({ register, access, authSchema }: Parts): Route {
+function updateServer({ register, authSchema, ...faces }: Parts): Route {
   return route({
     method: 'PATCH',
     path: '/api/v1/servers/{group}/{server}',
@@ -103,7 +113,7 @@ function updateServer({ register, access, authSchema }: Parts): Route {
     answer: serverAnswer,
     async act({ caller, requestId, params, body: { secrets, ...changes } }) {
       const place = { group: params.group, name: params.server }
-      return serverFace(access, caller, await register.update({ caller, requestId }, place, changes, secrets))
+      return serverFace(faces, caller, await register.update({ caller, requestId }, place, changes, secrets))
     },
   })
 }
@@ -122,15 +132,14 @@ function removeServer({ register }: Parts): Route {
 }
 
 /** What this caller may know of the server. */
-export function serverFace(access: Access, caller: Caller, server: Upstream): ServerAnswer {
+function serverFace({ access, catalogue }: Faces, caller: Caller, server: Upstream): ServerAnswer {
   const { group, name, description } = server
   const face = { group, name, description, endpoint: `/mcp/${group}/${name}/server` }
   if (!inspects(access, caller, server)) return face
   const { id, version, transport, auth, policy } = server
-  return {
-    ...face,
-    details: { id, version, transport: transportFace(transport), auth: authFace(auth), tools: policy },
-  }
+  const heldTools = [...catalogue.pins(id).values()].filter(({ held }) => held !== undefined).length
+  const shown = { transport: transportFace(transport), auth: authFace(auth), tools: policy }
+  return { ...face, details: { id, version, ...shown, heldTools } }
 }
 
 function transportFace(transport: StoredTransport) {

@@ -4,8 +4,10 @@ import { type MirroredArgument, mirroredArguments } from './mirrored-arguments.t
 import type { CatalogueItem } from './read-catalogue.ts'
 
 export type ToolFacts = {
-  /** As the server claims it; what is claimed for a tool is shown, and grants of `readOnly` follow it. */
+  /** As the server claims it. Claims are shown; they count where the tool policy says so. */
   readonly readOnly: boolean
+  /** Claimed, too. */
+  readonly idempotent?: boolean
   /** Which arguments are mirrored into headers; `invalid` when its schema says so wrongly. */
   readonly mirrored: readonly MirroredArgument[] | 'invalid'
   /** Why nobody may call it before a manager has looked at its definition; absent when it may be called. */
@@ -16,6 +18,7 @@ export function toolFacts(definition: unknown): ToolFacts {
   const annotations = isObject(definition) && isObject(definition.annotations) ? definition.annotations : {}
   return {
     readOnly: annotations.readOnlyHint === true,
+    idempotent: annotations.idempotentHint === true,
     mirrored: mirroredArguments(isObject(definition) ? definition.inputSchema : undefined),
   }
 }

@@ -58,10 +58,28 @@ export const toolPolicySchema = z
     default: z.enum(['allow', 'deny']).default('allow'),
     allow: toolNames.default([]),
     deny: toolNames.default([]),
+    newTools: z
+      .enum(['allow', 'hold'])
+      .optional()
+      .describe(
+        'A tool that is new on the server: allow (unless told), or hold until a manager approves it.',
+      ),
+    changes: z
+      .enum(['accept', 'additive', 'hold'])
+      .optional()
+      .describe(
+        'A definition that is not the approved one: accept it, accept what only adds (unless told), or hold the tool until a manager approves it.',
+      ),
+    annotations: z
+      .enum(['confirmed', 'claimed'])
+      .optional()
+      .describe(
+        'Which tools count as read-only and idempotent: those confirmed here (unless told), or also those that say so themselves.',
+      ),
     readOnly: toolNames
       .optional()
       .describe(
-        'Tools a manager confirms to change nothing: a call that broke is sent again. Grants do not follow it.',
+        'Tools a manager confirms to change nothing: grants of readOnly give them, and a call that broke is sent again.',
       ),
     idempotent: toolNames
       .optional()

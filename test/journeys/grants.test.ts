@@ -89,7 +89,7 @@ describe.each(['session', 'stateless'] as const)('grants and policies in the %s 
     }
   })
 
-  it('readOnly gives what says that it only reads', async () => {
+  it('readOnly gives what is confirmed to only read', async () => {
     expect(await toolsOf('lab/echo', 'reader', era)).toEqual(['echo'])
     for (const name of ['write', 'erase']) {
       const before = callsOf(name).length

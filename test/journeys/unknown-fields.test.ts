@@ -15,6 +15,12 @@ beforeAll(async () => {
   const reach = ({ url }: RawServer) => ({ kind: 'streamable-http', url, allowPrivateNetwork: true })
   const transports = { session: reach(servers.session), stateless: reach(servers.stateless) }
   gateway = await startGateway({ manifest: oneGroup('lab', transports) })
+  for (const era of ['session', 'stateless'] as const) {
+    servers[era].say('tools/list', { result: inDress(era, corpus['a list of tools']?.result ?? '') })
+    await gateway.cli('server', 'test', `lab/${era}`)
+    // There is a NUL in these definitions, which takes a person who wants it.
+    await gateway.cli('tools', 'approve', `lab/${era}`, '--all', '--despite-findings')
+  }
 })
 
 afterAll(async () => {

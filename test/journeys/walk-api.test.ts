@@ -68,6 +68,8 @@ const bodies: Record<string, () => unknown> = {
   'PATCH /servers/{group}/{server}': () => ({ description: 'mine now' }),
   'PUT /virtual-servers/{group}/{server}/draft': () => ({ sources: [{ server: 'lab/echo' }] }),
   'POST /virtual-servers/{group}/{server}/roll-back': () => ({ number: 1 }),
+  'POST /servers/{group}/{server}/review/approve': () => ({ tools: ['echo'], hashes: { echo: 'mine' } }),
+  'POST /servers/{group}/{server}/review/hold': () => ({ tools: ['echo'] }),
 }
 
 function ask({ name, method, path }: Operation, asked: Asked): Promise<Answered> {
