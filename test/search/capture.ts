@@ -17,8 +17,7 @@ import { type PublicServer, publicServers } from './servers.ts'
 
 const ANSWER_MS = 60_000
 const manifest = z.object({
-  version: z.string(),
-  license: z.string().optional(),
+  license: z.string(),
   bin: z.union([z.string(), z.record(z.string(), z.string())]),
 })
 const answer = z.object({ id: z.number(), result: z.looseObject({}) })
@@ -48,11 +47,17 @@ async function installed(server: PublicServer): Promise<{ program: string; licen
   const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--silent', named]
   await run({ command: 'npm', args, cwd: folder, timeoutMs: 10 * 60_000, env: inherited() })
   const own = join(folder, 'node_modules', server.package)
-  const { bin, license = 'see the package' } = manifest.parse(
-    JSON.parse(readFileSync(join(own, 'package.json'), 'utf8')),
-  )
+  const { bin, license } = manifest.parse(JSON.parse(readFileSync(join(own, 'package.json'), 'utf8')))
   const file = typeof bin === 'string' ? bin : Object.values(bin)[0]
-  return { program: join(own, String(file)), license }
+  return { program: join(own, String(file)), license: license.startsWith('SEE ') ? spoken(own) : license }
+}
+
+/** The licence that the README names, where the package says only to look. */
+function spoken(folder: string): string {
+  const readme = readFileSync(join(folder, 'README.md'), 'utf8')
+  const found = /licensed under the ([\w.-]+) License/i.exec(readme)?.[1]
+  if (found === undefined) throw new Error('its package and README name no licence')
+  return found
 }
 
 async function toolsOf({ args = [], env = {} }: PublicServer, program: string): Promise<object[]> {
