@@ -18,6 +18,8 @@ const question = z.object({
   question: z.string(),
   /** Any of these is right: `server/tool`. */
   tools: z.array(z.string()).min(1),
+  /** People say what they want done; agents name the action and the thing. */
+  by: z.enum(['person', 'agent']),
   /** The ranking was tuned on one half alone; the other says how far that holds. */
   half: z.enum(['tuning', 'held-out']),
 })
