@@ -51,6 +51,16 @@ describe('the result of a search', () => {
     })
   })
 
+  it('keeps a tool on its line', () => {
+    const odd = {
+      description: 'a\n\nb',
+      inputSchema: { properties: { 'x\ny': { type: ['a\nb', 7] }, z: { type: 'c\nd' } } },
+    }
+    expect(searchResult([{ name: 'odd', definition: odd }]).content[0].text).toBe(
+      'odd(x y?: a b|7, z?: c d): a b',
+    )
+  })
+
   it('says what to do when nothing was found', () => {
     const { content, structuredContent } = searchResult([])
     expect(content[0].text).toMatch(/^No tool .* Search again/)

@@ -138,9 +138,10 @@ function result(text: string, structuredContent: JsonObject): MetaToolResult {
   return { content: [{ type: 'text', text }], structuredContent }
 }
 
-const bytesPerToken = 4
+// Definitions of 341 tools of 20 public servers have 4.49 bytes a token with o200k; single servers have 4.3 to 5.2.
+const bytesPerToken = 4.5
 
-/** About how many tokens a model reads for so many bytes of definitions. */
+/** About how many tokens a model reads for so many bytes of definitions, as JSON in UTF-8. */
 export function estimateTokens(bytes: number): number {
   return Math.ceil(bytes / bytesPerToken)
 }

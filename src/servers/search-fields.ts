@@ -15,16 +15,17 @@ export type FieldName = keyof typeof fields
 /** `weight`: what a word here counts. `evenness`: how far many words make each count less, from 0 to 1. */
 export const fields = {
   name: { weight: 4, evenness: 0.3 },
-  server: { weight: 1.5, evenness: 0 },
-  title: { weight: 2, evenness: 0.3 },
+  server: { weight: 4, evenness: 0 },
+  title: { weight: 0.7, evenness: 0.3 },
   opening: { weight: 2, evenness: 0.5 },
-  description: { weight: 1, evenness: 0.7 },
-  arguments: { weight: 1, evenness: 0.7 },
+  description: { weight: 0.85, evenness: 0.5 },
+  arguments: { weight: 0.7, evenness: 0.5 },
   values: { weight: 0.5, evenness: 0.8 },
 } as const
 
 const maxChars = 4000
 const maxSchemas = 500
+const maxChoices = 100
 const maxDepth = 6
 
 /** The terms of a tool in each field, read from a bounded part of its definition. */
@@ -40,8 +41,8 @@ export function fieldsOf({ name, definition, server = '' }: SearchedTool): Recor
     title: termsOf((text(title) || text(isObject(annotations) ? annotations.title : '')).slice(0, maxChars)),
     opening: termsOf(whole.slice(0, end)),
     description: termsOf(whole.slice(end)),
-    arguments: termsOf(schema.names.join(' ').slice(0, maxChars)),
-    values: termsOf(schema.values.join(' ').slice(0, maxChars)),
+    arguments: termsOf(schema.names),
+    values: termsOf(schema.values),
   }
 }
 
@@ -51,32 +52,48 @@ function endOfOpening(description: string): number {
   return Math.min(found === null ? description.length : found.index + 1, 300)
 }
 
-type SchemaTexts = { readonly names: string[]; readonly values: string[] }
+type SchemaTexts = { names: string; values: string }
 
 /** The names of arguments, and their descriptions and allowed values, as deep as a person would look. */
 function textsOf(schema: unknown): SchemaTexts {
-  const texts: SchemaTexts = { names: [], values: [] }
+  const texts: SchemaTexts = { names: '', values: '' }
   let level: unknown[] = [schema]
   let seen = 0
   for (let depth = 0; depth < maxDepth && level.length > 0; depth++) {
     const next: unknown[] = []
     for (const one of level) {
       if (!isObject(one) || ++seen > maxSchemas) continue
-      if (depth > 0) texts.values.push(text(one.description), text(one.title))
-      if (Array.isArray(one.enum)) texts.values.push(...one.enum.slice(0, 100).map(text))
-      next.push(...innerSchemas(one, texts.names))
+      const said = depth > 0 ? [one.description, one.title] : []
+      const choices = Array.isArray(one.enum) ? one.enum.slice(0, maxChoices) : []
+      texts.values = longer(texts.values, [...said, ...choices])
+      next.push(...innerSchemas(one, texts))
     }
     level = next
   }
   return texts
 }
 
-function innerSchemas(schema: JsonObject, names: string[]): unknown[] {
+function innerSchemas(schema: JsonObject, texts: SchemaTexts): unknown[] {
   const { properties, items, anyOf, oneOf, allOf } = schema
   const inner = isObject(properties) ? Object.entries(properties).slice(0, maxSchemas) : []
-  names.push(...inner.map(([name]) => name))
-  const choices = [anyOf, oneOf, allOf].flatMap(list => (Array.isArray(list) ? list.slice(0, 100) : []))
+  texts.names = longer(
+    texts.names,
+    inner.map(([name]) => name),
+  )
+  const choices = [anyOf, oneOf, allOf].flatMap(list =>
+    Array.isArray(list) ? list.slice(0, maxChoices) : [],
+  )
   return [...inner.map(([, one]) => one), items, ...choices]
+}
+
+function longer(before: string, more: readonly unknown[]): string {
+  let whole = before
+  for (const one of more) {
+    const room = maxChars - whole.length
+    if (room <= 0) break
+    whole += ` ${text(one).slice(0, room)}`
+  }
+  return whole
 }
 
 function text(value: unknown): string {

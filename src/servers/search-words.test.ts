@@ -1,19 +1,25 @@
 import { describe, expect, it } from 'vitest'
 import { synonymsOf } from './search-synonyms.ts'
-import { stem, termsOf, wordsOf } from './search-words.ts'
+import { stem, termsOf } from './search-words.ts'
 
-describe('words', () => {
+describe('terms', () => {
   it.each([
-    ['read_text-file.v2/raw', ['read', 'text', 'file', 'v2', 'raw']],
-    ['getHTMLPage', ['get', 'html', 'page']],
-    ['Zürich: “naïve”', ['zürich', 'naïve']],
+    ['read_text-note.v2/raw', ['read', 'text', 'not', 'v2', 'raw']],
+    ['getHTMLPost', ['get', 'html', 'post']],
+    ['Zürich: “GROSS”', ['zürich', 'gross']],
+    ['Find what is in the inbox', ['find', 'inbox']],
+    ['404 times', ['number', 'tim']],
     [`${'x'.repeat(41)} y`, ['y']],
-  ])('of %s', (text, words) => {
-    expect(wordsOf(text)).toEqual(words)
+    ['', []],
+  ])('of %s', (text, terms) => {
+    expect(termsOf(text)).toEqual(terms)
+    expect(termsOf(text)).toEqual(terms)
   })
 
-  it('that say nothing are no terms', () => {
-    expect(termsOf('What is in the file?')).toEqual(['fil'])
+  it('stay right when more words come than are kept', () => {
+    const many = Array.from({ length: 12_000 }, (_, at) => `w${at}x`)
+    expect(termsOf(many.join(' '))).toEqual(many)
+    expect(termsOf('creating')).toEqual([stem('create')])
   })
 })
 

@@ -1,29 +1,51 @@
 /** From text to the terms that are searched: split, lower case, without the words that say nothing, stemmed. */
 
-// Before a capital that begins a word: readFile, HTMLPage.
+// Before a capital that begins a word.
 const humps = /(?<=[\p{Ll}\p{N}])(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})/gu
-const runs = /[\p{L}\p{N}]+/gu
+const anyRuns = /[\p{L}\p{N}]+/gu
+// The same for most texts, in less time.
+const asciiRuns = /[A-Za-z0-9]+/g
+const ascii = /^[\0-\x7f]*$/
+const figures = /^\p{N}+$/u
 const maxWordChars = 40
 
 const silent = new Set(
   (
-    'a about after all also am an and any are as at be been before being but by can could did do does doing done each ' +
-    'for from had has have having he her here him his how i if in into is it its itself just let like may me might more ' +
-    'most my need no not of off on only or our out own please she should so some such than that the their them then ' +
-    'there these they this those through to too us very via want was we were what when where which while who whose why ' +
-    'will with would you your'
+    'a about after all also am an and any anything are as at be been before being but by can could did do does doing ' +
+    'done each everything few for from give go had has have having he her here him his how i if in inside into is it its ' +
+    'itself just let like lot me might more most my need no not of off on only or our out own please several she should ' +
+    'so some somebody something such take than that the their them then there these they tell thing this those through to too ' +
+    'up us use used using very via want was we were what where which while whose will with would you your'
   ).split(' '),
 )
 
-/** The words of a text in their order, in lower case. Text written for programs (snake_case, camelCase, a.b/c) falls into its words too. */
-export function wordsOf(text: string): string[] {
-  const words = text.normalize('NFKC').replace(humps, ' ').toLowerCase().match(runs) ?? []
-  return words.filter(word => word.length <= maxWordChars)
+/** The terms of a text: its words without the silent ones, each as its stem. What figures say to a search is that there is a number. */
+export function termsOf(text: string): string[] {
+  const runs = ascii.test(text) ? text.match(asciiRuns) : text.normalize('NFKC').match(anyRuns)
+  return (runs ?? []).flatMap(termsOfRun)
 }
 
-/** The terms of a text: its words without the silent ones, each as its stem. */
-export function termsOf(text: string): string[] {
-  return wordsOf(text).flatMap(word => (silent.has(word) ? [] : [stem(word)]))
+// Descriptions use few words often. What strangers write must not make this grow.
+const known = new Map<string, readonly string[]>()
+const maxKnown = 10_000
+
+function termsOfRun(run: string): readonly string[] {
+  const before = known.get(run)
+  if (before !== undefined) return before
+  const terms = wordsOf(run).flatMap(word => {
+    if (word.length > maxWordChars || silent.has(word)) return []
+    return [figures.test(word) ? 'number' : stem(word)]
+  })
+  if (run.length <= maxWordChars) {
+    if (known.size >= maxKnown) known.clear()
+    known.set(run, terms)
+  }
+  return terms
+}
+
+/** What is written as one for programs falls into its words: readFile, HTMLPage. */
+function wordsOf(run: string): string[] {
+  return run.replace(humps, ' ').toLowerCase().split(' ')
 }
 
 type Ending = { readonly ending: string; readonly instead: string; readonly atLeast: number }

@@ -1,5 +1,6 @@
 /** Finds tools by what somebody wants to do: BM25 over the fields of their definitions, each with a weight of its own (BM25F). */
-import { type FieldName, fields, fieldsOf, type SearchedTool } from './search-fields.ts'
+import type { SearchedTool } from './search-fields.ts'
+import { type Index, indexOf, type Postings } from './search-index.ts'
 import { synonymsOf } from './search-synonyms.ts'
 import { termsOf } from './search-words.ts'
 
@@ -12,15 +13,14 @@ export type Search = {
   find(query: string, limit: number): readonly Found[]
 }
 
-/** For one term: the tools that have it, and what it adds to the score of each. */
-type Postings = { readonly tools: number[]; readonly gains: number[] }
-
 const maxQueryChars = 1000
 const maxQueryTerms = 64
-/** How soon a term that comes again stops to count. */
-const saturation = 1.4
 /** What a synonym counts, beside the word itself. */
-const synonymWeight = 0.5
+const synonymWeight = 0.8
+/** What a longer word of a name counts that begins or ends with the word: "box" and boxplot. */
+const partWeight = 0.3
+/** What it is worth that a name says nothing but what was asked for. */
+const nameWorth = 0.3
 
 /** An index over these tools. Later changes of the tools do not reach it. */
 export function openSearch(tools: readonly SearchedTool[]): Search {
@@ -28,8 +28,7 @@ export function openSearch(tools: readonly SearchedTool[]): Search {
   const index = indexOf(tools)
   return {
     find(query, limit) {
-      const scores = new Float64Array(names.length)
-      for (const alternatives of meant(query, index)) addBest(scores, alternatives, index)
+      const scores = scoresOf(query, index, names.length)
       return names
         .flatMap((name, at) => ((scores[at] ?? 0) > 0 ? [{ name, score: scores[at] ?? 0 }] : []))
         .sort((one, other) => other.score - one.score || (one.name < other.name ? -1 : 1))
@@ -38,87 +37,76 @@ export function openSearch(tools: readonly SearchedTool[]): Search {
   }
 }
 
-function indexOf(tools: readonly SearchedTool[]): ReadonlyMap<string, Postings> {
-  const read = tools.map(fieldsOf)
-  const average = averages(read)
-  const index = new Map<string, Postings>()
-  read.forEach((tool, at) => {
-    for (const [term, frequency] of frequencies(tool, average)) {
-      const postings = index.get(term) ?? { tools: [], gains: [] }
-      index.set(term, postings)
-      postings.tools.push(at)
-      postings.gains.push(frequency / (frequency + saturation))
-    }
-  })
-  for (const { tools: having, gains } of index.values()) {
-    const rarity = Math.log(1 + (tools.length - having.length + 0.5) / (having.length + 0.5))
-    gains.forEach((gain, at) => {
-      gains[at] = gain * rarity
+type Alternative = { readonly postings: Postings; readonly weight: number }
+
+function scoresOf(query: string, index: Index, count: number): Float64Array {
+  const scores = new Float64Array(count)
+  const named = new Float64Array(count)
+  for (const alternatives of meant(query, index)) {
+    addBest(scores, alternatives, ({ weight, postings }, at) => weight * (postings.gains[at] ?? 0))
+    addBest(
+      named,
+      alternatives,
+      ({ weight, postings }, at) => (weight / postings.rarity) * (postings.shares[at] ?? 0),
+    )
+  }
+  return scores.map((score, tool) => score * (1 + nameWorth * Math.min(1, named[tool] ?? 0)))
+}
+
+/** Adds to each tool what the best of the alternatives gives it: words that mean the same say a thing once. */
+function addBest(
+  sums: Float64Array,
+  alternatives: readonly Alternative[],
+  worth: (alternative: Alternative, at: number) => number,
+): void {
+  const best = new Float64Array(sums.length)
+  for (const alternative of alternatives) {
+    alternative.postings.tools.forEach((tool, at) => {
+      best[tool] = Math.max(best[tool] ?? 0, worth(alternative, at))
     })
   }
-  return index
+  best.forEach((one, tool) => {
+    sums[tool] = (sums[tool] ?? 0) + one
+  })
 }
-
-type Fields = Record<FieldName, string[]>
-
-const fieldNames = Object.keys(fields).filter((name): name is FieldName => name in fields)
-
-function averages(read: readonly Fields[]): Record<FieldName, number> {
-  const average = (name: FieldName) => {
-    const filled = read.map(tool => tool[name].length).filter(length => length > 0)
-    return filled.reduce((sum, length) => sum + length, 0) / Math.max(1, filled.length)
-  }
-  return {
-    name: average('name'),
-    server: average('server'),
-    title: average('title'),
-    opening: average('opening'),
-    description: average('description'),
-    arguments: average('arguments'),
-    values: average('values'),
-  }
-}
-
-/** How often each term comes in a tool, by the weights of the fields and against their usual lengths. */
-function frequencies(tool: Fields, average: Record<FieldName, number>): Map<string, number> {
-  const found = new Map<string, number>()
-  for (const name of fieldNames) {
-    const { weight, evenness } = fields[name]
-    const gain = weight / (1 - evenness + (evenness * tool[name].length) / Math.max(1, average[name]))
-    for (const term of tool[name]) found.set(term, (found.get(term) ?? 0) + gain)
-  }
-  return found
-}
-
-type Alternative = { readonly term: string; readonly weight: number }
 
 /** For each term of the query, the terms of the index that may be meant by it. */
-function meant(query: string, index: ReadonlyMap<string, Postings>): Alternative[][] {
+function meant(query: string, index: Index): Alternative[][] {
   const terms = termsOf(query.slice(0, maxQueryChars)).slice(0, maxQueryTerms)
   // Two words that tools write as one: "screen shot".
   const joined = terms.flatMap((term, at) => (at > 0 ? [`${terms[at - 1] ?? ''}${term}`] : []))
   return [
-    ...[...new Set(terms)].map(term => [
-      { term, weight: 1 },
-      ...[...synonymsOf(term)].map(synonym => ({ term: synonym, weight: synonymWeight })),
-    ]),
-    ...[...new Set(joined)].filter(term => index.has(term)).map(term => [{ term, weight: 1 }]),
+    ...[...new Set(terms)].map(term => alternativesOf(term, index)),
+    ...[...new Set(joined)].map(term => weighted(index, [term], 1)),
   ]
 }
 
-/** Adds to each tool what the best of the alternatives gives it: synonyms say a thing once. */
-function addBest(
-  scores: Float64Array,
-  alternatives: Alternative[],
-  index: ReadonlyMap<string, Postings>,
-): void {
-  const best = new Map<number, number>()
-  for (const { term, weight } of alternatives) {
-    const postings = index.get(term)
-    postings?.tools.forEach((tool, at) => {
-      const gain = weight * (postings.gains[at] ?? 0)
-      if (gain > (best.get(tool) ?? 0)) best.set(tool, gain)
-    })
-  }
-  for (const [tool, gain] of best) scores[tool] = (scores[tool] ?? 0) + gain
+function alternativesOf(term: string, index: Index): Alternative[] {
+  const own = weighted(index, [term], 1)
+  const others = weighted(index, [...synonymsOf(term)], synonymWeight)
+  const longer = weighted(index, longerThan(term, index), partWeight)
+  // What is meant is no rarer than the word that was said; where nobody says that, than the most frequent that means it.
+  const known = own.length > 0 ? own : others
+  const rarity = Math.min(...known.map(({ postings }) => postings.rarity))
+  const atMost = ({ postings, weight }: Alternative) => ({
+    postings,
+    weight: (weight / postings.rarity) * Math.min(rarity, postings.rarity),
+  })
+  return [...own, ...[...others, ...longer].map(atMost)]
+}
+
+function weighted({ terms }: Index, those: readonly string[], weight: number): Alternative[] {
+  return those.flatMap(term => {
+    const postings = terms.get(term)
+    return postings === undefined ? [] : [{ postings, weight: weight * postings.rarity }]
+  })
+}
+
+/** The words of names that hold this one and at least three letters more. */
+function longerThan(term: string, { inNames }: Index): string[] {
+  if (term.length < 3) return []
+  return inNames.filter(
+    name =>
+      name.length >= term.length + 3 && (name.startsWith(term) || (term.length > 3 && name.endsWith(term))),
+  )
 }

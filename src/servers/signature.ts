@@ -10,10 +10,7 @@ const maxChoiceChars = 40
 export function openingOf({ description, title, annotations }: JsonObject): string {
   const own = isObject(annotations) ? annotations.title : undefined
   const text = [description, title, own].find(value => typeof value === 'string' && value.trim() !== '')
-  const line = String(text ?? 'No description.')
-    .slice(0, 4 * maxOpeningChars)
-    .replace(/\s+/g, ' ')
-    .trim()
+  const line = shortened(String(text ?? 'No description.').trimStart(), 4 * maxOpeningChars).trim()
   const sentence = /^.{8,}?[.!?](?=\s)/.exec(line)?.[0] ?? line
   return shortened(sentence, maxOpeningChars)
 }
@@ -41,7 +38,7 @@ function typeOf(schema: unknown, depth: number): string {
   if (only !== undefined) return shortened(String(JSON.stringify(only)), maxChoiceChars)
   const list = [schema.anyOf, schema.oneOf].find(Array.isArray)
   if (list !== undefined) return oneOf(list.map(one => typeOf(one, depth + 1)))
-  if (Array.isArray(type)) return oneOf(type.map(String))
+  if (Array.isArray(type)) return oneOf(type.map(one => shortened(String(one), maxChoiceChars)))
   if (type === 'array') return arrayOf(typeOf(items, depth + 1))
   return typeof type === 'string' ? shortened(type, maxChoiceChars) : 'any'
 }
@@ -55,8 +52,10 @@ function oneOf(types: readonly string[]): string {
   return [...unlike.slice(0, maxChoices), ...(unlike.length > maxChoices ? ['...'] : [])].join('|')
 }
 
+/** On one line, and not longer than that. */
 function shortened(text: string, maxChars: number): string {
-  if (text.length <= maxChars) return text
+  const line = text.slice(0, 4 * maxChars).replace(/\s+/g, ' ')
+  if (line.length <= maxChars) return line
   // Not through the middle of a character that takes two units.
-  return `${text.slice(0, maxChars - 3).replace(/[\uD800-\uDBFF]$/, '')}...`
+  return `${line.slice(0, maxChars - 3).replace(/[\uD800-\uDBFF]$/, '')}...`
 }

@@ -20,7 +20,7 @@ const question = z.object({
   tools: z.array(z.string()).min(1),
   /** People say what they want done; agents name the action and the thing. */
   by: z.enum(['person', 'agent']),
-  /** The ranking was tuned on one half alone; the other says how far that holds. */
+  /** The ranking was tuned by the misses of one half; the other says how far that holds. */
   half: z.enum(['tuning', 'held-out']),
 })
 
