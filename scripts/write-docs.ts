@@ -1,6 +1,6 @@
 /**
  * Writes the documents that follow from the code: configuration, errors, OpenAPI, the manifest's JSON Schema; and the interop page,
- * which follows from what its runs found.
+ * which follows from what its runs found; and the search page, which is measured anew.
  *
  *   node scripts/write-docs.ts           writes them
  *   node scripts/write-docs.ts --check   says which are not up to date, and ends with 1
@@ -20,6 +20,7 @@ import { listen } from '../src/listen.ts'
 import { manifestJsonSchema } from '../src/manifest/index.ts'
 import { interopPage } from '../test/interop/matrix/page.ts'
 import { readResults } from '../test/interop/matrix/results.ts'
+import { searchPage } from '../test/search/page.ts'
 
 const note = '<!-- Written by npm run docs; change the code instead. -->'
 
@@ -94,6 +95,7 @@ const documents = {
   'configuration.md': configuration(),
   'errors.md': errors(),
   'interop.md': interopPage(readResults()),
+  'search.md': searchPage(),
   'openapi.json': await openApi(),
   'manifest.schema.json': asJson(manifestJsonSchema()),
 }

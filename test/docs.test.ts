@@ -104,7 +104,8 @@ describe('the files of the project', () => {
     ],
   ])('hold no %s', (_, pattern) => {
     const found = all
-      .filter(path => text.test(path))
+      // The catalogues are what others wrote, as they wrote it.
+      .filter(path => text.test(path) && !path.startsWith('test/search/catalogues/'))
       .flatMap(path => {
         const lines = read(path).split('\n')
         return lines.flatMap((line, at) => (pattern.test(line) ? [`${path}:${at + 1}: ${line.trim()}`] : []))

@@ -56,8 +56,8 @@ const banned = /^(?:manager|service|helper|util|common|base|impl|data|info)s?$/
 // The directory that holds everything the gateway stores is the field's word for it.
 const named = ['src/data-directory.ts']
 
-// Stands in for part of a room, for the tests beside that part.
-const fixturesOfRooms = ['test/fixtures/processes.ts']
+// Stand in for part of a room, for the tests beside that part, or measure a part by itself.
+const fixturesOfRooms = ['test/fixtures/processes.ts', 'test/search/measure.ts', 'test/search/page.ts']
 
 export const rules: readonly Rule[] = [
   imports('an area imports only what stands left of it or below it', (source, { path }) => {
