@@ -23,6 +23,7 @@ import { openMetrics } from './telemetry/metrics.ts'
 import {
   Connections,
   catalogueRoutes,
+  offersOf,
   openCatalogue,
   openCrossings,
   openProcesses,
@@ -92,6 +93,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     limits,
     equip: upstream => equip(upstream, ownPrincipal),
   })
+  access.policies.describeTools(offersOf({ register, catalogue }))
 
   const handles = openHandles(masterKey, clock)
   const crossings = openCrossings({

@@ -26,6 +26,8 @@ export type Target = {
   readonly policy: ToolPolicy
   /** For tool actions. */
   readonly tool?: TargetTool
+  /** The URI of a resource or the name of a prompt, where it is known. Grants do not look at it; policies may. */
+  readonly subject?: string
 }
 
 /** A tool as it is decided about: what is said of it holds, whoever said it. */
@@ -99,6 +101,11 @@ function scopeAllows(scope: ToolScope, action: Action, tool: Target['tool']): bo
       // Resources and prompts are read by nature; a grant that names tools gives those tools and nothing else.
       return scope === 'readOnly'
   }
+}
+
+/** Is it made by what no policy changes: the tool policy of the server, or who types on the gateway's own machine? */
+export function isSettled(decision: Decision): boolean {
+  return decision === operator || decision === denied.policy
 }
 
 const operator = { allowed: true, reason: 'operator of this machine' } as const

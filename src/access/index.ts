@@ -12,6 +12,9 @@ export {
   type ToolScope,
 } from './decide.ts'
 export { normalGroup } from './manifest.ts'
+export type { Offer, Offers } from './policies/offers.ts'
+export type { KnownNames } from './policies/open.ts'
+export { type PolicyInput, policySchema } from './policies/policy.ts'
 export { type GrantInput, type GroupInput, groupSchema } from './scope.ts'
 export { managesAll, seesAll } from './snapshot.ts'
 export type { Group } from './table.ts'

@@ -13,7 +13,7 @@ import {
 } from '../upstreams/index.ts'
 import type { Vault } from '../vault/index.ts'
 import type { Exchange } from './exchange.ts'
-import type { MethodRow } from './methods.ts'
+import type { ListKey, MethodRow } from './methods.ts'
 import type { Owner, Task } from './tasks.ts'
 
 export type ClearParts = { readonly access: Access; readonly catalogue: Catalogue; readonly vault: Vault }
@@ -57,6 +57,12 @@ function targetOf(upstream: Upstream, tool?: Target['tool']): Target {
   return tool === undefined ? target : { ...target, tool }
 }
 
+/** The server, or of it the resource or prompt that is meant. */
+function aimedAt(upstream: Upstream, action: Action, subject: string | undefined): Target {
+  const isThing = subject !== undefined && (action === 'resource.read' || action === 'prompt.get')
+  return isThing ? { ...targetOf(upstream), subject } : targetOf(upstream)
+}
+
 /** Every refusal looks like absence: the same words whether the thing is missing or merely not for this caller. */
 function absent(action: Action, subject: string | undefined): GatewayError {
   const shown = JSON.stringify((subject ?? '').slice(0, 200))
@@ -84,7 +90,12 @@ export async function clear(parts: ClearParts, exchange: Exchange, aim: Aim): Pr
   const decision =
     action === 'tool.call'
       ? await decideTool(parts, { exchange, ...aim }, subject ?? '')
-      : parts.access.clear(principal, action, targetOf(upstream), circumstancesOf(exchange, params))
+      : parts.access.clear(
+          principal,
+          action,
+          aimedAt(upstream, action, subject),
+          circumstancesOf(exchange, params),
+        )
   exchange.decision = shown(decision)
   if (decision.allowed) return parts.vault.equip(upstream, principal.id)
   if (!mayUse(parts.access, principal, upstream)) fail('access.not_found')
@@ -182,6 +193,27 @@ export function mayList(
   const facts = catalogue.tool(upstream.id, name)
   const target = targetOf(upstream, targetTool(upstream, name, facts))
   return facts?.held === undefined && access.clear(principal, 'tool.call', target).allowed
+}
+
+/** What an item of a list is used by: the action, and the member that names it. */
+const listed: Readonly<Partial<Record<ListKey, readonly [Action, string]>>> = {
+  resources: ['resource.read', 'uri'],
+  resourceTemplates: ['resource.read', 'uriTemplate'],
+  prompts: ['prompt.get', 'name'],
+  skills: ['resource.read', 'uri'],
+}
+
+/** May the caller see this resource, template, prompt or skill in a list, and use it? */
+export function mayShow(
+  access: Access,
+  { principal, upstream }: Owner,
+  key: ListKey,
+  item: JsonObject,
+): boolean {
+  const [action, member] = listed[key] ?? []
+  const subject = member === undefined ? undefined : item[member]
+  if (action === undefined || typeof subject !== 'string') return true
+  return access.clear(principal, action, aimedAt(upstream, action, subject)).allowed
 }
 
 /** May the caller do this with resources or prompts of the server? */

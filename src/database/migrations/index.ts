@@ -1,5 +1,9 @@
 import type { Migration } from 'kysely/migration'
 import { first } from './0001-first.ts'
+import { policies } from './0003-policies.ts'
 
 /** Every migration, forward only, by the name it is remembered under. Never change one that was released; add one. */
-export const migrations: Readonly<Record<string, Migration>> = { '0001-first': first }
+export const migrations: Readonly<Record<string, Migration>> = {
+  '0001-first': first,
+  '0003-policies': policies,
+}
