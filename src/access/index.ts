@@ -14,7 +14,7 @@ export {
 export { normalGroup } from './manifest.ts'
 export type { Offer, Offers } from './policies/offers.ts'
 export type { KnownNames } from './policies/open.ts'
-export { type PolicyInput, policySchema } from './policies/policy.ts'
+export { mostPolicies, type PolicyInput, policySchema } from './policies/policy.ts'
 export { type GrantInput, type GroupInput, groupSchema } from './scope.ts'
 export { managesAll, seesAll } from './snapshot.ts'
 export type { Group } from './table.ts'

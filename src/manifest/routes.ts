@@ -5,7 +5,7 @@ import { exportManifest } from './export.ts'
 
 const entry = z.object({
   action: z.enum(['create', 'update', 'delete', 'keep']),
-  kind: z.enum(['user', 'team', 'virtualAccount', 'group', 'server']),
+  kind: z.enum(['user', 'team', 'virtualAccount', 'group', 'server', 'policy']),
   name: z.string(),
   changes: z.array(z.object({ path: z.string(), from: z.unknown().optional(), to: z.unknown().optional() })),
 })

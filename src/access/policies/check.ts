@@ -57,11 +57,12 @@ function inOrder(problems: readonly PolicyProblem[]): PolicyProblem[] {
 }
 
 function syntaxProblems(cedar: Cedar, text: string): PolicyProblem[] {
-  const answer = cedar.checkParsePolicySet({ staticPolicies: text })
-  if (answer.type === 'failure')
-    return answer.errors.flatMap(withRelated).map(error => asProblem(text, 0, error))
   const parts = cedar.policySetTextToParts(text)
-  return parts.type === 'success' && parts.policy_templates.length > 0 ? [problemAt(text, 0, template)] : []
+  if (parts.type === 'success' && parts.policy_templates.length > 0) return [problemAt(text, 0, template)]
+  const answer = cedar.checkParsePolicySet({ staticPolicies: text })
+  return answer.type === 'success'
+    ? []
+    : answer.errors.flatMap(withRelated).map(error => asProblem(text, 0, error))
 }
 
 function withRelated(error: DetailedError): DetailedError[] {
@@ -183,5 +184,7 @@ function checkTypes(part: Placed, types: CedarType, prompts: Iterable<string>): 
     return wrong.length > 0 ? wrong : answer.validationWarnings.map(({ error }) => error)
   })
   if (errors === undefined) return [problemAt(part.whole, part.from, tooDeep)]
-  return errors.map(error => asProblem(part.whole, part.from, error))
+  // Cedar guesses badly which action was meant, and who names one that is not there was told already.
+  const others = errors.filter(({ message }) => !message.includes('unrecognized action'))
+  return others.map(error => asProblem(part.whole, part.from, error))
 }

@@ -50,7 +50,7 @@ export function above({ group, server }: Target): { server: string; keys: Readon
 
 /** The thing an action is about; undefined where it is about a thing of the server that is not named. */
 export function thing(action: Action, target: Target): Someone | undefined {
-  const { group, server, tool, subject } = target
+  const { group, server, tool } = target
   const place = `${group}/${server}`
   const inGroup = { type: 'Group', id: group }
   const inServer = { type: 'Server', id: place }
@@ -59,9 +59,12 @@ export function thing(action: Action, target: Target): Someone | undefined {
   const parents = [inServer, inGroup]
   if (type === 'Tool') {
     if (tool === undefined) return undefined
-    const { name, readOnly, idempotent = false } = tool
+    const { readOnly, idempotent = false } = tool
+    const name = tool.name.toWellFormed()
     return placed({ uid: { type, id: `${place}/${name}` }, attrs: { name, readOnly, idempotent }, parents })
   }
+  // Clients choose names, and Cedar takes Unicode only.
+  const subject = target.subject?.toWellFormed()
   if (subject === undefined) return undefined
   const attrs: EntityJson['attrs'] = type === 'Resource' ? { uri: subject } : { name: subject }
   return placed({ uid: { type, id: `${place}/${subject}` }, attrs, parents })

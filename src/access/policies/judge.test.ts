@@ -285,6 +285,21 @@ describe('circumstances', () => {
   })
 })
 
+it('takes names that are no Unicode', () => {
+  const secret =
+    'forbid (principal, action, resource) when { resource is Resource && resource.uri like "secret:*" || resource is Tool && resource.name like "x*" };'
+  const snapshot = court([policy('s', secret)], { grants: [everything] })
+  const read = (subject: string) => snapshot.clear(bo, 'resource.read', { ...server, subject }).allowed
+  expect([read('secret:\ud800'), read('file:\ud800'), read(`file:${'x'.repeat(5000)}`)]).toEqual([
+    false,
+    true,
+    true,
+  ])
+  expect(
+    [tool('x\udc00'), tool('y\udc00')].map(each => snapshot.clear(bo, 'tool.call', each).allowed),
+  ).toEqual([false, true])
+})
+
 /** Statements whose conditions can be met and unmet at will, by arguments of their own. */
 const statement = fc.record({
   isForbid: fc.boolean(),
@@ -359,7 +374,7 @@ it('what is listed can be called somehow, and what is not listed cannot be calle
       }
       if (isListed) expect(call(at => statements[at]?.isForbid === false)).toBe(true)
       else expect(call(at => met[at] === true)).toBe(false)
-      judges.splice(0).forEach(judge => judge.close())
+      for (const judge of judges.splice(0)) judge.close()
     }),
     { numRuns: 500 },
   )

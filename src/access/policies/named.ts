@@ -2,6 +2,7 @@
 import { nearest } from '../../foundation/nearest.ts'
 import type { TypeAndId } from './cedar.ts'
 import type { Names, Offer } from './offers.ts'
+import { actionNames } from './schema.ts'
 
 export type Stranger = {
   readonly uid: TypeAndId
@@ -13,6 +14,8 @@ export type Stranger = {
 /** What is wrong with a name; undefined when nothing is. A user may be named before they first sign in. */
 export function strangerOf(uid: TypeAndId, names: Names): Stranger | undefined {
   switch (uid.type) {
+    case 'Action':
+      return unknown(uid, `action ${uid.id}`, uid.id, actionNames)
     case 'Team':
       return unknown(uid, `team ${uid.id}`, uid.id, names.teams)
     case 'Account':

@@ -38,12 +38,18 @@ export function reachOf({ principal, action, resource }: PolicyJson): Reach {
     named.push(uid)
     return { op: written.op, key: keyOf(uid), type: uid.type }
   }
-  return { principal: end(principal), actions: actionsOf(action), resource: end(resource), named }
+  const actions = actionUids(action)
+  named.push(...actions)
+  return { principal: end(principal), actions: actionsOf(action, actions), resource: end(resource), named }
 }
 
-function actionsOf(action: PolicyJson['action']): Reach['actions'] {
+function actionUids(action: PolicyJson['action']): TypeAndId[] {
+  if (action.op === 'All') return []
+  return 'entities' in action ? action.entities.map(plainUid) : [uidOf(action)]
+}
+
+function actionsOf(action: PolicyJson['action'], uids: readonly TypeAndId[]): Reach['actions'] {
   if (action.op === 'All') return undefined
-  const uids = 'entities' in action ? action.entities.map(plainUid) : [uidOf(action)]
   const ids = new Set(uids.map(uid => uid.id))
   // The group of all actions.
   return action.op === 'in' && ids.has('use') ? undefined : ids

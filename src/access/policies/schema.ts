@@ -88,6 +88,9 @@ const resources = {
   'prompt.get': 'Prompt',
 } as const
 
+/** Every action, and the group of all of them. */
+export const actionNames: ReadonlySet<string> = new Set(['use', ...Object.keys(resources)])
+
 /** `of` are the arguments of tools; prompts take what they take as text, the rest takes none. */
 export function schemaFor(of: CedarType, prompts: Iterable<string> = []): SchemaJson<string> {
   const actions = Object.entries(resources).map(([action, resource]) => {
