@@ -147,14 +147,11 @@ type ToolAim = Aim & { readonly exchange: Exchange }
 /** The decision about a call. Throws `access.tool_held` to those who could call the tool if it were not held. */
 async function decideTool(parts: ClearParts, aim: ToolAim, name: string): Promise<Decision> {
   const { access, catalogue } = parts
-  const { upstream, principal, exchange, params } = aim
+  const { row, upstream, principal, exchange, params } = aim
+  // A task was decided with its arguments when it was made; a request about it brings none.
+  const circumstances = row.subject === 'task' ? undefined : circumstancesOf(exchange, params)
   const decide = (facts: ToolFacts | undefined) =>
-    access.clear(
-      principal,
-      'tool.call',
-      targetOf(upstream, targetTool(upstream, name, facts)),
-      circumstancesOf(exchange, params),
-    )
+    access.clear(principal, 'tool.call', targetOf(upstream, targetTool(upstream, name, facts)), circumstances)
   const known = catalogue.tool(upstream.id, name) ?? (await surprising(parts, aim, name))
   // A tool the server does not have is refused here, in the same words as one that is not granted.
   if (known === undefined) return { allowed: false, reason: 'no such tool in the catalogue' }

@@ -59,6 +59,7 @@ describe('a good policy', () => {
     `forbid (principal, ${call}, resource == Tool::"office/files/read") when { context.arguments has tags && context.arguments.tags.contains("x") };`,
     `permit (principal == User::"not.yet@x.io", action in Action::"use", resource in Group::"office") when { !context.address.isLoopback() };`,
     `permit (principal, action == Action::"prompt.get", resource == Prompt::"office/files/hello") when { context.arguments has topic && context.arguments.topic == "x" };`,
+    `forbid (principal, ${call}, resource in Group::"office") unless { context.weekday <= 5 && context.hour >= 7 && context.hour < 18 };`,
     `forbid (principal, action == Action::"resource.read", resource) when { resource.uri like "secret:*" };`,
     `// one\npermit (principal, action, resource in Group::"office");\n// two\n@reason("no") forbid (principal, action, resource is Tool) unless { resource.readOnly };`,
   ])('%s', text => expect(checkPolicy(text, names)).toEqual({ problems: [], warnings: [] }))
