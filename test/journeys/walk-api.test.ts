@@ -18,10 +18,13 @@ const existing = (): Record<string, string> => ({
   'groups.id': house.ids.grant,
   'servers.group': 'lab',
   'servers.server': 'echo',
+  'policies.policy': 'closed-yard',
 })
 
 beforeAll(async () => {
   house = await openHouse()
+  const text = 'forbid (principal, action, resource in Group::"yard");'
+  await house.api('PUT /policies/closed-yard', { text })
   documented = await operations()
 })
 
