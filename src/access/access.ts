@@ -11,17 +11,12 @@ import type { Action } from './actions.ts'
 import { type Changes, openChanges } from './changes.ts'
 import type { Circumstances, Decision, Target } from './decide.ts'
 import { putGroup, putOwnGrants, readGroupInputs, readOwnGrants } from './manifest.ts'
+import { openPolicies, type Policies } from './policies/open.ts'
 import { groupRoutes } from './routes.ts'
 import type { GroupInput } from './scope.ts'
-import { manages, managesAll, type Snapshot, sees, takeSnapshot } from './snapshot.ts'
-import {
-  deleteGroup,
-  deleteServerFromGrants,
-  deleteSubject,
-  type Group,
-  readGroup,
-  readGroups,
-} from './table.ts'
+import { manages, managesAll } from './snapshot.ts'
+import { openStanding } from './standing.ts'
+import { deleteGroup, deleteServerFromGrants, deleteSubject, type Group, readGroup } from './table.ts'
 
 /** Throws to keep a group from being removed. */
 export type RemovalGuard = (tx: Transaction<Tables>, group: { id: string; name: string }) => Promise<void>
@@ -52,6 +47,8 @@ export type Access = {
   putOwnGrants: typeof putOwnGrants
   /** Takes a server that is being removed out of the grants that name it, so that a later one of its name inherits nothing. */
   forgetServer(tx: Transaction<Tables>, group: string, server: string): Promise<void>
+  /** Policies as the manifest has them, and what they are checked against. */
+  readonly policies: Pick<Policies, 'check' | 'readInputs' | 'put' | 'remove' | 'describeTools'>
   readonly routes: readonly Route[]
   /** Reads everything anew; decisions follow from then on. */
   refresh(): Promise<void>
@@ -61,27 +58,38 @@ export type AccessParts = {
   readonly database: Database
   readonly audit: AuditRecord
   readonly announcements: Announcements
-  readonly identity: Pick<Identity, 'onRemoval'>
+  readonly identity: Pick<Identity, 'onRemoval' | 'readDeclared'>
   readonly log: Log
 }
 
 export async function openAccess(parts: AccessParts): Promise<Access> {
   const { database, audit, announcements, log } = parts
-  let snapshot: Snapshot = takeSnapshot(await readGroups(database.kysely))
   const guards: RemovalGuard[] = []
+  const standing = await openStanding(database, target => policies.inputSchema(target))
   const refresh = oneAtATime(async () => {
-    snapshot = takeSnapshot(await readGroups(database.kysely))
+    await standing.read()
     announcements.announce({ topic: 'access.changed' })
-    log.debug({ groups: snapshot.groups.size }, 'access refreshed')
+    log.debug({ groups: standing.snapshot().groups.size }, 'access refreshed')
   })
-  parts.identity.onRemoval({ forget: deleteSubject, refresh })
+  const policies = openPolicies({
+    ...parts,
+    refresh,
+    groups: () => standing.snapshot().groups.keys(),
+    present: standing.policies,
+  })
+  const forget = async (tx: Kysely<Tables>, subject: string) => {
+    await policies.keepSubject(tx, subject)
+    await deleteSubject(tx, subject)
+  }
+  parts.identity.onRemoval({ forget, refresh })
   const removeGroup: Access['removeGroup'] = async (tx, name) => {
     const group = await readGroup(tx, name)
     if (group === undefined) return fail('access.not_found')
     for (const guard of guards) await guard(tx, { id: group.id, name })
+    await policies.keepGroup(tx, name)
     await deleteGroup(tx, group.id)
   }
-  const find = (name: string) => snapshot.groups.get(name)
+  const find = (name: string) => standing.snapshot().groups.get(name)
   const rules = {
     isManager(caller: Caller, name: string) {
       const group = find(name)
@@ -89,23 +97,28 @@ export async function openAccess(parts: AccessParts): Promise<Access> {
     },
     sees(caller: Caller, name: string) {
       const group = find(name)
-      return group !== undefined && sees(caller, group)
+      return group !== undefined && standing.snapshot().sees(caller, group)
     },
     group: find,
-    groups: () => snapshot.groups.values(),
+    groups: () => standing.snapshot().groups.values(),
   }
   const changes: Changes = openChanges({ database, audit, refresh, removeGroup })
   return {
     ...rules,
-    clear: (caller, action, target) => snapshot.clear(caller, action, target),
+    clear: (caller, action, target, circumstances) =>
+      standing.snapshot().clear(caller, action, target, circumstances),
     guardRemoval: guard => void guards.push(guard),
     readGroups: readGroupInputs,
     putGroup,
     removeGroup,
     readOwnGrants,
     putOwnGrants,
-    forgetServer: deleteServerFromGrants,
-    routes: groupRoutes(rules, changes),
+    async forgetServer(tx, group, server) {
+      await policies.keepServer(tx, group, server)
+      await deleteServerFromGrants(tx, group, server)
+    },
+    policies,
+    routes: [...groupRoutes(rules, changes), ...policies.routes],
     refresh,
   }
 }

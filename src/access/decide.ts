@@ -28,6 +28,10 @@ export type Target = {
   readonly policy: ToolPolicy
   /** For tool actions. */
   readonly tool?: TargetTool
+  /** The URI of a resource or the name of a prompt, where it is known. Grants do not look at it; policies may. */
+  readonly subject?: string
+  /** What a virtual server has it from, by its own name. Grants of that are not asked for; its tool policy and what is forbidden of it hold. */
+  readonly source?: Omit<Target, 'source'>
 }
 
 /** A tool as it is decided about: what is said of it holds, whoever said it. */
@@ -89,6 +93,12 @@ export function policyAllows(policy: ToolPolicy, tool: string): boolean {
   return policy.default === 'allow' || policy.allow.some(glob => covers(glob, tool))
 }
 
+/** Does the tool policy of the server, and of the one that it has the tool from, let anybody have it? */
+function isOpen({ policy, tool, source }: Target): boolean {
+  if (tool !== undefined && !policyAllows(policy, tool.name)) return false
+  return source === undefined || isOpen(source)
+}
+
 function scopeAllows(scope: ToolScope, action: Action, tool: Target['tool']): boolean {
   if (scope === 'all') return true
   switch (action) {
@@ -104,6 +114,11 @@ function scopeAllows(scope: ToolScope, action: Action, tool: Target['tool']): bo
   }
 }
 
+/** Is it made by what no policy changes: the tool policy of the server, or who types on the gateway's own machine? */
+export function isSettled(decision: Decision): boolean {
+  return decision === operator || decision === denied.policy
+}
+
 const operator = { allowed: true, reason: 'operator of this machine' } as const
 const denied = {
   noGrant: { allowed: false, reason: 'no grant' },
@@ -116,7 +131,7 @@ const denied = {
  * The operator at the gateway's own machine needs none, for they could write one; the server's tool policy binds even them.
  */
 export function decide(caller: Caller, action: Action, target: Target, grants: readonly Grant[]): Decision {
-  if (target.tool !== undefined && !policyAllows(target.policy, target.tool.name)) return denied.policy
+  if (!isOpen(target)) return denied.policy
   if (caller.kind === 'operator') return operator
   for (const grant of grants) {
     if (!caller.subjects.includes(grant.subject)) continue

@@ -13,6 +13,9 @@ export {
   type ToolScope,
 } from './decide.ts'
 export { normalGroup } from './manifest.ts'
+export type { Offer, OfferedTool, Offers } from './policies/offers.ts'
+export type { KnownNames } from './policies/open.ts'
+export { mostPolicies, type PolicyInput, policySchema } from './policies/policy.ts'
 export { type GrantInput, type GroupInput, grantSchema, groupSchema } from './scope.ts'
 export { managesAll, seesAll } from './snapshot.ts'
 export type { Group } from './table.ts'

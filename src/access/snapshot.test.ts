@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { person } from '../../test/fixtures/rooms.ts'
 import { decide, type Grant, type Target, type ToolPolicy } from './decide.ts'
+import { openJudge } from './policies/judge.ts'
 import { takeSnapshot } from './snapshot.ts'
 
 const open: ToolPolicy = { default: 'allow', allow: [], deny: [] }
@@ -26,7 +27,10 @@ it('remembers nothing but what decide would say', () => {
   })
   fc.assert(
     fc.property(fc.array(asked, { minLength: 10, maxLength: 80 }), questions => {
-      const snapshot = takeSnapshot([group])
+      const snapshot = takeSnapshot(
+        [group],
+        openJudge([], () => undefined),
+      )
       for (const { who, action, tool, ...place } of [...questions, ...questions]) {
         const target: Target = { ...place, ...(tool && { tool }) }
         const expected = decide(who, action, target, place.group === 'eng' ? grants : [])
@@ -37,7 +41,10 @@ it('remembers nothing but what decide would say', () => {
 })
 
 it('answers right after more names than it remembers', () => {
-  const snapshot = takeSnapshot([group])
+  const snapshot = takeSnapshot(
+    [group],
+    openJudge([], () => undefined),
+  )
   const [ana] = people
   if (ana === undefined) throw new Error('nobody')
   const call = (name: string) =>

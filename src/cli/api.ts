@@ -8,7 +8,7 @@ export type Api = {
   get(path: string): Promise<JsonObject>
   post(path: string, body: JsonObject): Promise<JsonObject>
   patch(path: string, body: JsonObject): Promise<JsonObject>
-  put(path: string): Promise<JsonObject>
+  put(path: string, body?: JsonObject): Promise<JsonObject>
   remove(path: string): Promise<JsonObject>
   /** The items of a list, and the reason when there are none. */
   list(path: string): Promise<{ items: JsonObject[]; why: string | undefined }>
@@ -20,7 +20,7 @@ export function openApi(reach: Reach): Api {
     get: path => call('GET', path),
     post: (path, body) => call('POST', path, body),
     patch: (path, body) => call('PATCH', path, body),
-    put: path => call('PUT', path),
+    put: (path, body) => call('PUT', path, body),
     remove: path => call('DELETE', path),
     async list(path) {
       const { items, why } = await call('GET', path)

@@ -15,6 +15,7 @@ import { addDoctorCommand } from './doctor.ts'
 import { addGroupCommands } from './group.ts'
 import { addKeysCommands } from './keys.ts'
 import { type Kit, openKit, report } from './kit.ts'
+import { addPolicyCommands } from './policy.ts'
 import { addServerCommands } from './server.ts'
 import { addStartCommand } from './start.ts'
 import { addTeamCommands } from './team.ts'
@@ -34,6 +35,7 @@ const families: readonly ((program: Command, kit: Kit) => void)[] = [
   addTeamCommands,
   addAccountCommands,
   addGroupCommands,
+  addPolicyCommands,
   addTokenCommands,
   addAuditCommand,
   addDoctorCommand,

@@ -128,6 +128,18 @@ export type Tables = {
     held_by: string | null
     held_at: number | null
   }
+  policies: {
+    id: string
+    name: string
+    mode: 'enforce' | 'shadow'
+    description: string
+    /** Statements of Cedar, as they were written. */
+    text: string
+    /** Raised by every change. */
+    version: number
+    created_at: number
+    updated_at: number
+  }
   /** An event as JSON, and of it what is searched by. */
   audit_events: {
     /** Made by the gateway before the event is spooled; inserting it twice is one event. Begins with its time. */

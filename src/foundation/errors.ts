@@ -64,6 +64,8 @@ export const errorTable = {
   'access.tool_unknown': row(200, rpcCodes.invalidParams, 'Unknown tool.', 'List the tools you may use with tools/list.'),
   'access.tool_held': row(200, gateway + 25, 'This tool is held until a manager has looked at its definition.', 'Ask a manager of the group to review it.'),
   'access.policy_forbids': row(200, gateway + 26, 'A policy forbids this call.', 'Change what "why" names, or ask an admin.'),
+  'access.policy_invalid': row(400, gateway + 27, 'The policy is not valid.', 'Correct the mistakes listed in "problems".'),
+  'access.policy_unknown': row(404, gateway + 4, 'There is no such policy.', 'List them with: gatehouse policy list.'),
   'access.prompt_unknown': row(200, rpcCodes.invalidParams, 'Unknown prompt.', 'List the prompts you may use with prompts/list.'),
   'access.resource_unknown': row(200, rpcCodes.invalidParams, 'Resource not found.', 'List the resources you may read with resources/list.'),
   'access.task_unknown': row(200, rpcCodes.invalidParams, 'Unknown task.', 'Send the taskId exactly as it was given to you, to the same server.'),

@@ -3,9 +3,10 @@ import type { Database } from '../database/index.ts'
 import type { Caller } from '../foundation/route.ts'
 import type { Catalogue } from '../upstreams/index.ts'
 import type { Secrets } from '../vault/index.ts'
-import { check } from './check.ts'
+import { check, namesAfter } from './check.ts'
 import { applyLock, lockOf } from './lock.ts'
 import { type PlanEntry, planSteps, type Step } from './plan.ts'
+import { checkPolicies } from './policies.ts'
 import { refuse } from './problem.ts'
 import { doomedBy, nothingDoomed } from './prune.ts'
 import type { Manifest } from './schema.ts'
@@ -82,7 +83,12 @@ function planned(parts: ApplyParts, application: Application, read: Read, state:
     { manifest, source, secrets: application.secrets },
     state,
   )
-  const all = [...check(manifest, source, { state, doomed }), ...problems]
+  const names = namesAfter(manifest, state, doomed)
+  const all = [
+    ...check(manifest, source, { state, doomed }),
+    ...problems,
+    ...checkPolicies(parts.access.policies, { manifest, source, names }),
+  ]
   if (all.length > 0) return refuse(all)
   return planSteps(parts, state, { manifest, servers }, doomed)
 }

@@ -11,8 +11,7 @@ type Report = (path: Path, why: string, fix: string) => void
 
 type Known = { readonly state: State; readonly doomed: Doomed }
 
-/** The names there will be once the manifest is applied. */
-type Names = {
+export type Names = {
   readonly users: ReadonlySet<string>
   readonly teams: ReadonlySet<string>
   readonly accounts: ReadonlySet<string>
@@ -103,7 +102,8 @@ function serversOf(names: Names, group: string): string[] {
   return [...names.servers].filter(place => place.startsWith(prefix)).map(place => place.slice(prefix.length))
 }
 
-function namesAfter(manifest: Manifest, state: State, doomed: Doomed): Names {
+/** The names there will be once the manifest is applied. */
+export function namesAfter(manifest: Manifest, state: State, doomed: Doomed): Names {
   const after = (section: keyof Doomed) => {
     const wanted = (manifest[section] ?? []).map(nameOf)
     const staying = state[section].map(nameOf).filter(name => !doomed[section].has(name))

@@ -1,6 +1,6 @@
 /** From what is there and what is wanted to steps, in an order in which they work. */
 import type { Transaction } from 'kysely'
-import { type GroupInput, normalGroup } from '../access/index.ts'
+import { type GroupInput, normalGroup, type PolicyInput } from '../access/index.ts'
 import type { Tables } from '../database/index.ts'
 import type { DeclaredAccount, DeclaredTeam, DeclaredUser } from '../identity/index.ts'
 import type { Upstream } from '../upstreams/index.ts'
@@ -14,7 +14,7 @@ type Tx = Transaction<Tables>
 /** What applying does to one thing. */
 export type PlanEntry = {
   readonly action: 'create' | 'update' | 'delete' | 'keep'
-  readonly kind: 'user' | 'team' | 'virtualAccount' | 'group' | 'server' | 'tool'
+  readonly kind: 'user' | 'team' | 'virtualAccount' | 'group' | 'server' | 'tool' | 'policy'
   /** E-mail of a user, `group/server`, `group/server tool`, name of anything else. */
   readonly name: string
   /** For updates. */
@@ -93,8 +93,21 @@ export function planSteps(rooms: Rooms, state: State, { manifest, servers }: Wan
       put: register.manifest.put,
       remove: register.manifest.remove,
     }),
+    policySteps(rooms, state, manifest, doomed),
   ]
   return [...parts.flatMap(({ puts }) => puts), ...parts.toReversed().flatMap(({ removals }) => removals)]
+}
+
+function policySteps({ access }: Rooms, state: State, manifest: Manifest, doomed: Doomed) {
+  return stepsOf<PolicyInput>({
+    doomed: doomed.policies,
+    kind: 'policy',
+    before: state.policies,
+    wanted: manifest.policies ?? [],
+    compare: differences,
+    put: access.policies.put,
+    remove: (tx, { name }) => access.policies.remove(tx, name),
+  })
 }
 
 function stepsOf<Thing extends Named>(trade: Trade<Thing>) {

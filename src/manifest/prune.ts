@@ -2,7 +2,7 @@ import type { Caller } from '../foundation/route.ts'
 import type { Manifest } from './schema.ts'
 import type { State } from './state.ts'
 
-export const sections = ['users', 'teams', 'virtualAccounts', 'groups', 'servers'] as const
+export const sections = ['users', 'teams', 'virtualAccounts', 'groups', 'servers', 'policies'] as const
 export type Section = (typeof sections)[number]
 
 /** Names of what pruning removes, by section. */
@@ -39,6 +39,7 @@ export function doomedBy(manifest: Manifest, state: State, caller: Caller): Doom
     virtualAccounts: doomed('virtualAccounts'),
     groups: doomed('groups'),
     servers: doomed('servers'),
+    policies: doomed('policies'),
   }
 }
 
@@ -48,4 +49,5 @@ export const nothingDoomed: Doomed = {
   virtualAccounts: new Set(),
   groups: new Set(),
   servers: new Set(),
+  policies: new Set(),
 }

@@ -7,7 +7,7 @@ import { checkLock } from './lock-check.ts'
 
 const entry = z.object({
   action: z.enum(['create', 'update', 'delete', 'keep']),
-  kind: z.enum(['user', 'team', 'virtualAccount', 'group', 'server', 'tool']),
+  kind: z.enum(['user', 'team', 'virtualAccount', 'group', 'server', 'tool', 'policy']),
   name: z.string(),
   changes: z.array(z.object({ path: z.string(), from: z.unknown().optional(), to: z.unknown().optional() })),
 })

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { groupSchema } from '../access/index.ts'
+import { groupSchema, mostPolicies, policySchema } from '../access/index.ts'
 import { emailSchema, nameSchema, ownerSchema, roleSchema } from '../identity/index.ts'
 import { serverInputSchema } from '../upstreams/index.ts'
 import { authSchema } from '../vault/index.ts'
@@ -22,6 +22,7 @@ export const thingSchemas = {
   virtualAccounts: accountSchema,
   groups: groupSchema,
   servers: serverInputSchema(authSchema),
+  policies: policySchema,
 }
 
 /** The whole manifest. A section that is left out is left alone, also by pruning. */
@@ -40,6 +41,11 @@ export const manifestSchema = z
       .optional()
       .describe('Server groups: who manages, who may use.'),
     servers: z.array(thingSchemas.servers).max(most).optional().describe('MCP servers.'),
+    policies: z
+      .array(thingSchemas.policies)
+      .max(mostPolicies)
+      .optional()
+      .describe('What is forbidden or permitted under conditions, in Cedar.'),
     virtualServers: z
       .array(z.unknown())
       .max(0, 'virtual servers are not built yet; leave the section out')

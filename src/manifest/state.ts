@@ -1,6 +1,6 @@
 /** What is there, in the shape of a manifest. */
 import type { Kysely } from 'kysely'
-import type { Access, GrantInput, GroupInput } from '../access/index.ts'
+import type { Access, GrantInput, GroupInput, PolicyInput } from '../access/index.ts'
 import type { Tables } from '../database/index.ts'
 import type { DeclaredPeople, Identity } from '../identity/index.ts'
 import type { Register, Upstream } from '../upstreams/index.ts'
@@ -17,20 +17,27 @@ export type Rooms = {
     | 'removeAccount'
     | 'refresh'
   >
-  readonly access: Pick<Access, 'readGroups' | 'putGroup' | 'removeGroup' | 'refresh'>
+  readonly access: Pick<Access, 'readGroups' | 'putGroup' | 'removeGroup' | 'policies' | 'refresh'>
   readonly register: Pick<Register, 'manifest' | 'refresh'>
 }
 
 export type State = DeclaredPeople & {
   readonly groups: readonly GroupInput[]
   readonly servers: readonly Upstream[]
+  readonly policies: readonly PolicyInput[]
 }
 
 export async function readState(rooms: Rooms, database: Kysely<Tables>): Promise<State> {
   const people = await rooms.identity.readDeclared(database)
   const groups = await rooms.access.readGroups(database)
   const servers = await rooms.register.manifest.read(database)
-  return { ...people, servers, groups: groups.map(group => withoutLeftovers(group, people, servers)) }
+  const policies = await rooms.access.policies.readInputs(database)
+  return {
+    ...people,
+    servers,
+    policies,
+    groups: groups.map(group => withoutLeftovers(group, people, servers)),
+  }
 }
 
 /** Grants may name a team or account before there is one, and outlive a server. They give nothing to anybody, so a manifest does not show them. */

@@ -90,6 +90,7 @@ virtualServers:
       'virtualAccounts',
       'groups',
       'servers',
+      'policies',
       'virtualServers',
     ])
     expect(JSON.stringify(schema)).toMatch(/streamable-http.*stdio/)

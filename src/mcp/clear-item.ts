@@ -32,15 +32,13 @@ export function clearItem(parts: ClearParts, exchange: Exchange, aim: ItemAim): 
   }
   note(exchange, upstream, item)
   const bytes = aim.bytes ?? Buffer.alloc(0)
-  const { args, patches } = arranged(item, params, bytes)
+  const { args, patches, refusal } = arranged(item, params, bytes)
   const facts = item.kind === 'tool' ? parts.catalogue.tool(item.source.id, item.own) : undefined
   const sent = { ...params, ...args }
-  const decision = parts.access.clear(
-    principal,
-    action,
-    targetOfItem(parts.catalogue, item),
-    circumstancesOf(exchange, sent),
-  )
+  const target = targetOfItem(parts.catalogue, item, item.kind === 'template' ? subject : undefined)
+  // Arguments that are not taken decide nothing: who may not use the thing is not told of them.
+  const circumstances = refusal === undefined ? circumstancesOf(exchange, sent) : undefined
+  const decision = parts.access.clear(principal, action, target, circumstances)
   exchange.decision = shown(decision)
   if (!decision.allowed && decision.isAboutArguments) fail('access.policy_forbids', { why: decision.reason })
   if (!decision.allowed) throw absent(action, subject)
@@ -48,6 +46,7 @@ export function clearItem(parts: ClearParts, exchange: Exchange, aim: ItemAim): 
     exchange.decision = { allowed: false, reason: `held: ${facts.held}` }
     fail('access.tool_held', { why: facts.held })
   }
+  if (refusal !== undefined) fail('servers.argument_refused', { why: refusal })
   const renamed = renaming(item, aim, bytes)
   return {
     equipped: parts.vault.equip(item.source, principal.id),
@@ -79,15 +78,18 @@ function note(exchange: Exchange, { id }: ComposedServer, { source, own, home, h
   if (kind === 'tool' || kind === 'prompt') exchange.subject = homeName
 }
 
-function arranged(
-  item: Item,
-  params: JsonObject,
-  bytes: Buffer,
-): { args: { arguments?: JsonObject }; patches: Patch[] } {
+type Arranged = {
+  readonly args: { readonly arguments?: JsonObject }
+  readonly patches: readonly Patch[]
+  /** Why the arguments are not taken. */
+  readonly refusal?: string
+}
+
+function arranged(item: Item, params: JsonObject, bytes: Buffer): Arranged {
   if (item.arguments === undefined) return { args: {}, patches: [] }
   const given = isObject(params.arguments) ? params.arguments : {}
   const found = arrange(item.arguments, given)
-  if (typeof found === 'string') return fail('servers.argument_refused', { why: found })
+  if (typeof found === 'string') return { args: {}, patches: [], refusal: found }
   return { args: { arguments: found.arguments }, patches: arrangePatches(bytes, found) }
 }
 

@@ -12,7 +12,7 @@ const policy = { default: 'allow' as const, allow: [], deny: [] }
 const confirming = { ...policy, readOnly: ['read', 'new'] }
 let upstream = upstreamAt('http://127.0.0.1:1', { policy: confirming })
 const principal = { id: 'ana' } as Principal
-const asked: { action: Action; target: Target }[] = []
+const asked: { action: Action; target: Target; circumstances?: unknown }[] = []
 let may: (action: Action, target: Target) => boolean
 const tools = new Map([
   ['read', { readOnly: true, mirrored: [] }],
@@ -24,8 +24,8 @@ const surprise = vi.fn(async (_, name: string) =>
 let isRead = true
 const parts = {
   access: {
-    clear(_: Principal, action: Action, target: Target) {
-      asked.push({ action, target })
+    clear(_: Principal, action: Action, target: Target, circumstances?: unknown) {
+      asked.push({ action, target, circumstances })
       return { allowed: may(action, target), reason: 'a test' }
     },
   },
@@ -99,6 +99,21 @@ describe('every method', () => {
       may = () => false
       expect(await outcome(method, params)).toMatchObject({ code: 'access.not_found', status: 404 })
     },
+  )
+})
+
+it('is decided with its circumstances, but for a task, which was decided with its arguments before', async () => {
+  for (const [method, params] of aims) await outcome(method, params)
+  const without = asked.flatMap(({ circumstances }, at) =>
+    circumstances === undefined ? [aims[at]?.[0]] : [],
+  )
+  expect(without).toEqual(aims.map(([method]) => method).filter(method => /^tasks\/(?!list)/.test(method)))
+})
+
+it('says which resource or prompt is meant', async () => {
+  for (const [method, params] of aims) await outcome(method, params)
+  expect(new Set(asked.map(({ target }) => target.subject))).toEqual(
+    new Set([undefined, 'file:///a', 'p', 'skill://a', 'skill://a/SKILL.md']),
   )
 })
 

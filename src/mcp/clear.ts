@@ -15,7 +15,7 @@ import {
 import type { Vault } from '../vault/index.ts'
 import { clearItem } from './clear-item.ts'
 import type { Exchange } from './exchange.ts'
-import type { MethodRow } from './methods.ts'
+import type { ListKey, MethodRow } from './methods.ts'
 import type { Owner, Task } from './tasks.ts'
 
 export type ClearParts = { readonly access: Access; readonly catalogue: Catalogue; readonly vault: Vault }
@@ -61,6 +61,12 @@ function targetOf(upstream: Served, tool?: Target['tool']): Target {
   return tool === undefined ? target : { ...target, tool }
 }
 
+/** The server, or of it the resource or prompt that is meant. */
+function aimedAt(upstream: Served, action: Action, subject: string | undefined): Target {
+  const isThing = subject !== undefined && (action === 'resource.read' || action === 'prompt.get')
+  return isThing ? { ...targetOf(upstream), subject } : targetOf(upstream)
+}
+
 /** Every refusal looks like absence: the same words whether the thing is missing or merely not for this caller. */
 export function absent(action: Action, subject: string | undefined): GatewayError {
   const shown = JSON.stringify((subject ?? '').slice(0, 200))
@@ -96,7 +102,12 @@ export async function clear(parts: ClearParts, exchange: Exchange, aim: Aim): Pr
   const decision =
     action === 'tool.call'
       ? await decideTool(parts, { exchange, ...aim, upstream }, subject ?? '')
-      : parts.access.clear(principal, action, targetOf(upstream), circumstancesOf(exchange, params))
+      : parts.access.clear(
+          principal,
+          action,
+          aimedAt(upstream, action, subject),
+          circumstancesOf(exchange, params),
+        )
   exchange.decision = shown(decision)
   if (decision.allowed) return { equipped: parts.vault.equip(upstream, principal.id), params, patches: [] }
   if (!mayUse(parts.access, principal, upstream)) fail('access.not_found')
@@ -148,14 +159,11 @@ type ToolAim = Aim & { readonly upstream: Upstream; readonly exchange: Exchange 
 /** The decision about a call. Throws `access.tool_held` to those who could call the tool if it were not held. */
 async function decideTool(parts: ClearParts, aim: ToolAim, name: string): Promise<Decision> {
   const { access, catalogue } = parts
-  const { upstream, principal, exchange, params } = aim
+  const { row, upstream, principal, exchange, params } = aim
+  // A task was decided with its arguments when it was made; a request about it brings none.
+  const circumstances = row.subject === 'task' ? undefined : circumstancesOf(exchange, params)
   const decide = (facts: ToolFacts | undefined) =>
-    access.clear(
-      principal,
-      'tool.call',
-      targetOf(upstream, targetTool(upstream, name, facts)),
-      circumstancesOf(exchange, params),
-    )
+    access.clear(principal, 'tool.call', targetOf(upstream, targetTool(upstream, name, facts)), circumstances)
   const known = catalogue.tool(upstream.id, name) ?? (await surprising(parts, aim, name))
   // A tool the server does not have is refused here, in the same words as one that is not granted.
   if (known === undefined) return { allowed: false, reason: 'no such tool in the catalogue' }
@@ -196,6 +204,27 @@ export function mayList(
   const facts = catalogue.tool(upstream.id, name)
   const target = targetOf(upstream, targetTool(upstream, name, facts))
   return facts?.held === undefined && access.clear(principal, 'tool.call', target).allowed
+}
+
+/** What an item of a list is used by: the action, and the member that names it. */
+const listed: Readonly<Partial<Record<ListKey, readonly [Action, string]>>> = {
+  resources: ['resource.read', 'uri'],
+  resourceTemplates: ['resource.read', 'uriTemplate'],
+  prompts: ['prompt.get', 'name'],
+  skills: ['resource.read', 'uri'],
+}
+
+/** May the caller see this resource, template, prompt or skill in a list, and use it? */
+export function mayShow(
+  access: Access,
+  { principal, upstream }: Owner,
+  key: ListKey,
+  item: JsonObject,
+): boolean {
+  const [action, member] = listed[key] ?? []
+  const subject = member === undefined ? undefined : item[member]
+  if (action === undefined || typeof subject !== 'string') return true
+  return access.clear(principal, action, aimedAt(upstream, action, subject)).allowed
 }
 
 /** May the caller do this with resources or prompts of the server? */

@@ -16,7 +16,7 @@ import {
   whyNoTools,
 } from '../upstreams/index.ts'
 import type { Again } from './again.ts'
-import { mayHear, mayList } from './clear.ts'
+import { mayHear, mayList, mayShow } from './clear.ts'
 import type { Correct } from './correct.ts'
 import type { Exchange } from './exchange.ts'
 import { rewriteDiscovery, rewriteList, rewriteRead } from './lists.ts'
@@ -158,7 +158,9 @@ function checkIsOneList(bytes: Buffer, { result }: JsonObject, key: string): voi
 function keepFor(parts: ForwardParts, cleared: Cleared): (item: JsonObject) => boolean {
   const { row, principal, upstream, exchange, isCrossed } = cleared
   if (row.list === 'tasks') return ({ taskId }) => parts.tasks.heard(cleared, taskId) !== undefined
-  if (row.list !== 'tools') return () => true
+  const { list } = row
+  if (list !== undefined && list !== 'tools')
+    return item => mayShow(parts.access, { principal, upstream }, list, item)
   return tool => {
     const name = typeof tool.name === 'string' ? tool.name : ''
     const known = parts.catalogue.tool(upstream.id, name)

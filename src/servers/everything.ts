@@ -2,7 +2,7 @@
 import type { Access, Action, Target } from '../access/index.ts'
 import type { Caller } from '../foundation/route.ts'
 import { type Catalogue, type ItemKind, targetTool, type Upstream } from '../upstreams/index.ts'
-import { Composition, type Item, type Missing } from './composition.ts'
+import { Composition, type Home, type Item, type Missing } from './composition.ts'
 import { nameAll } from './names.ts'
 import { reshaped } from './reshape.ts'
 
@@ -28,13 +28,17 @@ export function mayUseItem({ access, catalogue }: MayParts, caller: Caller, item
   return access.clear(caller, actions[item.kind], targetOfItem(catalogue, item)).allowed
 }
 
-/** What is decided about: the thing where it was granted. */
-export function targetOfItem(catalogue: Pick<Catalogue, 'tool'>, item: Item): Target {
-  const { home, source, own, homeName } = item
-  const target = { group: home.group, server: home.name, policy: home.policy }
-  if (item.kind !== 'tool') return target
-  const tool = targetTool(source, own, catalogue.tool(source.id, own))
-  return { ...target, tool: { ...tool, name: homeName } }
+/** What is decided about: the thing where it was granted, and what that has it from. `uri` is the one of a template that is meant. */
+export function targetOfItem(catalogue: Pick<Catalogue, 'tool'>, item: Item, uri?: string): Target {
+  const { kind, home, source, own, homeName } = item
+  const tool = kind === 'tool' ? targetTool(source, own, catalogue.tool(source.id, own)) : undefined
+  const at = ({ group, name: server, policy }: Home, name: string) => ({
+    ...{ group, server, policy },
+    ...(tool === undefined ? { subject: uri ?? name } : { tool: { ...tool, name } }),
+  })
+  const target = at(home, homeName)
+  const isOwn = home.group === source.group && home.name === source.name
+  return isOwn ? target : { ...target, source: at(source, own) }
 }
 
 /** Puts the parts of a caller together. */

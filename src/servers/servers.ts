@@ -7,10 +7,11 @@ import type { Announcements } from '../foundation/announcements.ts'
 import { fail } from '../foundation/errors.ts'
 import { oneAtATime } from '../foundation/one-at-a-time.ts'
 import type { Caller, Route } from '../foundation/route.ts'
-import type { Catalogue, Register, Upstream } from '../upstreams/index.ts'
+import { type Catalogue, offersOf, type Register, type Upstream } from '../upstreams/index.ts'
 import { type Changes, composeNow, openChanges } from './changes.ts'
 import { Composition } from './composition.ts'
 import { composeEverything, itemsOf, mayUseItem, type Part } from './everything.ts'
+import { offersWithVirtual } from './policy-offers.ts'
 import { virtualRoutes } from './routes.ts'
 import { type Addressed, anyTool, type ComposedServer, everythingId, type Served } from './served.ts'
 import { readVirtual, readVirtuals, type StoredVirtual } from './table.ts'
@@ -58,7 +59,9 @@ export async function openServers(parts: ServersParts): Promise<Servers> {
     for (const serverId of changedIds(before, stored))
       announcements.announce({ topic: 'upstream.changed', serverId })
   })
+  const find = (group: string, name: string) => register.find(group, name) ?? served.get(`${group}/${name}`)
   access.guardRemoval(refuseWhileUsed)
+  access.policies.describeTools(offersWithVirtual(offersOf(parts), { find, list: () => stored.values() }))
   register.guardName(async (tx, { group, name }) => {
     if (await readVirtual(tx, { group, name }))
       fail('http.conflict', { why: `The group ${group} already has a virtual server ${name}.` })
@@ -68,7 +71,7 @@ export async function openServers(parts: ServersParts): Promise<Servers> {
     await refresh()
   })
   return {
-    find: (group, name) => register.find(group, name) ?? served.get(`${group}/${name}`),
+    find,
     everything(caller) {
       const known = everything.get(caller)
       if (known !== undefined) return known

@@ -62,7 +62,10 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   'node:dns/promises': ['src/upstreams/transports/reach.ts'],
   'node:dns': ['src/upstreams/transports/open-socket.ts'],
   'node:tls': ['src/upstreams/transports/open-socket.ts'],
+  // To load a package a second time, with a memory of its own.
+  'node:module': ['src/access/policies/cedar.ts'],
   // Libraries: each has its place.
+  '@cedar-policy/cedar-wasm/nodejs': ['src/access/policies/cedar.ts'],
   kysely: ['src/database/'],
   'kysely/migration': ['src/database/'],
   pino: ['src/foundation/log.ts'],

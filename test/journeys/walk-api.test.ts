@@ -20,12 +20,15 @@ const existing = (): Record<string, string> => ({
   'servers.server': 'echo',
   'virtual-servers.group': 'lab',
   'virtual-servers.server': 'parts',
+  'policies.policy': 'closed-yard',
 })
 
 beforeAll(async () => {
   house = await openHouse()
   await house.api('PUT /virtual-servers/lab/parts/draft', { sources: [{ server: 'lab/echo' }] })
   await house.api('POST /virtual-servers/lab/parts/publish')
+  const text = 'forbid (principal, action, resource in Group::"yard");'
+  await house.api('PUT /policies/closed-yard', { text })
   documented = await operations()
 })
 

@@ -1,11 +1,13 @@
 import type { Migration } from 'kysely/migration'
 import { first } from './0001-first.ts'
 import { toolPins } from './0002-tool-pins.ts'
+import { policies } from './0003-policies.ts'
 import { virtualServers } from './0004-virtual-servers.ts'
 
 /** Every migration, forward only, by the name it is remembered under. Never change one that was released; add one. */
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-first': first,
   '0002-tool-pins': toolPins,
+  '0003-policies': policies,
   '0004-virtual-servers': virtualServers,
 }
