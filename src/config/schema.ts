@@ -51,6 +51,22 @@ export const configSchema = z.strictObject({
         .describe('fdatasync the spool before answering: survives power loss, costs time on every call.'),
     })
     .prefault({}),
+  mcp: z
+    .strictObject({
+      tools: z
+        .enum(['auto', 'list', 'search'])
+        .default('auto')
+        .describe(
+          'What tools/list of /mcp gives: every tool (list), three to find, describe and call them (search), or that where the list is long (auto). A caller may choose with the header x-gatehouse-tools or ?tools=.',
+        ),
+      toolsTokens: z.coerce
+        .number()
+        .int()
+        .min(0)
+        .default(10_000)
+        .describe('A list of more tokens than this, estimated, is long.'),
+    })
+    .prefault({}),
   limits: z
     .strictObject({
       requestBytes: z.coerce

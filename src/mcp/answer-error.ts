@@ -8,15 +8,24 @@ function codeFor(error: GatewayError, era: Exchange['era']): number {
 
 /** The JSON-RPC dress of an error, as text. */
 export function errorBody(error: GatewayError, exchange: Exchange): string {
-  if (error.code === 'servers.argument_refused') return refusalOfTool(error, exchange)
+  if (isForModel(error, exchange)) return refusalOfTool(error, exchange)
   const data = publicFace(error, exchange.requestId)
   return `{"jsonrpc":"2.0","id":${exchange.clientId},"error":${JSON.stringify({ code: codeFor(error, exchange.era), message: error.message, data })}}`
 }
 
+const aboutTheChoice = new Set<string>(['access.tool_unknown', 'access.tool_held', 'access.policy_forbids'])
+
+function isForModel({ code }: GatewayError, { chosenBySearch }: Exchange): boolean {
+  return code === 'servers.argument_refused' || (chosenBySearch !== undefined && aboutTheChoice.has(code))
+}
+
 // What a model can put right is a result of the tool, so that it is shown to it (MCP 2025-11-25, server/tools, "Error Handling").
-function refusalOfTool({ why }: GatewayError, { clientId, era }: Exchange): string {
+function refusalOfTool({ code, why, message }: GatewayError, exchange: Exchange): string {
+  const { clientId, era, chosenBySearch } = exchange
+  const said = code === 'access.tool_held' ? `${message} ${why}` : why
+  const text = code === 'access.tool_unknown' ? `${said}${chosenBySearch?.hint ?? ''}` : said
   const complete = era === 'stateless' ? { resultType: 'complete' } : {}
-  const result = { ...complete, content: [{ type: 'text', text: why }], isError: true }
+  const result = { ...complete, content: [{ type: 'text', text }], isError: true }
   return `{"jsonrpc":"2.0","id":${clientId},"result":${JSON.stringify(result)}}`
 }
 

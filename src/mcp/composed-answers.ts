@@ -3,13 +3,21 @@ import { GatewayError } from '../foundation/errors.ts'
 import type { JsonObject } from '../foundation/json.ts'
 import { version } from '../foundation/version.ts'
 import type { Principal } from '../identity/index.ts'
-import { type ComposedServer, type Composition, everythingId, mayUseItem } from '../servers/index.ts'
+import {
+  type ComposedServer,
+  type Composition,
+  everythingId,
+  mayUseItem,
+  metaTools,
+} from '../servers/index.ts'
 import type { Catalogue, ItemKind, Upstream } from '../upstreams/index.ts'
 import { answerError } from './answer-error.ts'
 import { type ClearParts, mayUse } from './clear.ts'
 import type { Exchange } from './exchange.ts'
 import type { MethodRow } from './methods.ts'
+import { offered } from './offered.ts'
 import type { Visit } from './stateless.ts'
+import { isSearched, type ToolListParts } from './tool-list.ts'
 import { statelessVersions } from './versions.ts'
 
 /** How long a list waits for servers that were never read. */
@@ -25,12 +33,14 @@ const kinds: Readonly<Record<string, ItemKind>> = {
 }
 
 /** Answers a list or a discovery. */
-export async function answerComposed(parts: ClearParts, visit: Composed, row: MethodRow): Promise<void> {
+export async function answerComposed(parts: ToolListParts, visit: Composed, row: MethodRow): Promise<void> {
   const { exchange, principal, upstream } = visit
   if (!mayUse(parts.access, principal, upstream)) throw new GatewayError('access.not_found')
   exchange.decision = { allowed: true, reason: 'each thing is decided about by itself' }
   await waitForUnread(parts.catalogue, upstream)
-  answerWith(exchange, row.list === undefined ? discovery(upstream) : listed(parts, visit, row.list))
+  if (row.list === undefined) return answerWith(exchange, discovery(upstream))
+  const isShort = row.list === 'tools' && isSearched(parts, visit)
+  answerWith(exchange, isShort ? searchedList(parts, visit) : listed(parts, visit, row.list))
 }
 
 /** Sends a result of the gateway's own, once it is in the audit. */
@@ -92,16 +102,40 @@ function makeList(
     .of(kind)
     .filter(item => mayUseItem(parts, principal, item))
     .map(({ definition }) => definition)
+  const meta = partial(composition, server)
+  if (items.length === 0)
+    meta['dev.gatehouse/why'] = `No ${key} of this server are granted to you, or it has none.`
+  return listOf(key, items, { era, meta })
+}
+
+const threeTools = metaTools.map(tool => JSON.stringify(tool))
+
+/** The three tools, and how many they stand for. */
+function searchedList(parts: ClearParts, visit: Composed): string {
+  const { exchange, upstream } = visit
+  const { tools, tokens } = offered(parts, visit)
+  const meta = partial(upstream.composition(), upstream)
+  meta['dev.gatehouse/tools'] = { tools: tools.size, tokens }
+  return listOf('tools', threeTools, { era: exchange.era, meta })
+}
+
+/** What is said of a list that some source is missing from. */
+function partial({ missing }: Composition, server: ComposedServer): Record<string, unknown> {
   const meta: Record<string, unknown> = {}
-  const { missing } = composition
   // Whose the sources are is no matter of those who use a virtual server.
   if (missing.length > 0)
     meta['dev.gatehouse/partial'] =
       server.id === everythingId
         ? missing
         : `${missing.length} of its sources could not be read; what they offer may be missing or old.`
-  if (items.length === 0)
-    meta['dev.gatehouse/why'] = `No ${key} of this server are granted to you, or it has none.`
+  return meta
+}
+
+function listOf(
+  key: string,
+  items: readonly string[],
+  { era, meta }: { readonly era: Exchange['era']; readonly meta: Record<string, unknown> },
+): string {
   const more = {
     ...(era === 'stateless' ? { resultType: 'complete', ttlMs: 0, cacheScope: 'private' } : {}),
     ...(Object.keys(meta).length > 0 ? { _meta: meta } : {}),

@@ -33,6 +33,8 @@ export class Exchange {
   action = 'http'
   subject: string | null = null
   decision: Decision | null = null
+  /** The tool was found by search: what is wrong with the call is told the model that chose it, with what it may have meant. */
+  chosenBySearch: { readonly hint?: string } | undefined
   /** Where it went, when that is another server than was asked. */
   detail: { readonly source: string; readonly name: string } | null = null
   era: Era | null = null

@@ -69,7 +69,10 @@ export type ForwardParts = {
 }
 
 /** Arguments are recorded by hash and size, or in full where the configuration says so. */
-function noteInput({ exchange, bytes, params }: Cleared, argumentsInFull: boolean): void {
+export function noteInput(
+  { exchange, bytes, params }: Pick<Cleared, 'exchange' | 'bytes' | 'params'>,
+  argumentsInFull: boolean,
+): void {
   const span = spanAt(bytes, ['params', 'arguments'])
   if (span === undefined) return
   const input = { bytes: span.end - span.start, sha256: hash('sha256', bytes.subarray(span.start, span.end)) }

@@ -94,6 +94,7 @@ export function openMcp(parts: McpParts): Mcp {
     streams,
     tasks: new Tasks({ handles: parts.handles, mayCall: (owner, tool) => mayList(parts, owner, tool) }),
     requestBytes: config.limits.requestBytes,
+    toolList: config.mcp,
     again: openAgain({ metrics, callSeconds, correct }),
     correct,
     argumentsInFull: config.audit.arguments === 'full',

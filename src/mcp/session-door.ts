@@ -9,6 +9,7 @@ import { clear, mayUse, mustSeeNothing } from './clear.ts'
 import { answerComposed, type Composed } from './composed-answers.ts'
 import { ComposedSession } from './composed-session.ts'
 import { type Cleared, prepare, send } from './forward.ts'
+import { meantBy } from './meta-calls.ts'
 import { clientNotifications, methods } from './methods.ts'
 import { initialize, isRevivable, revive, type SessionParts, type SessionRequest } from './open-session.ts'
 import { isOptional } from './relayed.ts'
@@ -105,8 +106,12 @@ async function request(
       why: `There is no method ${JSON.stringify(method.slice(0, 100))} in this revision.`,
     })
   }
-  const { params, patches, task } = unseal(parts, visit, { row, method, params: incoming.params })
-  const aim = { row, params, upstream, principal, task, bytes: visit.bytes }
+  const asked = { bytes: visit.bytes, params: incoming.params }
+  const meant = meantBy(parts, visit, method, asked)
+  if (meant === undefined) return
+  const { bytes } = meant
+  const { params, patches, task } = unseal(parts, { ...visit, bytes }, { row, method, params: meant.params })
+  const aim = { row, params, upstream, principal, task, bytes }
   if (row.list !== undefined && mustSeeNothing(parts, exchange, aim)) return answerNothing(exchange, row.list)
   if (isComposed(upstream)) {
     if (row.list !== undefined) return answerComposed(parts, { ...visit, upstream }, row)
@@ -126,7 +131,7 @@ async function request(
     method,
     params,
     sent,
-    bytes: visit.bytes,
+    bytes,
     patches: [...patches, ...aimed],
     task,
     isCrossed,

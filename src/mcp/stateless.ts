@@ -13,18 +13,20 @@ import {
 } from '../upstreams/index.ts'
 import { answerNothing } from './answer-ok.ts'
 import { checkMirrored, checkMirroredArguments, encodeMirrored, type Incoming } from './classify.ts'
-import { type ClearParts, clear, mayDo, mustSeeNothing } from './clear.ts'
-import { answerComposed } from './composed-answers.ts'
+import { clear, mayDo, mustSeeNothing } from './clear.ts'
+import { answerComposed, type Composed } from './composed-answers.ts'
 import { listenComposed } from './composed-listen.ts'
 import type { Exchange } from './exchange.ts'
 import { type ForwardParts, prepare, send } from './forward.ts'
+import { meantBy } from './meta-calls.ts'
 import { type MethodRow, methods } from './methods.ts'
 import { isOptional } from './relayed.ts'
 import type { Streams } from './streams.ts'
 import type { Task } from './tasks.ts'
+import type { ToolListParts } from './tool-list.ts'
 import { checkDeclared, unseal } from './unseal.ts'
 
-export type StatelessParts = ClearParts &
+export type StatelessParts = ToolListParts &
   ForwardParts & {
     readonly connections: Connections
     readonly crossings: Crossings
@@ -57,18 +59,19 @@ export async function serveStateless(
   }
   checkMirrored(exchange.request.headers, method, mirroredName(row, incoming.params))
   if (row.subject === 'task') checkDeclared(incoming.params)
-  const { params, patches, task } = unseal(parts, visit, { row, method, params: incoming.params })
-  const aim = { row, params, upstream, principal, task, bytes: visit.bytes }
-  if (isComposed(upstream)) {
-    if (isOptional(method)) unknownMethod(method)
-    if (row.shape === 'list' || row.shape === 'discover')
-      return answerComposed(parts, { ...visit, upstream }, row)
-    if (row.shape === 'listen') return listenComposed(parts, { ...visit, upstream }, params)
-  }
+  const asked = { bytes: visit.bytes, params: incoming.params }
+  const meant = meantBy(parts, visit, method, asked)
+  if (meant === undefined) return
+  const { bytes } = meant
+  const { params, patches, task } = unseal(parts, { ...visit, bytes }, { row, method, params: meant.params })
+  const aim = { row, params, upstream, principal, task, bytes }
+  if (isComposed(upstream) && (await servedHere(parts, { ...visit, upstream }, { row, method, params })))
+    return
   if (row.list !== undefined && mustSeeNothing(parts, exchange, aim)) return answerNothing(exchange, row.list)
   const { equipped, params: sent, patches: aimed } = await clear(parts, exchange, aim)
   const source = equipped.upstream
-  if (method === 'tools/call') checkArguments(parts, visit, { sent, params, source })
+  // Nobody mirrors the arguments of a call within a call.
+  if (method === 'tools/call' && meant === asked) checkArguments(parts, visit, { sent, params, source })
   const eras = parts.catalogue.eras(source.id) ?? (await parts.catalogue.learnEras(source))
   const isCrossed = !eras.includes('stateless')
   if (isCrossed && isOptional(method)) unknownMethod(method)
@@ -85,7 +88,7 @@ export async function serveStateless(
     method,
     params,
     sent,
-    bytes: visit.bytes,
+    bytes,
     task,
     isCrossed,
   }
@@ -103,6 +106,21 @@ export async function serveStateless(
   )
   parts.streams.add(reply)
   send(link, outgoing, reply)
+}
+
+type Said = { readonly row: MethodRow; readonly method: string; readonly params: JsonObject }
+
+/** Where several servers stand behind one address, lists, discoveries and listens are the gateway's own. */
+async function servedHere(
+  parts: StatelessParts,
+  visit: Composed,
+  { row, method, params }: Said,
+): Promise<boolean> {
+  if (isOptional(method)) unknownMethod(method)
+  if (row.shape === 'listen') listenComposed(parts, visit, params)
+  else if (row.shape === 'list' || row.shape === 'discover') await answerComposed(parts, visit, row)
+  else return false
+  return true
 }
 
 function unknownMethod(method: string): never {

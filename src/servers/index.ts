@@ -4,5 +4,15 @@ export { type Arranged, arrange, arrangePatches } from './arguments.ts'
 export type { Composition, Home, Item, Missing } from './composition.ts'
 export { type VirtualServerInput, virtualServerSchema } from './definition.ts'
 export { mayUseItem, targetOfItem } from './everything.ts'
+export {
+  describeResult,
+  estimateTokens,
+  type MetaToolName,
+  type MetaToolResult,
+  metaTools,
+  searchLimit,
+  searchResult,
+} from './meta-tools.ts'
+export { openSearch, type Search, type SearchedTool } from './search.ts'
 export { type Addressed, type ComposedServer, everythingId, isComposed, type Served } from './served.ts'
 export { openServers, type Servers, type ServersParts } from './servers.ts'

@@ -129,6 +129,9 @@ function serve(parts: ServersParts, virtual: StoredVirtual): ComposedServer {
   }
 }
 
+const everythingSays =
+  'The tools of several servers stand here under one address. Where search_tools is among them, there are more than are listed: search for what you want to do, then call what fits with call_tool.'
+
 function everythingOf(
   parts: ServersParts,
   served: ReadonlyMap<string, ComposedServer>,
@@ -146,7 +149,7 @@ function everythingOf(
   const unread = () => real.filter(({ id }) => catalogue.facts(id) === undefined)
   return {
     ...{ id: everythingId, group: '', name: '', description: '', version: 1, policy: anyTool },
-    instructions: undefined,
+    instructions: everythingSays,
     composition: made.composition,
     unread,
   }

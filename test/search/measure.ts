@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
-import { openSearch, type SearchedTool } from '../../src/servers/search.ts'
+import { openSearch, type SearchedTool } from '../../src/servers/index.ts'
 import { ROOT } from '../fixtures/process.ts'
 
 const FOLDER = join(ROOT, 'test', 'search')
@@ -37,6 +37,10 @@ export function readCatalogues(): Catalogue[] {
   return names.map(name => catalogue.parse(JSON.parse(readFileSync(join(folder, name), 'utf8'))))
 }
 
+export function readQuestions(): z.infer<typeof question>[] {
+  return z.array(question).parse(JSON.parse(readFileSync(join(FOLDER, 'questions.json'), 'utf8')))
+}
+
 /** Every tool under the name that callers see where all servers are one: its own when that is unique, else `server__tool`. */
 export function composed(catalogues: readonly Catalogue[]): (SearchedTool & { readonly of: string })[] {
   const all = catalogues.flatMap(({ name: server, tools }) =>
@@ -54,8 +58,7 @@ export function askAll(catalogues: readonly Catalogue[] = readCatalogues()): Ask
   const tools = composed(catalogues)
   const search = openSearch(tools)
   const originOf = new Map(tools.map(({ name, of }) => [name, of]))
-  const questions = z.array(question).parse(JSON.parse(readFileSync(join(FOLDER, 'questions.json'), 'utf8')))
-  return questions.map(asked => {
+  return readQuestions().map(asked => {
     const found = search.find(asked.question, tools.length).map(({ name }) => originOf.get(name) ?? name)
     const at = found.findIndex(name => asked.tools.includes(name))
     return { ...asked, place: at < 0 ? Number.POSITIVE_INFINITY : at + 1, found: found.slice(0, 5) }

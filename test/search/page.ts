@@ -1,6 +1,12 @@
 /** docs/search.md: what the search costs and saves, and how often it finds what was meant. */
-import { describeResult, estimateTokens, metaTools, searchResult } from '../../src/servers/meta-tools.ts'
-import { openSearch, type SearchedTool } from '../../src/servers/search.ts'
+import {
+  describeResult,
+  estimateTokens,
+  metaTools,
+  openSearch,
+  type SearchedTool,
+  searchResult,
+} from '../../src/servers/index.ts'
 import {
   type Asked,
   askAll,
