@@ -2,15 +2,16 @@
 import type { Client } from '@modelcontextprotocol/client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { apiOf, tokenFor } from '../fixtures/api.ts'
-import { type CatalogueServer, catalogueNames, startCatalogues } from '../fixtures/catalogue-server.ts'
+import { catalogueNames, startCatalogues } from '../fixtures/catalogue-server.ts'
 import { type Gateway, startGateway } from '../fixtures/gateway.ts'
 import { call } from '../fixtures/http-call.ts'
 import { answerOf, inEra } from '../fixtures/mcp-call.ts'
+import type { OfferingServers } from '../fixtures/offering-server.ts'
 import { connect, type Mode, textOf } from '../fixtures/sdk-client.ts'
 import { auditOf, eventually } from '../fixtures/watch.ts'
 import { readQuestions } from '../search/measure.ts'
 
-let catalogues: CatalogueServer
+let catalogues: OfferingServers
 let gateway: Gateway
 const tokens: Record<string, string> = {}
 
