@@ -6,7 +6,7 @@ import { isObject, type JsonObject } from '../src/foundation/json.ts'
 import { tokenFor } from './fixtures/api.ts'
 import { type GatewayInside, openGatewayInside } from './fixtures/gateway-inside.ts'
 import { call } from './fixtures/http-call.ts'
-import { answerOf, inEra, openSession } from './fixtures/mcp-call.ts'
+import { answerOf, hello, inEra } from './fixtures/mcp-call.ts'
 import { type OfferingServers, startOffering } from './fixtures/offering-server.ts'
 
 const reads = { readOnlyHint: true }
@@ -182,16 +182,30 @@ afterAll(async () => {
 
 type Ask = (method: string, params?: JsonObject) => Promise<{ result?: JsonObject; error?: JsonObject }>
 
-async function asking({ principal, era }: World, address: string): Promise<Ask> {
+type Asking = { readonly ask: Ask; end(): Promise<void> }
+
+async function asking({ principal, era }: World, address: string): Promise<Asking> {
   const [url, token] = [`${gateway.url}/mcp${address}`, tokens.get(principal) ?? '']
-  const session = era === 'session' ? await openSession(url, token).catch(() => undefined) : undefined
-  return async (method, params = {}) => {
-    const answered = await call(url, {
-      ...inEra(era as 'session', { id: 1, method, params, session }),
-      token,
-    })
-    return answerOf(answered)
+  const session = era === 'session' ? await openedSession(url, token) : undefined
+  return {
+    async ask(method, params = {}) {
+      const said = { id: 1, method, params, session }
+      return answerOf(await call(url, { ...inEra(era === 'session' ? era : 'stateless', said), token }))
+    },
+    async end() {
+      const headers = { 'mcp-session-id': session ?? '' }
+      if (session !== undefined) await call(url, { method: 'DELETE', token, headers })
+    },
   }
+}
+
+/** Undefined for a server that is not there for the caller. */
+async function openedSession(url: string, token: string): Promise<string | undefined> {
+  const said = { id: 0, method: 'initialize', params: hello }
+  const { status, headers } = await call(url, { ...inEra('session', said), token })
+  const id = headers['mcp-session-id']
+  expect([status, typeof id]).toEqual(status === 404 ? [404, 'undefined'] : [200, 'string'])
+  return typeof id === 'string' ? id : undefined
 }
 
 const names = [
@@ -275,7 +289,7 @@ const listOf = async (ask: Ask, method: string, key: string, member: string): Pr
 }
 
 async function probeAddress(made: World, address: string): Promise<void> {
-  const ask = await asking(made, address)
+  const { ask, end } = await asking(made, address)
   const tools = new Set(await listOf(ask, 'tools/list', 'tools', 'name'))
   const named = new Set(await listOf(ask, 'prompts/list', 'prompts', 'name'))
   const uri = new Set(await listOf(ask, 'resources/list', 'resources', 'uri'))
@@ -304,14 +318,20 @@ async function probeAddress(made: World, address: string): Promise<void> {
     params: uri => ({ uri }),
     isAsked,
   })
-  if (address !== '') return
-  const searched = await asking(made, '?tools=search')
+  await end()
+  if (address === '') await probeSearch(made, tools)
+}
+
+/** The same where three tools stand for all. */
+async function probeSearch(made: World, tools: ReadonlySet<string>): Promise<void> {
+  const { ask, end } = await asking(made, '?tools=search')
   for (const name of names) {
-    const { result } = await searched('tools/call', { name: 'call_tool', arguments: { name } })
+    const { result } = await ask('tools/call', { name: 'call_tool', arguments: { name } })
     probes++
     expect(['call_tool', name, isReached()]).toEqual(['call_tool', name, tools.has(name)])
     expect(result?.isError === true).toBe(!tools.has(name))
   }
+  await end()
 }
 
 /** LAW_RUNS=10000 asks under as many manifests, which takes about twenty minutes. */

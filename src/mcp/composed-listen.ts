@@ -5,6 +5,7 @@ import { mayUseItem } from '../servers/index.ts'
 import { type Flight, Listening, nextUpstreamId, type Upstream } from '../upstreams/index.ts'
 import { mayHear, mayUse } from './clear.ts'
 import type { Composed } from './composed-answers.ts'
+import { whenChanged } from './composed-changes.ts'
 import { Reply } from './reply.ts'
 import type { StatelessParts } from './stateless.ts'
 import { metaKeys } from './versions.ts'
@@ -89,9 +90,8 @@ class ComposedListen implements Flight {
     )
     const late = new Promise(resolve => this.#later(() => resolve(undefined), patienceMilliseconds))
     void Promise.race([Promise.all(asked), late]).then(() => this.#acknowledge(honoured))
-    this.#stop = this.#parts.announcements.listen('catalogue.read', ({ serverId }) => {
-      if (this.#visit.upstream.composition().sources.some(({ id }) => id === serverId))
-        for (const flag of lists) this.#say({ method: flags[flag], params: {} })
+    this.#stop = whenChanged(this.#parts.announcements, this.#visit.upstream, () => {
+      for (const flag of lists) this.#say({ method: flags[flag], params: {} })
     })
   }
 

@@ -17,6 +17,7 @@ import {
   type Unsolicited,
 } from '../upstreams/index.ts'
 import { composedCapabilities, serverInfo } from './composed-answers.ts'
+import { whenChanged } from './composed-changes.ts'
 import { type CorrectParts, openInEra } from './correct.ts'
 
 export type ComposedParts = Omit<CorrectParts, 'metrics' | 'callSeconds'> & {
@@ -113,9 +114,7 @@ export class ComposedSession implements SessionLink {
   }
 
   listen(to: Unsolicited): Flight {
-    const stop = this.#parts.announcements.listen('catalogue.read', ({ serverId }) => {
-      if (this.#opening.server.composition().sources.some(({ id }) => id === serverId)) tellLists(to)
-    })
+    const stop = whenChanged(this.#parts.announcements, this.#opening.server, () => tellLists(to))
     const listening = { to, flights: new Map<string, Flight>(), stop }
     this.#listening = listening
     for (const [sourceId, link] of this.#links)

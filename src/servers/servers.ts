@@ -41,21 +41,18 @@ const empty = new Composition([], [], [])
 export async function openServers(parts: ServersParts): Promise<Servers> {
   const { database, access, announcements, register } = parts
   let stored = byPlace(await readVirtuals(database.kysely))
+  const look = openLook(parts)
+  const everything = new WeakMap<Caller, ComposedServer>()
   let served = new Map<string, ComposedServer>()
-  let everything = new WeakMap<Caller, ComposedServer>()
-  const forget = () => {
-    served = new Map(
-      [...stored].flatMap(([place, each]) => (each.published ? [[place, serve(parts, each)] as const] : [])),
-    )
-    everything = new WeakMap()
+  const serveAll = () => {
+    const published = [...stored].filter(([, each]) => each.published)
+    served = new Map(published.map(([place, each]) => [place, serve(parts, look, each)]))
   }
-  forget()
-  for (const topic of ['upstream.changed', 'catalogue.read', 'access.changed'] as const)
-    announcements.listen(topic, forget)
+  serveAll()
   const refresh = oneAtATime(async () => {
     const before = stored
     stored = byPlace(await readVirtuals(database.kysely))
-    forget()
+    serveAll()
     for (const serverId of changedIds(before, stored))
       announcements.announce({ topic: 'upstream.changed', serverId })
   })
@@ -75,7 +72,7 @@ export async function openServers(parts: ServersParts): Promise<Servers> {
     everything(caller) {
       const known = everything.get(caller)
       if (known !== undefined) return known
-      const made = everythingOf(parts, served, caller)
+      const made = everythingOf(parts, look, { caller, virtuals: () => served.values() })
       everything.set(caller, made)
       return made
     },
@@ -105,48 +102,51 @@ function changedIds(
   return new Set([...old.keys(), ...now.keys()].filter(id => old.get(id) !== now.get(id)))
 }
 
-type Look = Pick<ComposedServer, 'composition' | 'unread'>
+type Look = (make: () => Composition) => Pick<ComposedServer, 'composition' | 'unread'>
 
-// Made when it is first asked for.
-function look(parts: ServersParts, make: () => Composition): Look {
-  let made: Composition | undefined
-  const composition = () => {
-    made ??= make()
-    return made
+/** Compositions are made when they are asked for, and again once something has changed that they may be made of. */
+function openLook({ announcements, catalogue }: ServersParts): Look {
+  let age = 0
+  for (const topic of ['upstream.changed', 'catalogue.read', 'access.changed'] as const)
+    announcements.listen(topic, () => void age++)
+  return make => {
+    let made: { readonly composition: Composition; readonly age: number } | undefined
+    const composition = () => {
+      if (made?.age !== age) made = { composition: make(), age }
+      return made.composition
+    }
+    const unread = () => composition().sources.filter(({ id }) => catalogue.facts(id) === undefined)
+    return { composition, unread }
   }
-  const unread = () => composition().sources.filter(({ id }) => parts.catalogue.facts(id) === undefined)
-  return { composition, unread }
 }
 
-function serve(parts: ServersParts, virtual: StoredVirtual): ComposedServer {
+function serve(parts: ServersParts, look: Look, virtual: StoredVirtual): ComposedServer {
   const { id, group, name, description, version, published } = virtual
   const definition = published?.definition
   const compose = () => (definition ? composeNow(parts, virtual, definition).composition : empty)
   return {
     ...{ id, group, name, description, version, policy: anyTool },
     instructions: definition?.instructions,
-    ...look(parts, compose),
+    ...look(compose),
   }
 }
 
 const everythingSays =
   'The tools of several servers stand here under one address. Where search_tools is among them, there are more than are listed: search for what you want to do, then call what fits with call_tool.'
 
-function everythingOf(
-  parts: ServersParts,
-  served: ReadonlyMap<string, ComposedServer>,
-  caller: Caller,
-): ComposedServer {
+type Reach = { readonly caller: Caller; virtuals(): Iterable<ComposedServer> }
+
+function everythingOf(parts: ServersParts, look: Look, { caller, virtuals }: Reach): ComposedServer {
   const { access, register, catalogue } = parts
   const mayUse = ({ group, name, policy }: Served) =>
     access.clear(caller, 'server.use', { group, server: name, policy }).allowed
-  const real = [...register.list()].filter(mayUse)
-  const virtual = [...served.values()].filter(mayUse)
-  const made = look(parts, () => {
-    const all = [...real.map(upstream => partOf(parts, upstream)), ...virtual.map(partOfVirtual)]
+  const real = () => [...register.list()].filter(mayUse)
+  const made = look(() => {
+    const virtual = [...virtuals()].filter(mayUse)
+    const all = [...real().map(upstream => partOf(parts, upstream)), ...virtual.map(partOfVirtual)]
     return composeEverything(all, item => mayUseItem(parts, caller, item))
   })
-  const unread = () => real.filter(({ id }) => catalogue.facts(id) === undefined)
+  const unread = () => real().filter(({ id }) => catalogue.facts(id) === undefined)
   return {
     ...{ id: everythingId, group: '', name: '', description: '', version: 1, policy: anyTool },
     instructions: everythingSays,

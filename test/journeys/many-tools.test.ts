@@ -213,6 +213,40 @@ describe('the choice', () => {
   })
 })
 
+describe.each(modes)('a %s client of everything', mode => {
+  it('is told when what it may use is another', async () => {
+    const heard: string[] = []
+    const client = await connect({
+      url: `${gateway.url}/mcp`,
+      token: tokens.few ?? '',
+      mode,
+      prepare: one => {
+        one.setNotificationHandler('notifications/tools/list_changed', () => void heard.push('tools'))
+      },
+    })
+    const listening = mode === 'pinned' ? await client.listen({ toolsListChanged: true }) : undefined
+    const names = async () => (await client.listTools()).tools.map(({ name }) => name)
+    expect(await names()).toEqual(['sequentialthinking'])
+    const api = apiOf(gateway.url, gateway.token)
+    const grant = { subject: 'user:few@example.com', servers: ['context7'] }
+    const { id } = await api<{ id: string }>('POST /groups/pub/grants', grant)
+    const news = () =>
+      eventually(
+        'news',
+        () => [...heard],
+        found => found.length > 0,
+      )
+    await news()
+    expect((await names()).sort()).toEqual(['query-docs', 'resolve-library-id', 'sequentialthinking'])
+    heard.length = 0
+    await api(`DELETE /groups/pub/grants/${id}`)
+    await news()
+    expect(await names()).toEqual(['sequentialthinking'])
+    await listening?.close()
+    await client.close()
+  })
+})
+
 describe('the audit', () => {
   it('has the tool that was called, where it is, and the search', async () => {
     const client = await as('ana', 'pinned')
