@@ -2,9 +2,9 @@ import type { Client } from '@modelcontextprotocol/client'
 import type { Command } from 'commander'
 import { fail } from '../foundation/errors.ts'
 import { isObject, type JsonObject } from '../foundation/json.ts'
+import { addressOf } from './address.ts'
 import { exitCodes } from './command-error.ts'
 import { jsonText, type Kit, oneMore, type SharedOptions, shared } from './kit.ts'
-import { splitName } from './server.ts'
 import { plain } from './table.ts'
 
 type CallOptions = Omit<SharedOptions, 'json'> & {
@@ -15,7 +15,11 @@ type CallOptions = Omit<SharedOptions, 'json'> & {
 }
 
 export function addCallCommand(program: Command, kit: Kit): void {
-  shared(program.command('call <group/server> <tool>').description('call a tool, as any client would'))
+  shared(
+    program
+      .command('call <group/server> <tool>')
+      .description('call a tool, as any client would; of /mcp, one of all you may use'),
+  )
     .option('--arg <name=value>', 'one argument; may be repeated', oneMore)
     .option('--json [arguments]', 'all arguments as a JSON object; without a value: print the raw result')
     .option('--raw', 'print the raw result as JSON')
@@ -24,7 +28,7 @@ export function addCallCommand(program: Command, kit: Kit): void {
       const asJson = options.raw === true || json === true
       return kit.online({ ...rest, json: asJson }, `Calling ${tool}`, async ({ reach }) => {
         const { withServer } = await import('./mcp-client.ts')
-        const result = await withServer(reach, splitName(name), async client => {
+        const result = await withServer(reach, addressOf(name), async client => {
           const given = typeof json === 'string' ? objectOf(json) : {}
           const named = await typed(client, tool, options.arg ?? [])
           return client.callTool(

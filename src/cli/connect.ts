@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { fail } from '../foundation/errors.ts'
 import { nearest } from '../foundation/nearest.ts'
+import { addressOf } from './address.ts'
 import { type Kit, leaf, type Session, type SharedOptions } from './kit.ts'
-import { splitName } from './server.ts'
 import { type Place, type Snippet, snippets } from './snippets.ts'
 import { cell } from './table.ts'
 
@@ -10,7 +10,11 @@ type ConnectOptions = SharedOptions & { readonly token?: string }
 
 export function addConnectCommand(program: Command, kit: Kit): void {
   const clients = Object.keys(snippets)
-  leaf(program, 'connect <client> [group/server]', `print how to connect a client: ${clients.join(', ')}`)
+  leaf(
+    program,
+    'connect <client> [group/server]',
+    `print how to connect a client, to a server or with /mcp to everything: ${clients.join(', ')}`,
+  )
     .option('--token <token>', 'put this token into it')
     .action((client: string, name: string | undefined, options: ConnectOptions) =>
       kit.online(options, 'Looking up servers', async session => {
@@ -54,8 +58,8 @@ async function placesOf(kit: Kit, { api }: Session, { name, options }: Asked): P
       fix: 'Register one: gatehouse server add --help',
     })
   return names.map(each => {
-    const { group, server } = splitName(each)
-    return { name: server, url: `${base}/mcp/${group}/${server}/server`, token: options.token ?? '<token>' }
+    const address = addressOf(each)
+    return { name: address.name, url: `${base}/${address.path}`, token: options.token ?? '<token>' }
   })
 }
 

@@ -1,4 +1,5 @@
 /** `gatehouse start --demo`: real servers, a user with access to them, real calls, and snippets that work when pasted. */
+
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../config/schema.ts'
@@ -6,6 +7,7 @@ import { socketPathOf } from '../data-directory.ts'
 import { isObject } from '../foundation/json.ts'
 import { openLog } from '../foundation/log.ts'
 import { openProcesses, type Processes } from '../upstreams/index.ts'
+import { addressOf } from './address.ts'
 import type { Announcer } from './announcer.ts'
 import { type Api, openApi } from './api.ts'
 import { faceFrom, ToldError } from './command-error.ts'
@@ -119,7 +121,7 @@ async function showCall(
   const startedAt = performance.now()
   const name = `${demoGroup}/${server}`
   try {
-    const result = await withServer(reach, { group: demoGroup, server }, client =>
+    const result = await withServer(reach, addressOf(`${demoGroup}/${server}`), client =>
       client.callTool({ name: tool, arguments: given }),
     )
     const milliseconds = Math.round(performance.now() - startedAt)

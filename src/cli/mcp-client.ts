@@ -8,19 +8,19 @@ import {
 import { fail, GatewayError } from '../foundation/errors.ts'
 import { isObject } from '../foundation/json.ts'
 import { version } from '../foundation/version.ts'
-import { path } from './api.ts'
+import type { Address } from './address.ts'
 import { ToldError } from './command-error.ts'
 import type { Reach } from './reach.ts'
 
-/** Does work with a client that is connected to one server. Errors of the gateway come out as the gateway told them. */
+/** Does work with a client that is connected to one address. Errors of the gateway come out as the gateway told them. */
 export async function withServer<T>(
   reach: Reach,
-  place: { readonly group: string; readonly server: string },
+  { path }: Pick<Address, 'path'>,
   work: (client: Client) => Promise<T>,
 ): Promise<T> {
   const headers: Record<string, string> = {}
   if (reach.token !== undefined) headers.authorization = `Bearer ${reach.token.reveal()}`
-  const url = reach.url(path`mcp/${place.group}/${place.server}/server`)
+  const url = reach.url(path)
   const transport = new StreamableHTTPClientTransport(url, { fetch: reach.fetch, requestInit: { headers } })
   const client = new Client({ name: 'gatehouse', version }, { versionNegotiation: { mode: 'auto' } })
   try {

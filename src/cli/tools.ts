@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import { isObject, type JsonObject } from '../foundation/json.ts'
+import { addressOf } from './address.ts'
 import { type Kit, leaf, type SharedOptions } from './kit.ts'
 import type { Reach } from './reach.ts'
 import { addReviewCommands } from './review.ts'
-import { splitName } from './server.ts'
 import { type Column, cell } from './table.ts'
 
 const description: Column = ['DESCRIPTION', item => shortened(cell(item.description))]
@@ -39,7 +39,7 @@ export function addToolsCommand(program: Command, kit: Kit): void {
 
 async function ofServer(reach: Reach, name: string) {
   const { withServer } = await import('./mcp-client.ts')
-  const { tools, _meta } = await withServer(reach, splitName(name), client => client.listTools())
+  const { tools, _meta } = await withServer(reach, addressOf(name), client => client.listTools())
   const none = `No tool of ${name} is granted to you. Ask a manager of the group for access.`
   const why = String(_meta?.['dev.gatehouse/why'] ?? none)
   return { items: tools.filter(isObject), why: tools.length > 0 ? undefined : why }
