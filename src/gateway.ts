@@ -142,6 +142,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
         access,
         authSchema,
         equip,
+        composedTools: servers.tools,
         probe: to => probe({ connections, clock, limits }, to),
       }),
       ...servers.routes,

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { fail } from '../foundation/errors.ts'
+import type { JsonObject } from '../foundation/json.ts'
 import { nearest } from '../foundation/nearest.ts'
 import { addressOf } from './address.ts'
 import { type Kit, leaf, type Session, type SharedOptions } from './kit.ts'
@@ -51,7 +52,9 @@ async function placesOf(kit: Kit, { api }: Session, { name, options }: Asked): P
   const names =
     name !== undefined
       ? [name]
-      : (await api.list('/servers')).items.map(item => `${cell(item.group)}/${cell(item.name)}`)
+      : [...(await api.list('/servers')).items, ...(await published(api))].map(
+          item => `${cell(item.group)}/${cell(item.name)}`,
+        )
   if (names.length === 0)
     fail('cli.usage', {
       why: 'There is no server to connect to yet.',
@@ -61,6 +64,10 @@ async function placesOf(kit: Kit, { api }: Session, { name, options }: Asked): P
     const address = addressOf(each)
     return { name: address.name, url: `${base}/${address.path}`, token: options.token ?? '<token>' }
   })
+}
+
+async function published(api: Session['api']): Promise<JsonObject[]> {
+  return (await api.list('/virtual-servers')).items.filter(item => item.published !== null)
 }
 
 /** The URL clients reach the gateway at, without a slash at its end. */

@@ -7,7 +7,14 @@ import type { Announcements } from '../foundation/announcements.ts'
 import { fail } from '../foundation/errors.ts'
 import { oneAtATime } from '../foundation/one-at-a-time.ts'
 import type { Caller, Route } from '../foundation/route.ts'
-import { type Catalogue, offersOf, type Register, type Upstream } from '../upstreams/index.ts'
+import {
+  type Catalogue,
+  definitionHash,
+  offersOf,
+  type Register,
+  type Upstream,
+  type UsableTool,
+} from '../upstreams/index.ts'
 import { type Changes, composeNow, openChanges } from './changes.ts'
 import { Composition } from './composition.ts'
 import { composeEverything, itemsOf, mayUseItem, type Part } from './everything.ts'
@@ -31,6 +38,8 @@ export type Servers = Changes & {
   /** All that the caller may use, as one server. */
   everything(caller: Caller): ComposedServer
   virtuals(): Iterable<StoredVirtual>
+  /** The tools of virtual servers that the caller may use. */
+  tools(caller: Caller): UsableTool[]
   readonly routes: readonly Route[]
   /** Reads everything anew; announces `upstream.changed` for each virtual server that is not what it was. */
   refresh(): Promise<void>
@@ -77,6 +86,7 @@ export async function openServers(parts: ServersParts): Promise<Servers> {
       return made
     },
     virtuals: () => stored.values(),
+    tools: caller => [...served.values()].flatMap(server => usableTools(parts, caller, server)),
     ...changes,
     routes: virtualRoutes({
       ...parts,
@@ -153,6 +163,17 @@ function everythingOf(parts: ServersParts, look: Look, { caller, virtuals }: Rea
     composition: made.composition,
     unread,
   }
+}
+
+function usableTools(parts: ServersParts, caller: Caller, server: ComposedServer): UsableTool[] {
+  const items = server.composition().of('tool')
+  return items
+    .filter(item => mayUseItem(parts, caller, item))
+    .map(({ name, definition: text }) => {
+      const definition: unknown = JSON.parse(text)
+      const hash = definitionHash(text, definition)
+      return { server: `${server.group}/${server.name}`, name, hash, definition }
+    })
 }
 
 function partOf({ catalogue }: ServersParts, upstream: Upstream): Part {

@@ -29,6 +29,7 @@ onEachDatabase(open => {
     const { register, access, vault } = rooms
     const { authSchema, equip } = vault
     const routes = catalogueRoutes({
+      composedTools: () => [],
       ...{ register, access, catalogue, authSchema, equip },
       probe: async () => ({ ok: true, steps: [] }),
     })

@@ -18,13 +18,18 @@ type Parts = {
   readonly authSchema: z.ZodType
   equip(upstream: Upstream, principalId: string): Equipped
   probe(to: Equipped): Promise<Probe>
+  /** Of servers that the gateway makes out of others. */
+  composedTools(caller: Caller): readonly UsableTool[]
 }
+
+/** A tool as one caller may use it. */
+export type UsableTool = z.infer<typeof toolAnswer>
 
 const toolAnswer = z.object({
   server: z.string().describe('group/server'),
   name: z.string(),
   hash: z.string().describe('SHA-256 of the definition in RFC 8785 form.'),
-  definition: z.unknown().describe('As the server wrote it.'),
+  definition: z.unknown().describe('As the server wrote it; of a virtual server, as its users see it.'),
 })
 
 const toolsAnswer = z.object({ items: z.array(toolAnswer), why: z.string().optional() })
@@ -77,7 +82,7 @@ function mayCall({ access }: Parts, caller: Caller, { group, name: server, polic
   return (tool: TargetTool) => access.clear(caller, 'tool.call', { group, server, policy, tool }).allowed
 }
 
-function usable(parts: Parts, caller: Caller, upstream: Upstream): z.infer<typeof toolAnswer>[] {
+function usable(parts: Parts, caller: Caller, upstream: Upstream): UsableTool[] {
   const { group, name: server } = upstream
   const may = mayCall(parts, caller, upstream)
   return toolsOf(parts, upstream)
@@ -134,7 +139,8 @@ function allTools(parts: Parts): Route {
     answer: toolsAnswer,
     async act({ caller }) {
       const upstreams = [...parts.register.list()]
-      const items = upstreams.flatMap(upstream => usable(parts, caller, upstream))
+      const behind = upstreams.flatMap(upstream => usable(parts, caller, upstream))
+      const items = [...behind, ...parts.composedTools(caller)]
       if (items.length > 0) return { items }
       const reasons = upstreams.map(upstream =>
         whyNoTools(upstream, toolsOf(parts, upstream), mayCall(parts, caller, upstream)),

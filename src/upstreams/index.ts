@@ -1,6 +1,6 @@
 /** The MCP servers behind the gateway: the register, what they offer, and the live ways to them. */
 export type { Catalogue, CatalogueParts } from './catalogue.ts'
-export { catalogueRoutes } from './catalogue-routes.ts'
+export { catalogueRoutes, type UsableTool } from './catalogue-routes.ts'
 export type { Collected } from './collect.ts'
 export type { ServerInput } from './compose.ts'
 export { type ConnectionParts, Connections, type Opening } from './connections.ts'

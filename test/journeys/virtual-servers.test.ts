@@ -1,9 +1,10 @@
 /** Parts of several servers as one: under names of their own, with grants of their own, in both eras. */
 import type { Client } from '@modelcontextprotocol/client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { apiOf } from '../fixtures/api.ts'
 import { type House, openHouse } from '../fixtures/house.ts'
 import { call } from '../fixtures/http-call.ts'
-import { answerOf, inEra } from '../fixtures/mcp-call.ts'
+import { answerOf, inEra, openSession } from '../fixtures/mcp-call.ts'
 import { connect, type Mode, textOf } from '../fixtures/sdk-client.ts'
 
 let house: House
@@ -89,12 +90,24 @@ describe.each(modes)('a virtual server, to a %s client', mode => {
   })
 })
 
+describe('the list of all tools that one may use', () => {
+  it('has those of virtual servers', async () => {
+    const { items } = await apiOf(
+      house.url,
+      house.token('stranger'),
+    )<{ items: { server: string; name: string }[] }>('GET /tools')
+    const names = items.map(({ server, name }) => `${server} ${name}`)
+    expect(names).toEqual(['lab/safe say_back', 'lab/safe write', 'lab/safe echo'])
+  })
+})
+
 describe('what is not listed', () => {
   it.each(['session', 'stateless'] as const)('cannot be called in the %s era', async era => {
     const url = `${house.url}/mcp/lab/safe/server`
-    const said = { id: 1, method: 'tools/call', params: { name: 'read', arguments: {} } }
-    if (era === 'session') return
-    const answer = answerOf(await call(url, { ...inEra(era, said), token: house.token('stranger') }))
+    const token = house.token('stranger')
+    const session = era === 'session' ? await openSession(url, token) : undefined
+    const said = { id: 1, method: 'tools/call', params: { name: 'read', arguments: {} }, session }
+    const answer = answerOf(await call(url, { ...inEra(era, said), token }))
     expect(answer.error).toMatchObject({ code: -32602, message: 'Unknown tool.' })
   })
 })
