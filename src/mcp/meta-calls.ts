@@ -56,7 +56,10 @@ function found(mine: Offered, { query, limit = searchLimit.usual }: JsonObject):
     return refused(`search_tools takes a query: what you want to do, in 1 to ${longestQuery} characters.`)
   if (typeof limit !== 'number' || !Number.isInteger(limit) || limit < 1)
     return refused(`The limit of search_tools is a whole number from 1 to ${searchLimit.most}.`)
-  const names = mine.search.find(query, Math.min(limit, searchLimit.most)).map(({ name }) => name)
+  const names = mine
+    .search()
+    .find(query, Math.min(limit, searchLimit.most))
+    .map(({ name }) => name)
   return searchResult(names.map(name => ({ name, definition: mine.definition(name) ?? {} })))
 }
 
@@ -97,7 +100,7 @@ function unknown(mine: Offered, name: string): string {
   return `There is no tool ${JSON.stringify(name.slice(0, 200))} here.${hint(mine, name)}`
 }
 
-const longestMisspelt = 100
+const longestMisspelt = 64
 
 function hint(mine: Offered, name: string): string {
   if (mine.tools.has(name)) return ''
