@@ -3,7 +3,7 @@ import type { Client } from '@modelcontextprotocol/client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type House, openHouse } from '../fixtures/house.ts'
 import { call } from '../fixtures/http-call.ts'
-import { answerOf, inEra } from '../fixtures/mcp-call.ts'
+import { answerOf, inEra, openSession } from '../fixtures/mcp-call.ts'
 import { connect, type Mode, textOf } from '../fixtures/sdk-client.ts'
 
 let house: House
@@ -35,6 +35,7 @@ beforeAll(async () => {
 
 afterAll(() => house?.stop())
 
+const requestIds = /"requestId":"[^"]+"/g
 const modes: readonly Mode[] = ['legacy', 'pinned']
 
 async function as(who: string, mode: Mode, path = 'lab/safe/server'): Promise<Client> {
@@ -92,10 +93,22 @@ describe.each(modes)('a virtual server, to a %s client', mode => {
 describe('what is not listed', () => {
   it.each(['session', 'stateless'] as const)('cannot be called in the %s era', async era => {
     const url = `${house.url}/mcp/lab/safe/server`
-    const said = { id: 1, method: 'tools/call', params: { name: 'read', arguments: {} } }
-    if (era === 'session') return
-    const answer = answerOf(await call(url, { ...inEra(era, said), token: house.token('stranger') }))
-    expect(answer.error).toMatchObject({ code: -32602, message: 'Unknown tool.' })
+    const token = house.token('stranger')
+    const session = era === 'session' ? await openSession(url, token) : undefined
+    const ask = async (name: string) => {
+      const said = { id: 1, method: 'tools/call', params: { name, arguments: {} }, session }
+      const answered = await call(url, { ...inEra(era, said), token })
+      return { status: answered.status, error: answerOf(answered).error }
+    }
+    // The source has the first, and nobody has the second.
+    const reached = () => house.echo.seen.length + house.poor.seen.length
+    const before = reached()
+    const [hidden, unknown] = [await ask('erase'), await ask('eraze')]
+    expect(hidden.error).toMatchObject({ code: -32602, message: 'Unknown tool.' })
+    expect(JSON.stringify(hidden).replaceAll('erase', 'eraze').replaceAll(requestIds, 'REQUEST')).toBe(
+      JSON.stringify(unknown).replaceAll(requestIds, 'REQUEST'),
+    )
+    expect(reached()).toBe(before)
   })
 })
 
