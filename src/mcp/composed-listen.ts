@@ -5,7 +5,7 @@ import { mayUseItem } from '../servers/index.ts'
 import { type Flight, Listening, nextUpstreamId, type Upstream } from '../upstreams/index.ts'
 import { mayHear, mayUse } from './clear.ts'
 import type { Composed } from './composed-answers.ts'
-import { whenChanged } from './composed-changes.ts'
+import { followLists } from './list-news.ts'
 import { Reply } from './reply.ts'
 import type { StatelessParts } from './stateless.ts'
 import { metaKeys } from './versions.ts'
@@ -89,10 +89,17 @@ class ComposedListen implements Flight {
       this.#listenTo(source, uris, 500).then(agreed => honoured.push(...agreed)),
     )
     const late = new Promise(resolve => this.#later(() => resolve(undefined), patienceMilliseconds))
-    void Promise.race([Promise.all(asked), late]).then(() => this.#acknowledge(honoured))
-    this.#stop = whenChanged(this.#parts.announcements, this.#visit.upstream, () => {
-      for (const flag of lists) this.#say({ method: flags[flag], params: {} })
+    const begun = lists.length > 0 ? this.#followLists() : undefined
+    void Promise.race([Promise.all([...asked, begun]), late]).then(() => this.#acknowledge(honoured))
+  }
+
+  #followLists(): Promise<unknown> {
+    const { upstream: server, principal } = this.#visit
+    const { begun, stop } = followLists(this.#parts, { server, principal }, () => {
+      for (const flag of this.#wanted.lists) this.#say({ method: flags[flag], params: {} })
     })
+    this.#stop = stop
+    return begun
   }
 
   pause(): void {}

@@ -1,8 +1,7 @@
 /** One session of a client with several servers: each gets a session of its own when something is first asked of it. */
-
-import type { Announcements } from '../foundation/announcements.ts'
 import { asGatewayError, fail } from '../foundation/errors.ts'
 import { applyPatches, type JsonObject, spanAt } from '../foundation/json.ts'
+import type { Principal } from '../identity/index.ts'
 import type { ComposedServer } from '../servers/index.ts'
 import {
   type Collected,
@@ -17,14 +16,17 @@ import {
   type Unsolicited,
 } from '../upstreams/index.ts'
 import { composedCapabilities, serverInfo } from './composed-answers.ts'
-import { whenChanged } from './composed-changes.ts'
 import { type CorrectParts, openInEra } from './correct.ts'
+import { followLists, type NewsParts } from './list-news.ts'
 
-export type ComposedParts = Omit<CorrectParts, 'metrics' | 'callSeconds'> & {
-  readonly announcements: Announcements
+export type ComposedParts = Omit<CorrectParts, 'metrics' | 'callSeconds'> & NewsParts
+
+type Opening = {
+  readonly server: ComposedServer
+  readonly principal: Principal
+  readonly params: JsonObject
+  readonly clientId: string
 }
-
-type Opening = { readonly server: ComposedServer; readonly params: JsonObject; readonly clientId: string }
 
 const initialized = Buffer.from('{"jsonrpc":"2.0","method":"notifications/initialized"}')
 const lists = ['tools', 'resources', 'prompts'] as const
@@ -114,7 +116,7 @@ export class ComposedSession implements SessionLink {
   }
 
   listen(to: Unsolicited): Flight {
-    const stop = whenChanged(this.#parts.announcements, this.#opening.server, () => tellLists(to))
+    const { stop } = followLists(this.#parts, this.#opening, () => tellLists(to))
     const listening = { to, flights: new Map<string, Flight>(), stop }
     this.#listening = listening
     for (const [sourceId, link] of this.#links)

@@ -12,7 +12,14 @@ import type { Log } from '../foundation/log.ts'
 import { type Identity, isRejection } from '../identity/index.ts'
 import { everythingId, type Servers } from '../servers/index.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import type { Catalogue, Connections, Crossings, Register } from '../upstreams/index.ts'
+import {
+  type Catalogue,
+  type Connections,
+  type Crossings,
+  openListWatch,
+  ownPrincipal,
+  type Register,
+} from '../upstreams/index.ts'
 import type { Vault } from '../vault/index.ts'
 import { openAgain } from './again.ts'
 import { mayList, mayUse } from './clear.ts'
@@ -87,11 +94,13 @@ export function openMcp(parts: McpParts): Mcp {
     }),
   ]
   const correct = openCorrect({ ...parts, callSeconds })
+  const watch = openListWatch({ ...parts, equip: upstream => parts.vault.equip(upstream, ownPrincipal) })
   const door = openDoor({
     ...parts,
     sessions,
     sse: new Map(),
     streams,
+    watch,
     tasks: new Tasks({ handles: parts.handles, mayCall: (owner, tool) => mayList(parts, owner, tool) }),
     requestBytes: config.limits.requestBytes,
     toolList: config.mcp,
@@ -108,6 +117,7 @@ export function openMcp(parts: McpParts): Mcp {
     async close() {
       for (const stop of stops) stop()
       streams.close()
+      watch.close()
       await sessions.close()
     },
   }

@@ -182,7 +182,12 @@ async function withComposed<Result>(
   if (!mayUse(parts.access, principal, upstream)) fail('access.not_found')
   const free = isReserved ? undefined : parts.sessions.reserve(principal)
   try {
-    const link = new ComposedSession(parts, { server: upstream, params, clientId: exchange.clientId })
+    const link = new ComposedSession(parts, {
+      server: upstream,
+      principal,
+      params,
+      clientId: exchange.clientId,
+    })
     return await use({
       link,
       keep: session => parts.sessions.add(principal, upstream, session),

@@ -1,6 +1,5 @@
 /** The stateless era: every request stands alone, and a closed response is a cancellation. */
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Announcements } from '../foundation/announcements.ts'
 import { fail } from '../foundation/errors.ts'
 import { isObject, type JsonObject, type Patch, spanAt } from '../foundation/json.ts'
 import type { Principal } from '../identity/index.ts'
@@ -18,6 +17,7 @@ import { answerComposed, type Composed } from './composed-answers.ts'
 import { listenComposed } from './composed-listen.ts'
 import type { Exchange } from './exchange.ts'
 import { type ForwardParts, prepare, send } from './forward.ts'
+import type { NewsParts } from './list-news.ts'
 import { meantBy } from './meta-calls.ts'
 import { type MethodRow, methods } from './methods.ts'
 import { isOptional } from './relayed.ts'
@@ -27,11 +27,11 @@ import type { ToolListParts } from './tool-list.ts'
 import { checkDeclared, unseal } from './unseal.ts'
 
 export type StatelessParts = ToolListParts &
-  ForwardParts & {
+  ForwardParts &
+  NewsParts & {
     readonly connections: Connections
     readonly crossings: Crossings
     readonly streams: Streams
-    readonly announcements: Announcements
   }
 
 type StatelessRequest = Extract<Incoming, { kind: 'request' }>

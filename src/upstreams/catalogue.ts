@@ -9,7 +9,7 @@ import type { Connections } from './connections.ts'
 import type { Neighbours } from './definition-scan.ts'
 import type { Equipped } from './equipped.ts'
 import { openFound } from './find-eras.ts'
-import { type Known, type Synced, unread } from './known-server.ts'
+import { afterRest, type Known, type Synced, unread } from './known-server.ts'
 import type { MirroredArgument } from './mirrored-arguments.ts'
 import { listedTools } from './observed-tools.ts'
 import type { Pins } from './pins.ts'
@@ -40,7 +40,7 @@ export type CatalogueParts = {
 }
 
 const askSeconds = 15
-/** Surprises and announcements of one server lead to at most one reading in this time. */
+/** Surprises of one server lead to at most one reading in this time. */
 const restMilliseconds = 2000
 /** How soon an era is asked about again whose question stayed open, and how often evidence of a mistake is followed. */
 const openEraMilliseconds = 60_000
@@ -54,6 +54,7 @@ export class Catalogue {
   readonly #working = new Set<Promise<unknown>>()
   readonly #stops: readonly (() => void)[]
   readonly #timer: NodeJS.Timeout
+  #isClosed = false
 
   constructor(parts: Parts, servers: Map<string, Known>) {
     this.#parts = parts
@@ -85,7 +86,7 @@ export class Catalogue {
     const known = this.#of(upstream.id)
     if (known.syncing) await known.syncing
     // A server that was never read is asked every time: its trouble is the answer, not that the tool is unknown.
-    else if (known.facts === undefined || this.#isRested(known)) await this.sync(upstream)
+    else if (known.facts === undefined || this.#restOf(known) > restMilliseconds) await this.sync(upstream)
     return this.tool(upstream.id, name)
   }
 
@@ -187,6 +188,7 @@ export class Catalogue {
       .catch(failed)
       .finally(() => {
         known.syncing = undefined
+        known.took = this.#restOf(known)
         if (before !== known.trouble) this.#tell(upstream.id)
         this.#working.delete(reading)
       })
@@ -196,6 +198,7 @@ export class Catalogue {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     clearInterval(this.#timer)
     for (const stop of this.#stops) stop()
     await Promise.allSettled(this.#working)
@@ -208,8 +211,8 @@ export class Catalogue {
     return known
   }
 
-  #isRested(known: Known): boolean {
-    return this.#parts.clock.elapsed() - known.triedAt > restMilliseconds
+  #restOf({ triedAt }: Known): number {
+    return this.#parts.clock.elapsed() - triedAt
   }
 
   async #read(upstream: Upstream, known: Known): Promise<Synced> {
@@ -271,7 +274,11 @@ export class Catalogue {
 
   #announced(serverId: string): void {
     const upstream = this.#upstream(serverId)
-    if (upstream && this.#isRested(this.#of(serverId))) this.#readQuietly(upstream)
+    if (upstream === undefined) return
+    const known = this.#of(serverId)
+    afterRest(known, this.#restOf(known), () => {
+      if (this.#servers.get(serverId) === known && !this.#isClosed) this.#readQuietly(upstream)
+    })
   }
 
   #readOld(): void {
@@ -280,7 +287,7 @@ export class Catalogue {
     for (const upstream of register.list()) {
       const known = this.#of(upstream.id)
       const { checkedAt = 0, erasUntil = 0 } = known.facts ?? {}
-      const rested = clock.elapsed() - known.triedAt
+      const rested = this.#restOf(known)
       const isOld = checkedAt < clock.now() - age && rested > age
       const isOpen = known.facts !== undefined && erasUntil < clock.now() && rested > openEraMilliseconds
       if (isOld || isOpen) this.#readQuietly(upstream)

@@ -17,10 +17,33 @@ export type Known = {
   /** Why the last reading failed; undefined when it did not. */
   trouble: string | undefined
   triedAt: number
+  /** Milliseconds that the last reading took. */
+  took: number
   /** When it was last found to speak something else than was thought. */
   mistakenAt: number
   /** When it was last read because a call did not fit what it was thought to be. */
   rereadAt: number
+  /** It said that it changed, and is read as soon as it had its rest. */
+  isDue: boolean
+}
+
+/** A server that says all the time that it changed is read for no more than a tenth of the time, as long as that is not too seldom. */
+const restShare = 10
+const shortestRestMs = 250
+const longestRestMs = 2000
+
+/** Reads it once it had its rest and nobody else reads it; what is said until then is about the same reading. */
+export function afterRest(known: Known, rested: number, read: () => void): void {
+  if (known.isDue) return
+  known.isDue = true
+  const milliseconds = Math.min(longestRestMs, Math.max(shortestRestMs, restShare * known.took)) - rested
+  const begin = async () => {
+    await known.syncing?.catch(() => undefined)
+    known.isDue = false
+    read()
+  }
+  if (milliseconds <= 0) void begin()
+  else setTimeout(() => void begin(), milliseconds).unref()
 }
 
 export const unread = ({ catalogueItems }: CatalogueLimits): Known => ({
@@ -31,6 +54,8 @@ export const unread = ({ catalogueItems }: CatalogueLimits): Known => ({
   syncing: undefined,
   trouble: undefined,
   triedAt: Number.NEGATIVE_INFINITY,
+  took: 0,
   mistakenAt: Number.NEGATIVE_INFINITY,
   rereadAt: Number.NEGATIVE_INFINITY,
+  isDue: false,
 })

@@ -36,6 +36,7 @@ beforeAll(async () => {
 
 afterAll(() => house?.stop())
 
+const requestIds = /"requestId":"[^"]+"/g
 const modes: readonly Mode[] = ['legacy', 'pinned']
 
 async function as(who: string, mode: Mode, path = 'lab/safe/server'): Promise<Client> {
@@ -106,9 +107,20 @@ describe('what is not listed', () => {
     const url = `${house.url}/mcp/lab/safe/server`
     const token = house.token('stranger')
     const session = era === 'session' ? await openSession(url, token) : undefined
-    const said = { id: 1, method: 'tools/call', params: { name: 'read', arguments: {} }, session }
-    const answer = answerOf(await call(url, { ...inEra(era, said), token }))
-    expect(answer.error).toMatchObject({ code: -32602, message: 'Unknown tool.' })
+    const ask = async (name: string) => {
+      const said = { id: 1, method: 'tools/call', params: { name, arguments: {} }, session }
+      const answered = await call(url, { ...inEra(era, said), token })
+      return { status: answered.status, error: answerOf(answered).error }
+    }
+    // The source has the first, and nobody has the second.
+    const reached = () => house.echo.seen.length + house.poor.seen.length
+    const before = reached()
+    const [hidden, unknown] = [await ask('erase'), await ask('eraze')]
+    expect(hidden.error).toMatchObject({ code: -32602, message: 'Unknown tool.' })
+    expect(JSON.stringify(hidden).replaceAll('erase', 'eraze').replaceAll(requestIds, 'REQUEST')).toBe(
+      JSON.stringify(unknown).replaceAll(requestIds, 'REQUEST'),
+    )
+    expect(reached()).toBe(before)
   })
 })
 
