@@ -11,6 +11,7 @@ import { type Catalogue, offersOf, type Register, type Upstream } from '../upstr
 import { type Changes, composeNow, openChanges } from './changes.ts'
 import { Composition } from './composition.ts'
 import { composeEverything, itemsOf, mayUseItem, type Part } from './everything.ts'
+import { openVirtualVerbs, type VirtualVerbs } from './manifest.ts'
 import { offersWithVirtual } from './policy-offers.ts'
 import { virtualRoutes } from './routes.ts'
 import { type Addressed, anyTool, type ComposedServer, everythingId, type Served } from './served.ts'
@@ -22,7 +23,7 @@ export type ServersParts = {
   readonly audit: AuditRecord
   readonly announcements: Announcements
   readonly register: Register
-  readonly catalogue: Catalogue
+  readonly catalogue: Pick<Catalogue, 'items' | 'tool' | 'trouble' | 'facts'>
 }
 
 export type Servers = Changes & {
@@ -31,6 +32,7 @@ export type Servers = Changes & {
   /** All that the caller may use, as one server. */
   everything(caller: Caller): ComposedServer
   virtuals(): Iterable<StoredVirtual>
+  readonly manifest: VirtualVerbs
   readonly routes: readonly Route[]
   /** Reads everything anew; announces `upstream.changed` for each virtual server that is not what it was. */
   refresh(): Promise<void>
@@ -70,6 +72,7 @@ export async function openServers(parts: ServersParts): Promise<Servers> {
     await access.refresh()
     await refresh()
   })
+  const known = { ...parts, find: (place: string) => stored.get(place) }
   return {
     find,
     everything(caller) {
@@ -81,12 +84,8 @@ export async function openServers(parts: ServersParts): Promise<Servers> {
     },
     virtuals: () => stored.values(),
     ...changes,
-    routes: virtualRoutes({
-      ...parts,
-      changes,
-      find: place => stored.get(place),
-      list: () => stored.values(),
-    }),
+    manifest: openVirtualVerbs(known),
+    routes: virtualRoutes({ ...known, changes, list: () => stored.values() }),
     refresh,
   }
 }
@@ -158,7 +157,7 @@ function partOf({ catalogue }: ServersParts, upstream: Upstream): Part {
   return {
     place,
     items: itemsOf(upstream, catalogue),
-    missing: trouble === undefined ? [] : [{ server: place, why: trouble }],
+    missing: trouble === undefined ? [] : [{ server: place, why: trouble, reason: 'trouble' }],
   }
 }
 
