@@ -147,7 +147,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
       }),
       ...servers.routes,
       ...reviewRoutes({ database, audit, register, catalogue, access }),
-      ...openManifest({ database, audit, identity, access, register, approvals: catalogue }).routes,
+      ...openManifest({ database, audit, identity, access, register, servers, approvals: catalogue }).routes,
       ...audit.routes,
     ],
     identify: identity.identify,

@@ -76,16 +76,18 @@ export async function putOwnGrants(
   await putGrants(tx, { id: present.id, virtualServer: name }, own, wanted)
 }
 
-/** The own grants of a virtual server, as its manifest has them. */
+/** The own grants of all virtual servers by `group/server`, each as its manifest has them. */
 export async function readOwnGrants(
   database: Kysely<Tables>,
-  { group, name }: { group: string; name: string },
-): Promise<Omit<GrantInput, 'servers'>[]> {
-  const present = (await readGroups(database)).find(each => each.name === group)
-  return (present?.grants ?? [])
-    .filter(({ virtualServer }) => virtualServer === name)
-    .map(asGrantInput)
-    .map(({ servers, ...grant }) => grant)
+): Promise<ReadonlyMap<string, Omit<GrantInput, 'servers'>[]>> {
+  const own = (await readGroups(database)).flatMap(({ name, grants }) =>
+    grants.flatMap(grant => {
+      const { servers, ...given } = asGrantInput(grant)
+      return grant.virtualServer === undefined ? [] : [{ place: `${name}/${grant.virtualServer}`, given }]
+    }),
+  )
+  const byPlace = Map.groupBy(own, ({ place }) => place)
+  return new Map([...byPlace].map(([place, each]) => [place, each.map(({ given }) => given)]))
 }
 
 /** Makes the group exactly this. Grants that stay keep their ids, which audit events name. */

@@ -14,6 +14,7 @@ import { composeServers } from './servers.ts'
 import { readSource, type Source } from './source.ts'
 import { type Rooms, readState, type State } from './state.ts'
 import { validate } from './validate.ts'
+import { checkVirtualServers, serversAfter } from './virtual-servers.ts'
 
 export type ApplyParts = Rooms & {
   readonly database: Database
@@ -84,13 +85,15 @@ function planned(parts: ApplyParts, application: Application, read: Read, state:
     state,
   )
   const names = namesAfter(manifest, state, doomed)
+  const after = serversAfter(state, servers, doomed)
   const all = [
     ...check(manifest, source, { state, doomed }),
     ...problems,
+    ...checkVirtualServers(parts.servers.manifest, { manifest, source, servers: after }, state),
     ...checkPolicies(parts.access.policies, { manifest, source, names }),
   ]
   if (all.length > 0) return refuse(all)
-  return planSteps(parts, state, { manifest, servers }, doomed)
+  return planSteps(parts, state, { manifest, servers, caller: application.caller }, doomed)
 }
 
 function inWorkingOrder(steps: readonly Step[]): readonly Step[] {
@@ -114,14 +117,15 @@ async function record(audit: AuditRecord, application: Application, steps: reado
 }
 
 function targetOf(kind: PlanEntry['kind'], name: string): string {
-  if (kind === 'server') return name
+  if (kind === 'server' || kind === 'virtualServer') return name
   return `${kind === 'virtualAccount' ? 'account' : kind}:${name}`
 }
 
-async function refresh({ identity, access, register, approvals }: ApplyParts): Promise<void> {
+async function refresh({ identity, access, register, servers, approvals }: ApplyParts): Promise<void> {
   await identity.refresh()
   await access.refresh()
   // Servers that are new are read once they are known, by what is approved of them.
   await approvals.refreshApprovals()
   await register.refresh()
+  await servers.refresh()
 }

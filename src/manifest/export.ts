@@ -3,6 +3,7 @@ import { stringify } from 'yaml'
 import type { z } from 'zod'
 import type { Tables } from '../database/index.ts'
 import { canonical, isObject, type JsonObject } from '../foundation/json.ts'
+import type { DeclaredVirtual } from '../servers/index.ts'
 import { sections } from './prune.ts'
 import { thingSchemas } from './schema.ts'
 import { type Rooms, readState } from './state.ts'
@@ -10,11 +11,20 @@ import { type Rooms, readState } from './state.ts'
 /** The whole instance as a manifest in YAML: applying it changes nothing. Secrets are references; defaults are left out. */
 export async function exportManifest(rooms: Rooms, database: Kysely<Tables>): Promise<string> {
   const state = await readState(rooms, database)
-  const shown = { ...state, servers: state.servers.map(rooms.register.manifest.show) }
+  const shown = {
+    ...state,
+    servers: state.servers.map(rooms.register.manifest.show),
+    virtualServers: state.virtualServers.flatMap(shownVirtual),
+  }
   const written = sections
     .filter(section => shown[section].length > 0)
     .map(section => [section, shown[section].map(thing => withoutDefaults(thingSchemas[section], thing))])
   return stringify(Object.fromEntries(written), { lineWidth: 0 })
+}
+
+/** As it is served. What waits as a draft, or was never published, is no part of it. */
+function shownVirtual({ published, draft: _, ...about }: DeclaredVirtual) {
+  return published === undefined ? [] : [{ ...about, ...published }]
 }
 
 /** The shortest value that the schema reads as the same: every key is left out whose absence changes nothing. */

@@ -2,19 +2,22 @@
 import type { Transaction } from 'kysely'
 import { type GroupInput, normalGroup, type PolicyInput } from '../access/index.ts'
 import type { Tables } from '../database/index.ts'
+import type { Caller } from '../foundation/route.ts'
 import type { DeclaredAccount, DeclaredTeam, DeclaredUser } from '../identity/index.ts'
+import { type DeclaredVirtual, declared } from '../servers/index.ts'
 import type { Upstream } from '../upstreams/index.ts'
 import { changedSecrets, type Difference, differences } from './differences.ts'
 import { type Doomed, type Named, nameOf } from './prune.ts'
 import type { Manifest } from './schema.ts'
 import type { Rooms, State } from './state.ts'
+import { normalVirtual, serversAfter, virtualDifferences } from './virtual-servers.ts'
 
 type Tx = Transaction<Tables>
 
 /** What applying does to one thing. */
 export type PlanEntry = {
   readonly action: 'create' | 'update' | 'delete' | 'keep'
-  readonly kind: 'user' | 'team' | 'virtualAccount' | 'group' | 'server' | 'tool' | 'policy'
+  readonly kind: 'user' | 'team' | 'virtualAccount' | 'group' | 'server' | 'virtualServer' | 'tool' | 'policy'
   /** E-mail of a user, `group/server`, `group/server tool`, name of anything else. */
   readonly name: string
   /** For updates. */
@@ -39,11 +42,17 @@ type Trade<Thing> = {
   remove(tx: Tx, thing: Thing): Promise<void>
 }
 
-type Wanted = { readonly manifest: Manifest; readonly servers: readonly Upstream[] }
+type Wanted = {
+  readonly manifest: Manifest
+  /** The servers of the manifest. */
+  readonly servers: readonly Upstream[]
+  readonly caller: Caller
+}
 
 /** Creations and updates by section and name, then deletions in the other direction, so that nothing is named before it is there. */
-export function planSteps(rooms: Rooms, state: State, { manifest, servers }: Wanted, doomed: Doomed): Step[] {
+export function planSteps(rooms: Rooms, state: State, wanted: Wanted, doomed: Doomed): Step[] {
   const { identity, access, register } = rooms
+  const { manifest, servers } = wanted
   const parts = [
     stepsOf<DeclaredUser>({
       doomed: doomed.users,
@@ -93,9 +102,24 @@ export function planSteps(rooms: Rooms, state: State, { manifest, servers }: Wan
       put: register.manifest.put,
       remove: register.manifest.remove,
     }),
+    virtualSteps(rooms, state, wanted, doomed),
     policySteps(rooms, state, manifest, doomed),
   ]
   return [...parts.flatMap(({ puts }) => puts), ...parts.toReversed().flatMap(({ removals }) => removals)]
+}
+
+function virtualSteps({ servers: room }: Rooms, state: State, wanted: Wanted, doomed: Doomed) {
+  const { manifest, servers, caller } = wanted
+  const after = serversAfter(state, servers, doomed)
+  return stepsOf<DeclaredVirtual>({
+    doomed: doomed.virtualServers,
+    kind: 'virtualServer',
+    before: state.virtualServers.map(normalVirtual),
+    wanted: (manifest.virtualServers ?? []).map(declared).map(normalVirtual),
+    compare: virtualDifferences,
+    put: (tx, thing) => room.manifest.put(tx, thing, { by: caller, servers: after }),
+    remove: room.manifest.remove,
+  })
 }
 
 function policySteps({ access }: Rooms, state: State, manifest: Manifest, doomed: Doomed) {

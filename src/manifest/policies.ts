@@ -1,8 +1,8 @@
 import type { Access } from '../access/index.ts'
-import type { Names } from './check.ts'
 import { type Problem, written } from './problem.ts'
 import type { Manifest } from './schema.ts'
 import type { Source } from './source.ts'
+import type { Names } from './strangers.ts'
 
 type Given = { readonly manifest: Manifest; readonly source: Source; readonly names: Names }
 

@@ -2,7 +2,15 @@ import type { Caller } from '../foundation/route.ts'
 import type { Manifest } from './schema.ts'
 import type { State } from './state.ts'
 
-export const sections = ['users', 'teams', 'virtualAccounts', 'groups', 'servers', 'policies'] as const
+export const sections = [
+  'users',
+  'teams',
+  'virtualAccounts',
+  'groups',
+  'servers',
+  'virtualServers',
+  'policies',
+] as const
 export type Section = (typeof sections)[number]
 
 /** Names of what pruning removes, by section. */
@@ -18,7 +26,8 @@ export function nameOf(thing: Named): string {
 
 /**
  * Everything that is there and the manifest does not name, in the sections it has. A section that is left out is left
- * alone. Whoever applies stays, and so do all admins when the manifest names none.
+ * alone. Whoever applies stays, and so do all admins when the manifest names none; and so do virtual servers that were never
+ * published: they are no part of what is served.
  */
 export function doomedBy(manifest: Manifest, state: State, caller: Caller): Doomed {
   const doomed = (section: Section) => {
@@ -33,12 +42,16 @@ export function doomedBy(manifest: Manifest, state: State, caller: Caller): Doom
     const isCaller = caller.kind === 'user' && caller.name === email
     if (isCaller || (role === 'admin' && !namesAdmin)) users.delete(email)
   }
+  const virtualServers = doomed('virtualServers')
+  for (const server of state.virtualServers)
+    if (server.published === undefined) virtualServers.delete(nameOf(server))
   return {
     users,
     teams: doomed('teams'),
     virtualAccounts: doomed('virtualAccounts'),
     groups: doomed('groups'),
     servers: doomed('servers'),
+    virtualServers,
     policies: doomed('policies'),
   }
 }
@@ -49,5 +62,6 @@ export const nothingDoomed: Doomed = {
   virtualAccounts: new Set(),
   groups: new Set(),
   servers: new Set(),
+  virtualServers: new Set(),
   policies: new Set(),
 }

@@ -7,7 +7,7 @@ import { checkLock } from './lock-check.ts'
 
 const entry = z.object({
   action: z.enum(['create', 'update', 'delete', 'keep']),
-  kind: z.enum(['user', 'team', 'virtualAccount', 'group', 'server', 'tool', 'policy']),
+  kind: z.enum(['user', 'team', 'virtualAccount', 'group', 'server', 'virtualServer', 'tool', 'policy']),
   name: z.string(),
   changes: z.array(z.object({ path: z.string(), from: z.unknown().optional(), to: z.unknown().optional() })),
 })
@@ -29,7 +29,7 @@ const body = z.strictObject({
     .boolean()
     .default(false)
     .describe(
-      'Also remove what the manifest does not name, in the sections it has. Whoever applies stays, and so do all admins when it names none.',
+      'Also remove what the manifest does not name, in the sections it has. Whoever applies stays, and so do all admins when it names none, and virtual servers that were never published.',
     ),
 })
 

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { groupSchema, mostPolicies, policySchema } from '../access/index.ts'
 import { emailSchema, nameSchema, ownerSchema, roleSchema } from '../identity/index.ts'
+import { virtualServerSchema } from '../servers/index.ts'
 import { serverInputSchema } from '../upstreams/index.ts'
 import { authSchema } from '../vault/index.ts'
 
@@ -22,6 +23,7 @@ export const thingSchemas = {
   virtualAccounts: accountSchema,
   groups: groupSchema,
   servers: serverInputSchema(authSchema),
+  virtualServers: virtualServerSchema,
   policies: policySchema,
 }
 
@@ -47,10 +49,10 @@ export const manifestSchema = z
       .optional()
       .describe('What is forbidden or permitted under conditions, in Cedar.'),
     virtualServers: z
-      .array(z.unknown())
-      .max(0, 'virtual servers are not built yet; leave the section out')
+      .array(thingSchemas.virtualServers)
+      .max(most)
       .optional()
-      .describe('Not built yet.'),
+      .describe('Servers made of parts of others, each published as it stands here.'),
   })
   .describe('The desired state of a Gatehouse instance.')
 

@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely'
 import type { Access, GrantInput, GroupInput, PolicyInput } from '../access/index.ts'
 import type { Tables } from '../database/index.ts'
 import type { DeclaredPeople, Identity } from '../identity/index.ts'
+import type { DeclaredVirtual, Servers } from '../servers/index.ts'
 import type { Register, Upstream } from '../upstreams/index.ts'
 
 export type Rooms = {
@@ -19,11 +20,13 @@ export type Rooms = {
   >
   readonly access: Pick<Access, 'readGroups' | 'putGroup' | 'removeGroup' | 'policies' | 'refresh'>
   readonly register: Pick<Register, 'manifest' | 'refresh'>
+  readonly servers: Pick<Servers, 'manifest' | 'refresh'>
 }
 
 export type State = DeclaredPeople & {
   readonly groups: readonly GroupInput[]
   readonly servers: readonly Upstream[]
+  readonly virtualServers: readonly DeclaredVirtual[]
   readonly policies: readonly PolicyInput[]
 }
 
@@ -31,26 +34,39 @@ export async function readState(rooms: Rooms, database: Kysely<Tables>): Promise
   const people = await rooms.identity.readDeclared(database)
   const groups = await rooms.access.readGroups(database)
   const servers = await rooms.register.manifest.read(database)
+  const virtualServers = await rooms.servers.manifest.read(database)
   const policies = await rooms.access.policies.readInputs(database)
+  const isThere = subjectsOf(people)
+  const named = [...servers, ...virtualServers]
   return {
     ...people,
     servers,
     policies,
-    groups: groups.map(group => withoutLeftovers(group, people, servers)),
+    groups: groups.map(group => withoutLeftovers(group, isThere, named)),
+    virtualServers: virtualServers.map(server => ({
+      ...server,
+      access: server.access.filter(({ subject }) => isThere(subject)),
+    })),
   }
+}
+
+type IsThere = (subject: string) => boolean
+
+function subjectsOf({ teams, virtualAccounts }: DeclaredPeople): IsThere {
+  const known = new Set([
+    ...teams.map(({ name }) => `team:${name}`),
+    ...virtualAccounts.map(({ name }) => `account:${name}`),
+  ])
+  return subject => !/^(?:team|account):/.test(subject) || known.has(subject)
 }
 
 /** Grants may name a team or account before there is one, and outlive a server. They give nothing to anybody, so a manifest does not show them. */
 function withoutLeftovers(
   group: GroupInput,
-  people: DeclaredPeople,
-  servers: readonly Upstream[],
+  isThere: IsThere,
+  servers: readonly { readonly group: string; readonly name: string }[],
 ): GroupInput {
-  const teams = new Set(people.teams.map(team => `team:${team.name}`))
-  const accounts = new Set(people.virtualAccounts.map(account => `account:${account.name}`))
   const names = new Set(servers.filter(server => server.group === group.name).map(server => server.name))
-  const isThere = (subject: string) =>
-    !/^(?:team|account):/.test(subject) || teams.has(subject) || accounts.has(subject)
   return {
     ...group,
     managers: group.managers.filter(isThere),

@@ -41,6 +41,14 @@ servers:
     tools: { default: alow }
 virtualServers:
   - name: safe
+    group: eng
+    sources:
+      - server: files
+        tools:
+          - read
+          - { name: echo, ass: say_back, arguments: { message: { descripton: what } } }
+      - server: eng/b
+        tools: readonly
 `
     expect(brief(text).toSorted(([a], [b]) => Number(a) - Number(b))).toEqual([
       [1, 'usrs', 'Did you mean users?'],
@@ -61,7 +69,10 @@ virtualServers:
       [22, 'servers[2].transport.allowPrivateNetwork', 'Correct the value.'],
       [23, 'servers[2].auth.kind', 'Write one of: none, headers.'],
       [24, 'servers[2].tools.default', 'Did you mean allow?'],
-      [25, 'virtualServers', 'Correct the value.'],
+      [29, 'virtualServers[0].sources[0].server', 'Correct the value.'],
+      [32, 'virtualServers[0].sources[0].tools[1].arguments.message.descripton', 'Did you mean description?'],
+      [32, 'virtualServers[0].sources[0].tools[1].ass', 'Did you mean as?'],
+      [34, 'virtualServers[0].sources[1].tools', 'Did you mean readOnly?'],
     ])
   })
 
@@ -75,8 +86,7 @@ virtualServers:
     expect(JSON.stringify(secret)).not.toContain('topsecret')
   })
 
-  it('says that virtual servers and oauth2 are not built yet', () => {
-    expect(problemsOf('virtualServers: [{}]')[0]?.why).toContain('not built yet')
+  it('says that oauth2 is not built yet', () => {
     const oauth =
       'servers: [{ group: a, name: b, transport: { kind: sse, url: "https://x.io" }, auth: { kind: oauth2 } }]'
     expect(problemsOf(oauth)[0]?.why).toContain('not built yet')

@@ -7,13 +7,30 @@ import type { Source } from './source.ts'
 
 /** The manifest as a typed whole, or everything that is wrong with its shape. */
 export function validate(source: Source): { manifest: Manifest } | { problems: readonly Problem[] } {
-  const parsed = manifestSchema.safeParse(source.value)
-  if (parsed.success) return { manifest: parsed.data }
-  const schema = manifestJsonSchema()
-  return { problems: parsed.error.issues.flatMap(issue => problemsOf(issue, source, schema)) }
+  const validated = validateAs(source, manifestSchema, manifestJsonSchema)
+  return 'problems' in validated ? validated : { manifest: validated.value }
+}
+
+/** A text by any schema; `jsonSchema` is the same in JSON Schema, to find out what was meant. */
+export function validateAs<Value>(
+  source: Source,
+  schema: z.ZodType<Value>,
+  jsonSchema: () => JsonObject,
+): { value: Value } | { problems: readonly Problem[] } {
+  const parsed = schema.safeParse(source.value)
+  if (parsed.success) return { value: parsed.data }
+  const known = jsonSchema()
+  return { problems: parsed.error.issues.flatMap(issue => problemsOf(issue, source, known)) }
 }
 
 function problemsOf(issue: z.core.$ZodIssue, source: Source, schema: JsonObject): Problem[] {
+  if (issue.code === 'invalid_union') {
+    const meant = meantOption(issue.errors)
+    if (meant !== undefined)
+      return meant.flatMap(({ path, ...inner }) =>
+        problemsOf({ ...inner, path: [...issue.path, ...path] }, source, schema),
+      )
+  }
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map(key => unknownKey([...issue.path, key], source, schema))
   if (issue.code === 'invalid_key') {
@@ -32,6 +49,14 @@ function problemsOf(issue: z.core.$ZodIssue, source: Source, schema: JsonObject)
           ? 'Add it.'
           : 'Correct the value.'
   return [problem(issue.path, source, value === undefined ? 'It is missing.' : sentence(issue.message), fix)]
+}
+
+/** The one alternative that is of the type of the value, so that what is wrong with it is within. */
+function meantOption(errors: readonly (readonly z.core.$ZodIssue[])[]) {
+  const isOfType = (issues: readonly z.core.$ZodIssue[]) =>
+    issues.every(({ code, path }) => path.length > 0 || (code !== 'invalid_type' && code !== 'invalid_value'))
+  const [meant, ...others] = errors.filter(isOfType)
+  return others.length === 0 ? meant : undefined
 }
 
 function unknownKey(path: Path, source: Source, schema: JsonObject): Problem {
@@ -76,11 +101,16 @@ function schemasAt(schema: JsonObject, path: Path): JsonObject[] {
   let found = expanded(schema)
   for (const step of path) {
     const next = found.flatMap(each =>
-      typeof step === 'number' ? [part(each, 'items')] : [part(part(each, 'properties'), String(step))],
+      typeof step === 'number' ? [part(each, 'items')] : [property(each, String(step))],
     )
     found = next.flatMap(expanded)
   }
   return found
+}
+
+function property(schema: JsonObject, name: string): JsonObject {
+  const properties = part(schema, 'properties')
+  return Object.hasOwn(properties, name) ? part(properties, name) : part(schema, 'additionalProperties')
 }
 
 function expanded(schema: JsonObject): JsonObject[] {

@@ -105,10 +105,24 @@ describe('the definition of a changed tool', () => {
     })
   })
 
+  it.each([
+    ['{"properties":{"message":{}}}', undefined],
+    ['{"properties":{"message":{}},"additionalProperties":true}', undefined],
+    ['{"properties":{"message":{}},"additionalProperties":false}', 'locale'],
+    ['{"additionalProperties":false}', 'locale'],
+    ['{}', undefined],
+  ])('%s may be sent more than it names only with a value, and only where it is open', (schema, strange) => {
+    const definition = `{"inputSchema":${schema}}`
+    expect(strangeArgument(definition, { locale: { value: 'en', hidden: true } })).toBe(strange)
+    expect(strangeArgument(definition, { locale: { value: null } })).toBe(strange)
+    expect(strangeArgument(definition, { locale: { default: 'en' } })).toBe('locale')
+    expect(strangeArgument(definition, { locale: { hidden: true } })).toBe('locale')
+  })
+
   it('has no arguments that are not its server’s', () => {
     expect(strangeArgument(definition, { message: {}, loc: {} })).toBe('loc')
     expect(strangeArgument(definition, { message: {} })).toBeUndefined()
     expect(strangeArgument('{"inputSchema":{"properties":{}}}', { toString: {} })).toBe('toString')
-    expect(strangeArgument('{"inputSchema":{"type":"object"}}', { any: {} })).toBeUndefined()
+    expect(strangeArgument('{"inputSchema":{"type":"object"}}', { any: {} })).toBe('any')
   })
 })

@@ -7,10 +7,11 @@ import { fail } from '../foundation/errors.ts'
 import { newId } from '../foundation/id.ts'
 import type { Caller } from '../foundation/route.ts'
 import type { Register } from '../upstreams/index.ts'
-import { type Composed, compose } from './compose.ts'
+import { type Composed, compose, type Offer } from './compose.ts'
 import type { Definition, VirtualServerInput } from './definition.ts'
 import { checkMayGive } from './may-give.ts'
 import { type OfferParts, offerOf } from './offers.ts'
+import { problemsOf, refuse } from './refusals.ts'
 import { anyTool } from './served.ts'
 import {
   deleteVirtual,
@@ -19,6 +20,7 @@ import {
   type Place,
   readPublications,
   readVirtual,
+  readVirtuals,
   type StoredVirtual,
   updateVirtual,
 } from './table.ts'
@@ -145,17 +147,24 @@ async function isTaken({ register }: ChangeParts, tx: Tx, { group, name }: Place
   return (await register.manifest.read(tx)).some(server => server.group === group && server.name === name)
 }
 
-type Publishing = { readonly by: Caller; readonly stored: StoredVirtual; readonly definition: Definition }
+type Publishing = {
+  readonly by: Caller
+  readonly stored: StoredVirtual
+  readonly definition: Definition
+  /** What its sources offer; what the register has, unless told. */
+  readonly offer?: (server: string) => Offer | undefined
+}
 
 /** Checks a definition against what its sources offer now, and serves it from then on. Gives the number of the publication. */
 export async function publishDraft(
   parts: ChangeParts,
   tx: Tx,
-  { by, stored, definition }: Publishing,
+  { by, stored, definition, offer }: Publishing,
 ): Promise<number> {
   if (!managesAll(by)) checkMayGive(parts, by, definition)
-  const composed = composeNow(parts, stored, definition)
-  checkComposed(composed)
+  const composed = composeNow(parts, stored, definition, offer)
+  await refuseVirtualSources(tx, composed)
+  refuse(problemsOf(composed))
   const [latest] = await readPublications(tx, stored.id)
   const number = (latest?.number ?? 0) + 1
   const { settled } = composed
@@ -165,34 +174,29 @@ export async function publishDraft(
 }
 
 /** A definition as it would be served now, with the names that its things have already. */
-export function composeNow(parts: OfferParts, stored: StoredVirtual, definition: Definition): Composed {
-  const settled = stored.published?.settled
+export function composeNow(
+  parts: OfferParts,
+  { group, name, published }: Pick<StoredVirtual, 'group' | 'name' | 'published'>,
+  definition: Definition,
+  offer: (server: string) => Offer | undefined = place => offerOf(parts, place),
+): Composed {
+  const settled = published?.settled
   return compose({
     definition,
-    home: { group: stored.group, name: stored.name, policy: anyTool },
-    offer: place => offerOf(parts, place),
+    home: { group, name, policy: anyTool },
+    offer,
     ...(settled === undefined ? {} : { settled }),
   })
 }
 
-function checkComposed({ clashes, composition, strange, idle }: Composed): void {
-  const [clash] = clashes
-  if (clash !== undefined)
-    fail('servers.name_clash', {
-      why: clashes.map(({ name, of }) => `${JSON.stringify(name)} would be ${of.join(' and ')}.`).join(' '),
-    })
-  const gone = composition.missing.filter(({ why }) => why.startsWith('There is no such server'))
-  if (gone.length > 0)
+async function refuseVirtualSources(tx: Tx, { composition }: Composed): Promise<void> {
+  const gone = composition.missing.filter(({ reason }) => reason === 'gone').map(({ server }) => server)
+  if (gone.length === 0) return
+  const virtual = new Set((await readVirtuals(tx)).map(({ group, name }) => `${group}/${name}`))
+  const named = gone.filter(server => virtual.has(server))
+  if (named.length > 0)
     fail('servers.bad_choice', {
-      why: `There is no server ${gone.map(({ server }) => server).join(', ')}.`,
-      fix: 'List the servers with: gatehouse server list.',
-    })
-  const [first] = [...strange, ...idle]
-  if (first !== undefined)
-    fail('servers.bad_choice', {
-      why: [
-        ...strange.map(each => `${each} is not there.`),
-        ...idle.map(each => `${each} chooses nothing.`),
-      ].join(' '),
+      why: `${named.join(', ')} is itself virtual; only servers that are there by themselves can be sources.`,
+      fix: 'Name the servers that it is made of.',
     })
 }

@@ -28,7 +28,7 @@ const item = (kind: ItemKind, name: string): CatalogueItem => ({
 })
 
 function offer(place: string, items: readonly CatalogueItem[], more: Partial<Offer> = {}): Offer {
-  const plain = { trouble: undefined, allows: () => true, isReadOnly: () => false }
+  const plain = { trouble: undefined, isRead: true, allows: () => true, isReadOnly: () => false }
   return { upstream: upstream(place), items, ...plain, ...more }
 }
 
@@ -103,8 +103,13 @@ describe('a virtual server', () => {
     ]
     const { composition, clashes, idle } = composed(sources, { offer: offers })
     expect(composition.missing).toEqual([
-      { server: 'ops/db', why: 'It could not be reached.' },
-      { server: 'eng/gone', why: 'There is no such server any more.' },
+      { server: 'ops/db', why: 'It could not be reached.', reason: 'trouble' },
+      { server: 'eng/gone', why: 'There is no such server any more.', reason: 'gone' },
+      {
+        server: 'eng/files file:///a, eng/copy file:///a',
+        why: 'They all would be "file:///a", so nobody can tell which is meant.',
+        reason: 'clash',
+      },
     ])
     expect(clashes).toEqual([{ name: 'file:///a', of: ['eng/files file:///a', 'eng/copy file:///a'] }])
     expect(composition.resource('file:///a')).toBeUndefined()
@@ -120,5 +125,38 @@ describe('a virtual server', () => {
       offer: server => (server === 'ops/db' ? db : twin),
     })
     expect(two.composition.resource('db://users')).toBeUndefined()
+  })
+
+  it('has nothing said of a source that was never read, but that it is there', () => {
+    const unread = offer('ops/db', [], { isRead: false, trouble: 'It has not been read yet.' })
+    const sources = [
+      { server: 'eng/files', tools: ['read'] },
+      { server: 'ops/db', tools: ['query', { name: 'read', arguments: { any: { default: 1 } } }] },
+    ]
+    const offers = new Map([
+      ['eng/files', files],
+      ['ops/db', unread],
+    ])
+    const settled = new Map([['tool ops/db read', 'read']])
+    const found = composed(sources, { offer: server => offers.get(server), settled })
+    expect(found).toMatchObject({ idle: [], strange: [], clashes: [] })
+    expect(found.composition.missing).toMatchObject([{ server: 'ops/db', reason: 'trouble' }])
+    // The name of what will come back is kept for it.
+    expect(shown(found)).toEqual(['tool files__read read'])
+    expect([...found.settled]).toEqual([
+      ['tool ops/db read', 'read'],
+      ['tool eng/files read', 'files__read'],
+    ])
+  })
+
+  it('refuses one alias for two things, also before they are known', () => {
+    const unread = offer('ops/db', [], { isRead: false })
+    const sources = [
+      { server: 'eng/files', tools: [{ name: 'read', as: 'same' }] },
+      { server: 'ops/db', tools: [{ name: 'query', as: 'same' }] },
+    ]
+    const { clashes } = composed(sources, { offer: server => (server === 'ops/db' ? unread : files) })
+    expect(clashes).toEqual([{ name: 'same', of: ['eng/files read', 'ops/db query'] }])
+    expect(composed(sources).clashes).toEqual(clashes)
   })
 })

@@ -12,6 +12,8 @@ export type Offer = {
   readonly items: readonly CatalogueItem[]
   /** Why nothing, or not the latest, is known of it. */
   readonly trouble: string | undefined
+  /** Was it ever read? Otherwise nothing can be said of what it has not. */
+  readonly isRead: boolean
   /** May the tool be offered to anybody at all: its server's own rule allows it? */
   allows(tool: string): boolean
   isReadOnly(tool: string): boolean
@@ -28,13 +30,15 @@ type Chosen = {
   readonly choice: Exclude<ToolChoice, string> | undefined
 }
 
+export type Strange = { readonly server: string; readonly tool: string; readonly argument: string }
+
 export type Composed = {
   readonly composition: Composition
   readonly clashes: readonly Clash[]
   /** Names and globs that chose nothing, as `group/server choice`. */
   readonly idle: readonly string[]
-  /** Arguments that a tool does not have and that something was said of, as `group/server tool argument`. */
-  readonly strange: readonly string[]
+  /** Arguments that a tool does not have and that something was said of. */
+  readonly strange: readonly Strange[]
   /** The name of everything that got one by rule, by its origin: what the next publication keeps. */
   readonly settled: ReadonlyMap<string, string>
 }
@@ -47,45 +51,82 @@ export type ComposeInput = {
   readonly settled?: ReadonlyMap<string, string>
 }
 
-export function compose({ definition, home, offer, settled }: ComposeInput): Composed {
-  const chosen: Chosen[] = []
-  const sources: Upstream[] = []
-  const missing: Missing[] = []
-  const idle: string[] = []
-  for (const source of definition.sources) {
-    const found = offer(source.server)
-    const trouble = found === undefined ? 'There is no such server any more.' : found.trouble
-    if (trouble !== undefined) missing.push({ server: source.server, why: trouble })
-    if (found === undefined) continue
-    sources.push(found.upstream)
-    chosen.push(...chosenOf(source, found, idle))
-  }
+export function compose({ definition, home, offer, settled = new Map() }: ComposeInput): Composed {
+  const { chosen, sources, missing, idle, unread } = gathered(definition, offer)
+  const names = new Map([...settled].filter(([key]) => unread.has(key.split(' ')[1] ?? '')))
   const items: Item[] = []
   const clashes: Clash[] = []
-  const names = new Map<string, string>()
   for (const kind of ['tool', 'resource', 'template', 'prompt'] as const) {
     const things = chosen.filter(thing => thing.kind === kind)
-    const named = isNamed(kind) ? nameAll(things, settledOf(kind, settled)) : unique(things)
+    const reserved = [...names].filter(([key]) => key.startsWith(`${kind} `)).map(([, name]) => name)
+    const named = isNamed(kind) ? nameAll(things, settledOf(kind, settled), reserved) : unique(things)
     clashes.push(...named.clashes)
     for (const [name, thing] of named.byName) {
       if (isNamed(kind) && thing.alias === undefined) names.set(`${kind} ${originOf(thing)}`, name)
       items.push(itemOf(name, thing, home))
     }
   }
+  const twice = aliasClashes(definition).filter(({ name }) => clashes.every(clash => clash.name !== name))
+  clashes.push(...twice)
+  missing.push(...clashes.map(missingOf))
   const strange = chosen.flatMap(strangeOf)
   return { composition: new Composition(items, sources, missing), clashes, idle, strange, settled: names }
 }
 
-function strangeOf({ from, own, definition, choice }: Chosen): string[] {
-  const name = choice?.arguments && strangeArgument(definition, choice.arguments)
-  return name === undefined ? [] : [`${from} ${own} ${name}`]
+function gathered(definition: Definition, offer: ComposeInput['offer']) {
+  const chosen: Chosen[] = []
+  const sources: Upstream[] = []
+  const missing: Missing[] = []
+  const idle: string[] = []
+  const unread = new Set<string>()
+  for (const source of definition.sources) {
+    const { server } = source
+    const found = offer(server)
+    if (found === undefined) {
+      missing.push({ server, why: 'There is no such server any more.', reason: 'gone' })
+      continue
+    }
+    if (found.trouble !== undefined) missing.push({ server, why: found.trouble, reason: 'trouble' })
+    if (!found.isRead) unread.add(server)
+    sources.push(found.upstream)
+    chosen.push(...chosenOf(source, found, idle))
+  }
+  return { chosen, sources, missing, idle, unread }
+}
+
+/** What a list says of a name that several things would have. */
+function missingOf({ name, of }: Clash): Missing {
+  const why = `They all would be ${JSON.stringify(name.slice(0, 200))}, so nobody can tell which is meant.`
+  return { server: of.join(', '), why, reason: 'clash' }
+}
+
+/** Names that the author gave to several things, whether or not these are known yet. */
+function aliasClashes({ sources }: Definition): Clash[] {
+  const given = (key: 'tools' | 'prompts') =>
+    sources.flatMap(({ server: from, [key]: choices }) =>
+      (Array.isArray(choices) ? choices : []).flatMap((choice: ToolChoice | PromptChoice) =>
+        typeof choice === 'string' || choice.as === undefined
+          ? []
+          : [{ from, own: choice.name, as: choice.as }],
+      ),
+    )
+  return [given('tools'), given('prompts')].flatMap(all =>
+    [...Map.groupBy(all, each => each.as)]
+      .filter(([, of]) => of.length > 1)
+      .map(([name, of]) => ({ name, of: of.map(originOf) })),
+  )
+}
+
+function strangeOf({ from, own, definition, choice }: Chosen): Strange[] {
+  const argument = choice?.arguments && strangeArgument(definition, choice.arguments)
+  return argument === undefined ? [] : [{ server: from, tool: own, argument }]
 }
 
 function isNamed(kind: ItemKind): boolean {
   return kind === 'tool' || kind === 'prompt'
 }
 
-function settledOf(kind: ItemKind, settled: ReadonlyMap<string, string> = new Map()): Map<string, string> {
+function settledOf(kind: ItemKind, settled: ReadonlyMap<string, string>): Map<string, string> {
   const prefix = `${kind} `
   return new Map(
     [...settled]
@@ -154,7 +195,7 @@ function chosenItems(source: Source, offer: Offer, { kind, choices, idle }: Choo
     return [chosenAs(source, offer, item, found.choice)]
   })
   // A URI glob may be about templates alone, and the other way round.
-  if (kind === 'tool' || kind === 'prompt')
+  if (offer.isRead && (kind === 'tool' || kind === 'prompt'))
     for (const choice of choices) {
       const text = textOf(choice)
       if (!used.has(text) && !items.some(item => covers(text, item.name)))

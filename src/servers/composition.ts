@@ -26,6 +26,8 @@ export type Missing = {
   /** `group/server`. */
   readonly server: string
   readonly why: string
+  /** gone: there is no such server. trouble: it could not be read, or not lately. clash: several things have one name, so none has it. */
+  readonly reason: 'gone' | 'trouble' | 'clash'
 }
 
 export class Composition {

@@ -66,9 +66,18 @@ const sourceSchema = z
       .describe('all, or URIs, URI templates and globs of them.'),
     prompts: z.union([z.literal('all'), z.array(promptChoice).max(1000)]).optional(),
   })
+  .refine(({ tools }) => isOnce(tools), { path: ['tools'], message: 'change every tool once' })
+  .refine(({ prompts }) => isOnce(prompts), { path: ['prompts'], message: 'change every prompt once' })
   .describe(
     'A server and what is taken of it. One that names nothing gives everything; one that names something gives that and no more.',
   )
+
+function isOnce(choices: 'all' | 'readOnly' | readonly (ToolChoice | PromptChoice)[] | undefined): boolean {
+  const changed = (Array.isArray(choices) ? choices : []).flatMap((choice: ToolChoice | PromptChoice) =>
+    typeof choice === 'string' ? [] : [choice.name],
+  )
+  return new Set(changed).size === changed.length
+}
 
 const accessSchema = grantSchema.omit({ servers: true })
 

@@ -59,6 +59,7 @@ export function composeEverything(parts: readonly Part[], may: (item: Item) => b
       missing.push({
         server: of.join(', '),
         why: `They all have ${JSON.stringify(name.slice(0, 200))}, so nobody can tell which is meant.`,
+        reason: 'clash',
       })
   }
   return new Composition(items, [...new Set(items.map(({ source }) => source))], missing)

@@ -2,8 +2,10 @@
 
 export { type Arranged, arrange, arrangePatches } from './arguments.ts'
 export type { Composition, Home, Item, Missing } from './composition.ts'
-export { type VirtualServerInput, virtualServerSchema } from './definition.ts'
+export { type Definition, type VirtualServerInput, virtualServerSchema } from './definition.ts'
 export { mayUseItem, targetOfItem } from './everything.ts'
+export { keyed } from './keyed.ts'
+export { type DeclaredVirtual, declared, type VirtualVerbs } from './manifest.ts'
 export {
   describeResult,
   estimateTokens,
@@ -13,6 +15,7 @@ export {
   searchLimit,
   searchResult,
 } from './meta-tools.ts'
+export type { PublishProblem } from './refusals.ts'
 export { openSearch, type Search, type SearchedTool } from './search.ts'
 export { type Addressed, type ComposedServer, everythingId, isComposed, type Served } from './served.ts'
 export { openServers, type Servers, type ServersParts } from './servers.ts'

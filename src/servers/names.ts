@@ -40,11 +40,13 @@ export function originOf({ from, own }: Pick<Nameless, 'from' | 'own'>): string 
 
 /**
  * Names for all. An alias wins; then what was `settled` before; then a thing's own name where nobody else has it, `server__name` where
- * somebody does, `group__server__name` where that is not enough. What still clashes has no name: it is never guessed who was meant.
+ * somebody does, `group__server__name` where that is not enough. What still clashes has no name: it is never guessed who was meant. `reserved` names
+ * are of things that are not known at this moment.
  */
 export function nameAll<Thing extends Nameless>(
   things: readonly Thing[],
   settled: ReadonlyMap<string, string> = new Map(),
+  reserved: Iterable<string> = [],
 ): Named<Thing> {
   const wanted = new Map<string, Thing[]>()
   const want = (name: string, thing: Thing) => {
@@ -58,7 +60,7 @@ export function nameAll<Thing extends Nameless>(
     if (name === undefined) rest.push(thing)
     else want(name, thing)
   }
-  const taken = new Set(wanted.keys())
+  const taken = new Set([...wanted.keys(), ...reserved])
   const levels = [plain, withServer, withGroup]
   let open = rest
   for (const level of levels) open = nameFree(open, { level, taken, want })

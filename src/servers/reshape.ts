@@ -74,12 +74,17 @@ function below(before: unknown, rule: number): number {
   return typeof before === 'number' ? Math.min(before, rule) : rule
 }
 
-/** An argument that rules speak of and this definition does not have; undefined when all are there. */
+/**
+ * An argument that rules speak of and this definition does not name; undefined when there is none. One with a fixed value is sent as the
+ * author says, unless the schema takes no others than it names.
+ */
 export function strangeArgument(definition: string, rules: ArgumentRules): string | undefined {
   const parsed: unknown = JSON.parse(definition)
   const schema = isObject(parsed) && isObject(parsed.inputSchema) ? parsed.inputSchema : {}
-  const { properties } = schema
-  // A schema that names no arguments at all takes any.
-  if (!isObject(properties)) return undefined
-  return Object.keys(rules).find(name => !Object.hasOwn(properties, name))
+  const properties = isObject(schema.properties) ? schema.properties : {}
+  const isClosed = schema.additionalProperties === false
+  const found = Object.entries(rules).find(
+    ([name, { value }]) => !Object.hasOwn(properties, name) && (value === undefined || isClosed),
+  )
+  return found?.[0]
 }

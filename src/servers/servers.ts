@@ -18,6 +18,7 @@ import {
 import { type Changes, composeNow, openChanges } from './changes.ts'
 import { Composition } from './composition.ts'
 import { composeEverything, itemsOf, mayUseItem, type Part } from './everything.ts'
+import { openVirtualVerbs, type VirtualVerbs } from './manifest.ts'
 import { offersWithVirtual } from './policy-offers.ts'
 import { virtualRoutes } from './routes.ts'
 import { type Addressed, anyTool, type ComposedServer, everythingId, type Served } from './served.ts'
@@ -29,7 +30,7 @@ export type ServersParts = {
   readonly audit: AuditRecord
   readonly announcements: Announcements
   readonly register: Register
-  readonly catalogue: Catalogue
+  readonly catalogue: Pick<Catalogue, 'items' | 'tool' | 'trouble' | 'facts'>
 }
 
 export type Servers = Changes & {
@@ -40,6 +41,7 @@ export type Servers = Changes & {
   virtuals(): Iterable<StoredVirtual>
   /** The tools of virtual servers that the caller may use. */
   tools(caller: Caller): UsableTool[]
+  readonly manifest: VirtualVerbs
   readonly routes: readonly Route[]
   /** Reads everything anew; announces `upstream.changed` for each virtual server that is not what it was. */
   refresh(): Promise<void>
@@ -76,6 +78,7 @@ export async function openServers(parts: ServersParts): Promise<Servers> {
     await access.refresh()
     await refresh()
   })
+  const known = { ...parts, find: (place: string) => stored.get(place) }
   return {
     find,
     everything(caller) {
@@ -88,12 +91,8 @@ export async function openServers(parts: ServersParts): Promise<Servers> {
     virtuals: () => stored.values(),
     tools: caller => [...served.values()].flatMap(server => usableTools(parts, caller, server)),
     ...changes,
-    routes: virtualRoutes({
-      ...parts,
-      changes,
-      find: place => stored.get(place),
-      list: () => stored.values(),
-    }),
+    manifest: openVirtualVerbs(known),
+    routes: virtualRoutes({ ...known, changes, list: () => stored.values() }),
     refresh,
   }
 }
@@ -182,7 +181,7 @@ function partOf({ catalogue }: ServersParts, upstream: Upstream): Part {
   return {
     place,
     items: itemsOf(upstream, catalogue),
-    missing: trouble === undefined ? [] : [{ server: place, why: trouble }],
+    missing: trouble === undefined ? [] : [{ server: place, why: trouble, reason: 'trouble' }],
   }
 }
 
