@@ -1,8 +1,9 @@
 /** What clients see behind an MCP address: servers as they are, virtual servers, and everything a caller may use. */
 
-export { type Arranged, arrange, arrangePatches } from './arguments.ts'
+export { arrangePatches } from './arguments.ts'
 export type { Composition, Home, Item, Missing } from './composition.ts'
 export { type VirtualServerInput, virtualServerSchema } from './definition.ts'
-export { mayUseItem, targetOfItem } from './everything.ts'
+export { mayUseItem } from './everything.ts'
+export { aimedAt, judgeCall, judgeItem, mayUse, type Refusal, targetOf } from './judge-call.ts'
 export { type Addressed, type ComposedServer, everythingId, isComposed, type Served } from './served.ts'
 export { openServers, type Servers, type ServersParts } from './servers.ts'
