@@ -19,7 +19,7 @@ import { type Over, openHttp } from './http/index.ts'
 import { type Claim, openIdentity } from './identity/index.ts'
 import { openManifest } from './manifest/index.ts'
 import { openMcp } from './mcp/index.ts'
-import { openServers } from './servers/index.ts'
+import { explainRoutes, openServers } from './servers/index.ts'
 import { openMetrics } from './telemetry/metrics.ts'
 import {
   Connections,
@@ -145,6 +145,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
         probe: to => probe({ connections, clock, limits }, to),
       }),
       ...servers.routes,
+      ...explainRoutes({ access, identity, register, catalogue, servers }),
       ...reviewRoutes({ database, audit, register, catalogue, access }),
       ...openManifest({ database, audit, identity, access, register, approvals: catalogue }).routes,
       ...audit.routes,

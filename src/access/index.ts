@@ -14,7 +14,7 @@ export {
   type ToolScope,
   weigh,
 } from './decide.ts'
-export type { Draft } from './draft.ts'
+export type { Draft, Supposition } from './draft.ts'
 export type { Explanation } from './explanation.ts'
 export { normalGroup } from './manifest.ts'
 export type { Weighed } from './policies/judge.ts'
