@@ -4,6 +4,7 @@ import { fail } from '../foundation/errors.ts'
 import { isObject, type JsonObject } from '../foundation/json.ts'
 import { exitCodes } from './command-error.ts'
 import { type Kit, leaf, type SharedOptions } from './kit.ts'
+import { addSimulateCommand } from './simulate.ts'
 import { plain } from './table.ts'
 
 type WhyOptions = SharedOptions &
@@ -41,6 +42,7 @@ Examples:
         kit.show(options, answer, () => whyLines(kit, answer))
       }),
     )
+  addSimulateCommand(access, kit)
 }
 
 function parsedArguments(text: string): JsonObject {

@@ -11,6 +11,7 @@ import { type Catalogue, offersOf, type Register, type Upstream } from '../upstr
 import { type Changes, composeNow, openChanges } from './changes.ts'
 import { Composition } from './composition.ts'
 import { composeEverything, itemsOf, mayUseItem, type Part } from './everything.ts'
+import type { OfferParts } from './offers.ts'
 import { offersWithVirtual } from './policy-offers.ts'
 import { virtualRoutes } from './routes.ts'
 import { type Addressed, anyTool, type ComposedServer, everythingId, type Served } from './served.ts'
@@ -105,10 +106,17 @@ function changedIds(
   return new Set([...old.keys(), ...now.keys()].filter(id => old.get(id) !== now.get(id)))
 }
 
+/** What is needed to serve what is behind others. */
+export type ServeParts = OfferParts & {
+  readonly access: Pick<Access, 'clear'>
+  readonly register: Pick<Register, 'find' | 'list'>
+  readonly catalogue: Pick<Catalogue, 'items' | 'tool' | 'trouble' | 'facts'>
+}
+
 type Look = Pick<ComposedServer, 'composition' | 'unread'>
 
 // Made when it is first asked for.
-function look(parts: ServersParts, make: () => Composition): Look {
+function look(parts: ServeParts, make: () => Composition): Look {
   let made: Composition | undefined
   const composition = () => {
     made ??= make()
@@ -118,7 +126,7 @@ function look(parts: ServersParts, make: () => Composition): Look {
   return { composition, unread }
 }
 
-function serve(parts: ServersParts, virtual: StoredVirtual): ComposedServer {
+export function serve(parts: ServeParts, virtual: StoredVirtual): ComposedServer {
   const { id, group, name, description, version, published } = virtual
   const definition = published?.definition
   const compose = () => (definition ? composeNow(parts, virtual, definition).composition : empty)
@@ -129,8 +137,8 @@ function serve(parts: ServersParts, virtual: StoredVirtual): ComposedServer {
   }
 }
 
-function everythingOf(
-  parts: ServersParts,
+export function everythingOf(
+  parts: ServeParts,
   served: ReadonlyMap<string, ComposedServer>,
   caller: Caller,
 ): ComposedServer {
@@ -152,7 +160,7 @@ function everythingOf(
   }
 }
 
-function partOf({ catalogue }: ServersParts, upstream: Upstream): Part {
+function partOf({ catalogue }: ServeParts, upstream: Upstream): Part {
   const place = `${upstream.group}/${upstream.name}`
   const trouble = catalogue.trouble(upstream.id)
   return {
