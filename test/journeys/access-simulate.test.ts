@@ -8,6 +8,7 @@ import { type ChangingServer, startChangingServer } from '../fixtures/changing-s
 import { type Gateway, startGateway } from '../fixtures/gateway.ts'
 import { call } from '../fixtures/http-call.ts'
 import { answerOf, inEra } from '../fixtures/mcp-call.ts'
+import { type PostgresServer, startPostgres } from '../fixtures/postgres-server.ts'
 
 const properties = { path: { type: 'string' } }
 const tool = (name: string) => ({ name, description: name, inputSchema: { type: 'object', properties } })
@@ -35,7 +36,11 @@ type Summary = {
   why?: string
 }
 
-describe.each(['full', 'hash'])('with arguments recorded as %s', recorded => {
+describe.each([
+  ['full', 'SQLite'],
+  ['hash', 'PostgreSQL'],
+])('with arguments recorded as %s, on %s', (recorded, where) => {
+  let postgres: PostgresServer | undefined
   const tokens: Record<string, string> = {}
   let server: ChangingServer
   let gateway: Gateway
@@ -76,10 +81,13 @@ describe.each(['full', 'hash'])('with arguments recorded as %s', recorded => {
   beforeAll(async () => {
     server = await startChangingServer('session')
     server.show(tool('read'), tool('write'))
+    postgres = where === 'PostgreSQL' ? await startPostgres() : undefined
+    const place: Record<string, string> =
+      postgres === undefined ? {} : { GATEHOUSE_DATABASE_URL: await postgres.createDatabase() }
     gateway = await startGateway({
       user: 'root@example.com',
       manifest: manifest(),
-      env: { GATEHOUSE_AUDIT_ARGUMENTS: recorded },
+      env: { GATEHOUSE_AUDIT_ARGUMENTS: recorded, ...place },
     })
     api = apiOf(gateway.url, gateway.token)
     for (const name of ['ana', 'bo']) tokens[name] = (await tokenFor(api, `user:${name}@example.com`)).token
@@ -100,6 +108,7 @@ describe.each(['full', 'hash'])('with arguments recorded as %s', recorded => {
   afterAll(async () => {
     await gateway?.stop()
     await server?.stop()
+    await postgres?.stop()
   })
 
   it('nothing flips where nothing changes', async () => {
