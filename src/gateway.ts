@@ -17,9 +17,9 @@ import { version } from './foundation/version.ts'
 import { healthOf } from './health.ts'
 import { type Over, openHttp } from './http/index.ts'
 import { type Claim, openIdentity } from './identity/index.ts'
-import { openManifest } from './manifest/index.ts'
-import { openMcp } from './mcp/index.ts'
-import { openServers } from './servers/index.ts'
+import { openManifest, simulateRoutes } from './manifest/index.ts'
+import { methods, openMcp } from './mcp/index.ts'
+import { explainRoutes, openServers } from './servers/index.ts'
 import { openMetrics } from './telemetry/metrics.ts'
 import {
   Connections,
@@ -131,6 +131,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     vault,
   })
   const authSchema = vault.authSchema
+  const manifestParts = { database, audit, identity, access, register, servers, approvals: catalogue }
   const http = openHttp({
     routes: [
       ...identity.routes,
@@ -146,8 +147,10 @@ export async function createGateway(config: Config, log: Log, environment: Envir
         probe: to => probe({ connections, clock, limits }, to),
       }),
       ...servers.routes,
+      ...explainRoutes({ access, identity, register, catalogue, servers }),
       ...reviewRoutes({ database, audit, register, catalogue, access }),
-      ...openManifest({ database, audit, identity, access, register, servers, approvals: catalogue }).routes,
+      ...openManifest(manifestParts).routes,
+      ...simulateRoutes({ ...manifestParts, catalogue, methods }),
       ...audit.routes,
     ],
     identify: identity.identify,

@@ -10,12 +10,15 @@ import type { Identity } from '../identity/index.ts'
 import type { Action } from './actions.ts'
 import { type Changes, openChanges } from './changes.ts'
 import type { Circumstances, Decision, Target } from './decide.ts'
+import { type Draft, readDraft, type Supposition, suppose } from './draft.ts'
+import type { Explanation } from './explanation.ts'
 import { putGroup, putOwnGrants, readGroupInputs, readOwnGrants } from './manifest.ts'
+import type { SchemaOf } from './policies/find.ts'
 import { openPolicies, type Policies } from './policies/open.ts'
 import { groupRoutes } from './routes.ts'
 import type { GroupInput } from './scope.ts'
 import { manages, managesAll } from './snapshot.ts'
-import { openStanding } from './standing.ts'
+import { openStanding, type Standing } from './standing.ts'
 import { deleteGroup, deleteServerFromGrants, deleteSubject, type Group, readGroup } from './table.ts'
 
 /** Throws to keep a group from being removed. */
@@ -28,6 +31,12 @@ export type Access = {
    * where something depends on them; without it the decision is about whether the thing may be shown.
    */
   clear(caller: Caller, action: Action, target: Target, circumstances?: () => Circumstances): Decision
+  /** The same decision, with everything that had a say in it. */
+  explain(caller: Caller, action: Action, target: Target, circumstances?: () => Circumstances): Explanation
+  /** How it would be decided, were this so. Close it. */
+  suppose(supposition: Supposition): Draft
+  /** How it would be decided if the database, or this transaction of it, held. Close it. */
+  readDraft(database: Kysely<Tables>, schemaOf: SchemaOf): Promise<Draft>
   /** May the caller change the group: register servers, give access? Admins and the operator may everywhere. */
   isManager(caller: Caller, group: string): boolean
   /** May the caller know that the group exists? */
@@ -48,7 +57,7 @@ export type Access = {
   /** Takes a server that is being removed out of the grants that name it, so that a later one of its name inherits nothing. */
   forgetServer(tx: Transaction<Tables>, group: string, server: string): Promise<void>
   /** Policies as the manifest has them, and what they are checked against. */
-  readonly policies: Pick<Policies, 'check' | 'readInputs' | 'put' | 'remove' | 'describeTools'>
+  readonly policies: Pick<Policies, 'check' | 'checkNow' | 'readInputs' | 'put' | 'remove' | 'describeTools'>
   readonly routes: readonly Route[]
   /** Reads everything anew; decisions follow from then on. */
   refresh(): Promise<void>
@@ -105,8 +114,8 @@ export async function openAccess(parts: AccessParts): Promise<Access> {
   const changes: Changes = openChanges({ database, audit, refresh, removeGroup })
   return {
     ...rules,
-    clear: (caller, action, target, circumstances) =>
-      standing.snapshot().clear(caller, action, target, circumstances),
+    ...decisions(standing, policies.inputSchema),
+    readDraft,
     guardRemoval: guard => void guards.push(guard),
     readGroups: readGroupInputs,
     putGroup,
@@ -120,5 +129,18 @@ export async function openAccess(parts: AccessParts): Promise<Access> {
     policies,
     routes: [...groupRoutes(rules, changes), ...policies.routes],
     refresh,
+  }
+}
+
+function decisions(standing: Standing, schemaOf: SchemaOf): Pick<Access, 'clear' | 'explain' | 'suppose'> {
+  return {
+    clear: (caller, action, target, circumstances) =>
+      standing.snapshot().clear(caller, action, target, circumstances),
+    explain: (caller, action, target, circumstances) =>
+      standing.snapshot().explain(caller, action, target, circumstances),
+    suppose(supposition) {
+      const groups = [...standing.snapshot().groups.values()]
+      return suppose({ groups, policies: standing.policies() }, supposition, schemaOf)
+    },
   }
 }

@@ -93,10 +93,11 @@ export function policyAllows(policy: ToolPolicy, tool: string): boolean {
   return policy.default === 'allow' || policy.allow.some(glob => covers(glob, tool))
 }
 
-/** Does the tool policy of the server, and of the one that it has the tool from, let anybody have it? */
-function isOpen({ policy, tool, source }: Target): boolean {
-  if (tool !== undefined && !policyAllows(policy, tool.name)) return false
-  return source === undefined || isOpen(source)
+/** The target, or its source, whose tool policy lets nobody have the tool; undefined where both do. */
+export function closedBy(target: Target): Omit<Target, 'source'> | undefined {
+  const { policy, tool, source } = target
+  if (tool !== undefined && !policyAllows(policy, tool.name)) return target
+  return source === undefined ? undefined : closedBy(source)
 }
 
 function scopeAllows(scope: ToolScope, action: Action, tool: Target['tool']): boolean {
@@ -112,6 +113,26 @@ function scopeAllows(scope: ToolScope, action: Action, tool: Target['tool']): bo
       // Resources and prompts are read by nature; a grant that names tools gives those tools and nothing else.
       return scope === 'readOnly'
   }
+}
+
+/** What one grant gives of this to this caller, or the first reason why nothing. */
+export type GrantVerdict =
+  | 'gives'
+  | 'other subject'
+  | 'other server'
+  /** It names tools, and not this one. */
+  | 'other tools'
+  /** It gives what only reads, and this is not confirmed to. */
+  | 'not read-only'
+  /** It names tools, and this is none. */
+  | 'tools only'
+
+export function weigh(caller: Caller, action: Action, target: Target, grant: Grant): GrantVerdict {
+  if (!caller.subjects.includes(grant.subject)) return 'other subject'
+  if (grant.servers !== undefined && !grant.servers.includes(target.server)) return 'other server'
+  if (scopeAllows(grant.tools, action, target.tool)) return 'gives'
+  if (action !== 'tool.call') return 'tools only'
+  return grant.tools === 'readOnly' ? 'not read-only' : 'other tools'
 }
 
 /** Is it made by what no policy changes: the tool policy of the server, or who types on the gateway's own machine? */
@@ -131,13 +152,10 @@ const denied = {
  * The operator at the gateway's own machine needs none, for they could write one; the server's tool policy binds even them.
  */
 export function decide(caller: Caller, action: Action, target: Target, grants: readonly Grant[]): Decision {
-  if (!isOpen(target)) return denied.policy
+  if (closedBy(target) !== undefined) return denied.policy
   if (caller.kind === 'operator') return operator
-  for (const grant of grants) {
-    if (!caller.subjects.includes(grant.subject)) continue
-    if (grant.servers !== undefined && !grant.servers.includes(target.server)) continue
-    if (scopeAllows(grant.tools, action, target.tool))
+  for (const grant of grants)
+    if (weigh(caller, action, target, grant) === 'gives')
       return { allowed: true, reason: `grant ${grant.id} to ${grant.subject}` }
-  }
   return denied.noGrant
 }

@@ -6,13 +6,18 @@ export {
   covers,
   type Decision,
   type Grant,
+  type GrantVerdict,
   policyAllows,
   type Target,
   type TargetTool,
   type ToolPolicy,
   type ToolScope,
+  weigh,
 } from './decide.ts'
+export type { Draft, Supposition } from './draft.ts'
+export type { Explanation } from './explanation.ts'
 export { normalGroup } from './manifest.ts'
+export type { Weighed } from './policies/judge.ts'
 export type { Offer, OfferedTool, Offers } from './policies/offers.ts'
 export type { KnownNames } from './policies/open.ts'
 export { mostPolicies, type PolicyInput, policySchema } from './policies/policy.ts'

@@ -10,6 +10,7 @@ import {
   type TargetTool,
   type ToolPolicy,
 } from './decide.ts'
+import { type Explanation, explanationOf, openSource } from './explanation.ts'
 import type { Judge, Judgement } from './policies/judge.ts'
 import type { Group } from './table.ts'
 
@@ -20,6 +21,7 @@ export type Snapshot = {
   /** May the caller know that the group exists? */
   sees(caller: Caller, group: Group): boolean
   clear(caller: Caller, action: Action, target: Target, circumstances?: () => Circumstances): Decision
+  explain(caller: Caller, action: Action, target: Target, circumstances?: () => Circumstances): Explanation
 }
 
 type Remembered = {
@@ -56,7 +58,10 @@ export function takeSnapshot(groups: readonly Group[], policies: Judge): Snapsho
     const judged = policies.judge({ caller, action, target, granted, circumstances })
     const { source } = target
     if (source === undefined || !judged.decision.allowed) return judged
-    return both(judged, policies.judge({ caller, action, target: source, granted: open, circumstances }))
+    return both(
+      judged,
+      policies.judge({ caller, action, target: source, granted: openSource, circumstances }),
+    )
   }
   const made = (caller: Caller, action: Action, target: Target): Remembered => ({
     policy: target.policy,
@@ -75,9 +80,14 @@ export function takeSnapshot(groups: readonly Group[], policies: Judge): Snapsho
     memory.set(key, fresh)
     return fresh
   }
-  return {
+  const snapshot: Snapshot = {
     groups: byName,
     sees: (caller, group) => sees(caller, group) || policies.reaches(caller, group.name),
+    explain: (caller, action, target, circumstances) =>
+      explanationOf(
+        { clear: snapshot.clear, policies, grants: byName.get(target.group)?.grants ?? noGrants },
+        { caller, action, target, circumstances },
+      ),
     clear(caller, action, target, circumstances) {
       const { decision: listed, depends } = shown(caller, action, target)
       if (!depends || circumstances === undefined) return listed
@@ -88,10 +98,8 @@ export function takeSnapshot(groups: readonly Group[], policies: Judge): Snapsho
         : decision
     },
   }
+  return snapshot
 }
-
-/** What holds of a virtual server's source: nobody needs to be granted that. */
-const open: Decision = { allowed: true, reason: 'a virtual server' }
 
 function both(own: Judgement, source: Judgement): Judgement {
   const depends = own.depends || source.depends

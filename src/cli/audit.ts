@@ -55,7 +55,7 @@ const unitMilliseconds = new Map([
 ])
 
 /** A time as ISO text, from itself or from how long ago it was. */
-function timeOf(text: string): string {
+export function timeOf(text: string): string {
   const [, count, unit = ''] = /^(\d+)([mhd])$/.exec(text) ?? []
   const ago = unitMilliseconds.get(unit)
   const time = ago === undefined ? Date.parse(text) : Date.now() - Number(count) * ago

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import type { Environment } from '../config/load.ts'
 import { GatewayError } from '../foundation/errors.ts'
 import { version } from '../foundation/version.ts'
+import { addAccessCommands } from './access.ts'
 import { addAccountCommands } from './account.ts'
 import { addManifestCommands } from './apply.ts'
 import { addAuditCommand } from './audit.ts'
@@ -36,6 +37,7 @@ const families: readonly ((program: Command, kit: Kit) => void)[] = [
   addAccountCommands,
   addGroupCommands,
   addPolicyCommands,
+  addAccessCommands,
   addTokenCommands,
   addAuditCommand,
   addDoctorCommand,

@@ -1,5 +1,6 @@
 export type { Claim } from './claim.ts'
 export type { DeclaredAccount, DeclaredPeople, DeclaredTeam, DeclaredUser } from './declared.ts'
+export type { StandIn } from './load.ts'
 export { type Identity, openIdentity } from './open.ts'
 export { isRejection, mayManage, type Principal, type Rejection } from './principal.ts'
 export { emailSchema, type IssuedToken, nameSchema, ownerSchema, roleSchema } from './schemas.ts'

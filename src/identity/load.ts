@@ -1,8 +1,15 @@
 import type { Caller } from '../foundation/route.ts'
 import type { Known } from './identify.ts'
 import { asPrincipal, type Rejection } from './principal.ts'
-import type { From, Token } from './table.ts'
-import { teamNamesOf } from './table.ts'
+import {
+  type Account,
+  accountByName,
+  type From,
+  type Token,
+  teamNamesOf,
+  type User,
+  userByEmail,
+} from './table.ts'
 
 const refused = (why: string): Rejection => ({ rejected: 'identity.bad_token', why })
 
@@ -16,25 +23,59 @@ export async function known(from: From, token: Token | undefined): Promise<Known
   return { principal, tokenId: token.id, expiresAt: token.expires_at }
 }
 
+/** Whom tokens of a subject stand for, whether they are taken at the moment or not. */
+export type StandIn = {
+  readonly caller: Caller
+  /** Why its tokens are refused; undefined when they are not. */
+  readonly refused: string | undefined
+}
+
+/** Of `user:<email>` or `account:<name>`; undefined where there is no such subject. */
+export async function standInOf(from: From, subject: string): Promise<StandIn | undefined> {
+  const [kind, name = ''] = subject.split(/:(.*)/s)
+  if (kind === 'user') {
+    const user = await userByEmail(from, name)
+    return user && { caller: await userCaller(from, user, undefined), refused: whyUserRefused(user) }
+  }
+  const account = await accountByName(from, name)
+  return account && { caller: accountCaller(account, undefined), refused: whyAccountRefused(account) }
+}
+
 async function asUser(from: From, token: Token): Promise<Caller | Rejection> {
-  const { user_id: id, user_email: name, user_role: role } = token
-  if (id === null || name === null || role === null) return refused('The token stands for nobody.')
-  if (token.user_disabled_at !== null) return refused('The user of the token is disabled.')
+  const { user_id: id, user_email: email, user_role: role, user_disabled_at: disabled_at } = token
+  if (id === null || email === null || role === null) return refused('The token stands for nobody.')
+  const why = whyUserRefused({ disabled_at })
+  return why === undefined ? userCaller(from, { id, email, role }, token.id) : refused(why)
+}
+
+function whyUserRefused({ disabled_at }: Pick<User, 'disabled_at'>): string | undefined {
+  return disabled_at === null ? undefined : 'The user of the token is disabled.'
+}
+
+async function userCaller(
+  from: From,
+  { id, email: name, role }: Pick<User, 'id' | 'email' | 'role'>,
+  tokenId: string | undefined,
+): Promise<Caller> {
   const teams = (await teamNamesOf(from, id)).map(team => `team:${team}`)
-  return { id, kind: 'user', name, role, subjects: [`user:${name}`, ...teams, 'everyone'], tokenId: token.id }
+  return { id, kind: 'user', name, role, subjects: [`user:${name}`, ...teams, 'everyone'], tokenId }
 }
 
 function asAccount(token: Token): Caller | Rejection {
-  const { account_id: id, account_name: name } = token
+  const { account_id: id, account_name: name, account_disabled_at: disabled_at, owner_disabled_at } = token
   if (id === null || name === null) return refused('The token stands for nobody.')
-  if (token.account_disabled_at !== null) return refused('The virtual account of the token is disabled.')
-  if (token.owner_disabled_at !== null) return refused('The owner of the virtual account is disabled.')
-  return {
-    id,
-    kind: 'account',
-    name,
-    role: 'member',
-    subjects: [`account:${name}`, 'everyone'],
-    tokenId: token.id,
-  }
+  const why = whyAccountRefused({ disabled_at, owner_disabled_at })
+  return why === undefined ? accountCaller({ id, name }, token.id) : refused(why)
+}
+
+function whyAccountRefused({
+  disabled_at,
+  owner_disabled_at,
+}: Pick<Account, 'disabled_at' | 'owner_disabled_at'>): string | undefined {
+  if (disabled_at !== null) return 'The virtual account of the token is disabled.'
+  return owner_disabled_at === null ? undefined : 'The owner of the virtual account is disabled.'
+}
+
+function accountCaller({ id, name }: Pick<Account, 'id' | 'name'>, tokenId: string | undefined): Caller {
+  return { id, kind: 'account', name, role: 'member', subjects: [`account:${name}`, 'everyone'], tokenId }
 }

@@ -11,11 +11,11 @@ import { type Claim, claim, claimRoute, openClaim } from './claim.ts'
 import { type Declared, declared } from './declared.ts'
 import { Identifier, type Outcome } from './identify.ts'
 import { LastUse } from './last-use.ts'
-import { known } from './load.ts'
+import { known, type StandIn, standInOf } from './load.ts'
 import { operator, type Principal } from './principal.ts'
 import type { Namer, Room } from './room.ts'
 import { type IssuedToken, meView } from './schemas.ts'
-import { firstFact, markUsed, tokenByHash, tokenById } from './table.ts'
+import { type From, firstFact, markUsed, teamByName, tokenByHash, tokenById } from './table.ts'
 import { teamRoutes } from './teams.ts'
 import { keyedHash, tokenRoutes } from './tokens.ts'
 import { userRoutes } from './users.ts'
@@ -28,6 +28,10 @@ export type Identity = Declared & {
   identify(authorization: string | undefined): Outcome | Promise<Outcome>
   /** The same question later, for what stays open longer than a request: is this still a good principal, and with which subjects? */
   recheck(principal: Principal): Promise<Outcome>
+  /** Whom tokens of `user:<email>` or `account:<name>` stand for, in the database or a transaction of it; undefined where there is no such subject. */
+  standInOf(subject: string, from?: From): Promise<StandIn | undefined>
+  /** Is there a team of this name? */
+  hasTeam(name: string): Promise<boolean>
   /** The person on the gateway's own machine. */
   operator(): Principal
   /** A one-time secret with which the first admin is made; undefined when there is an admin. */
@@ -76,6 +80,8 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     ...declared(room),
     identify: authorization => identifier.identify(authorization),
     recheck: principal => identifier.recheck(principal),
+    standInOf: (subject, from = kysely) => standInOf(from, subject),
+    hasTeam: async name => (await teamByName(kysely, name)) !== undefined,
     operator: () => operator,
     openClaim: () => openClaim(room),
     claim: (secret, by) => claim(room, secret, by),

@@ -5,7 +5,10 @@ import type { Tables } from '../database/index.ts'
 export type From = Kysely<Tables>
 export type User = Selectable<Tables['users']>
 export type Team = Selectable<Tables['teams']>
-export type Account = Selectable<Tables['virtual_accounts']> & { owner_email: string | null }
+export type Account = Selectable<Tables['virtual_accounts']> & {
+  owner_email: string | null
+  owner_disabled_at: number | null
+}
 export type Token = Selectable<Tables['tokens']> & {
   user_email: string | null
   user_role: User['role'] | null
@@ -106,7 +109,7 @@ function selectAccounts(from: From) {
     .selectFrom('virtual_accounts')
     .leftJoin('users as owner', 'owner.id', 'virtual_accounts.owner_id')
     .selectAll('virtual_accounts')
-    .select('owner.email as owner_email')
+    .select(['owner.email as owner_email', 'owner.disabled_at as owner_disabled_at'])
 }
 
 export function accounts(from: From): Promise<Account[]> {

@@ -1,5 +1,6 @@
+import type { Transaction } from 'kysely'
 import { type AuditRecord, changeEvent } from '../audit/index.ts'
-import type { Database } from '../database/index.ts'
+import type { Database, Tables } from '../database/index.ts'
 import type { Caller } from '../foundation/route.ts'
 import type { Catalogue } from '../upstreams/index.ts'
 import type { Secrets } from '../vault/index.ts'
@@ -36,6 +37,12 @@ export type Application = {
 
 export type Applied = { readonly plan: readonly PlanEntry[]; readonly applied: boolean }
 
+/** Looks at the database before and after everything was done, inside the transaction. */
+export type Observer = {
+  before(tx: Transaction<Tables>): Promise<void>
+  after(tx: Transaction<Tables>): Promise<void>
+}
+
 type Read = { readonly manifest: Manifest; readonly source: Source }
 
 const nothing = '{}'
@@ -44,7 +51,11 @@ const nothing = '{}'
  * Makes the instance what the manifest says, and then approves what the lockfile has, all or nothing. A dry run is the same transaction, rolled back at its end, so
  * it meets everything an application would. Throws `manifest.invalid` with every problem.
  */
-export async function apply(parts: ApplyParts, application: Application): Promise<Applied> {
+export async function apply(
+  parts: ApplyParts,
+  application: Application,
+  observer?: Observer,
+): Promise<Applied> {
   const read = readManifest(application.text ?? nothing)
   const lock = application.lock === undefined ? undefined : lockOf(application.lock)
   let steps: readonly Step[] = []
@@ -52,10 +63,12 @@ export async function apply(parts: ApplyParts, application: Application): Promis
   await parts.approvals.saveApprovals()
   try {
     await parts.database.change(async tx => {
+      await observer?.before(tx)
       const state = await readState(parts, tx)
       steps = planned(parts, application, read, state)
       for (const step of inWorkingOrder(steps)) await step.run(tx)
       if (lock !== undefined) locked = await applyLock(parts, tx, { ...application, source: lock })
+      await observer?.after(tx)
       if (application.dryRun) throw new DryRun()
       await record(parts.audit, application, steps)
     })

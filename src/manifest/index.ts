@@ -9,6 +9,8 @@ export type { Difference } from './differences.ts'
 export type { PlanEntry } from './plan.ts'
 export type { Problem } from './problem.ts'
 export { manifestJsonSchema } from './schema.ts'
+export type { SimulateParts } from './simulate.ts'
+export { simulateRoutes } from './simulate-routes.ts'
 
 export type ManifestPlane = {
   /** Throws `manifest.invalid` with every problem in `data.problems`. */

@@ -12,6 +12,11 @@ const entry = z.object({
   changes: z.array(z.object({ path: z.string(), from: z.unknown().optional(), to: z.unknown().optional() })),
 })
 
+export const secretValues = z
+  .record(z.string().regex(/^(?:env:|file:)/, 'expected env:NAME or file:/path'), z.string().max(65_536))
+  .default({})
+  .describe('Values of the references in the manifest, by env:NAME and file:/path.')
+
 const body = z.strictObject({
   manifest: z.string().optional().describe('The manifest as YAML, at most 1 MiB.'),
   lock: z
@@ -20,10 +25,7 @@ const body = z.strictObject({
     .describe(
       'A lockfile: of each server it names exactly the tools in it are approved, and every other is held.',
     ),
-  secrets: z
-    .record(z.string().regex(/^(?:env:|file:)/, 'expected env:NAME or file:/path'), z.string().max(65_536))
-    .default({})
-    .describe('Values of the references in the manifest, by env:NAME and file:/path.'),
+  secrets: secretValues,
   dryRun: z.boolean().default(false).describe('Only say what would be done.'),
   prune: z
     .boolean()

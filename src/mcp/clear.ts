@@ -1,22 +1,27 @@
 /** Steps "aim" and "clear": which thing of the server is meant, and whether this caller may. Every path to an upstream comes through here. */
-import type { Access, Action, Circumstances, Decision, Target } from '../access/index.ts'
+import type { Access, Action, Circumstances, Decision } from '../access/index.ts'
 import { fail, GatewayError } from '../foundation/errors.ts'
 import { isObject, type JsonObject, type Patch } from '../foundation/json.ts'
 import type { Principal } from '../identity/index.ts'
-import { type Addressed, everythingId, isComposed, type Served } from '../servers/index.ts'
 import {
-  type Catalogue,
-  type Equipped,
-  metaKeys,
-  type ToolFacts,
-  targetTool,
-  type Upstream,
-} from '../upstreams/index.ts'
+  type Addressed,
+  aimedAt,
+  everythingId,
+  isComposed,
+  judgeCall,
+  mayUse,
+  type Refusal,
+  type Served,
+  targetOf,
+} from '../servers/index.ts'
+import { type Catalogue, type Equipped, metaKeys, targetTool } from '../upstreams/index.ts'
 import type { Vault } from '../vault/index.ts'
 import { clearItem } from './clear-item.ts'
 import type { Exchange } from './exchange.ts'
 import type { ListKey, MethodRow } from './methods.ts'
 import type { Owner, Task } from './tasks.ts'
+
+export { mayUse }
 
 export type ClearParts = { readonly access: Access; readonly catalogue: Catalogue; readonly vault: Vault }
 
@@ -56,17 +61,6 @@ export function actionOf(row: MethodRow, params: JsonObject): Action {
     : row.action
 }
 
-function targetOf(upstream: Served, tool?: Target['tool']): Target {
-  const target = { group: upstream.group, server: upstream.name, policy: upstream.policy }
-  return tool === undefined ? target : { ...target, tool }
-}
-
-/** The server, or of it the resource or prompt that is meant. */
-function aimedAt(upstream: Served, action: Action, subject: string | undefined): Target {
-  const isThing = subject !== undefined && (action === 'resource.read' || action === 'prompt.get')
-  return isThing ? { ...targetOf(upstream), subject } : targetOf(upstream)
-}
-
 /** Every refusal looks like absence: the same words whether the thing is missing or merely not for this caller. */
 export function absent(action: Action, subject: string | undefined): GatewayError {
   const shown = JSON.stringify((subject ?? '').slice(0, 200))
@@ -99,20 +93,26 @@ export async function clear(parts: ClearParts, exchange: Exchange, aim: Aim): Pr
   const action = actionOf(row, params)
   exchange.subject = subject ?? null
   if (isComposed(upstream)) return clearItem(parts, exchange, { ...aim, upstream, action, subject })
-  const decision =
-    action === 'tool.call'
-      ? await decideTool(parts, { exchange, ...aim, upstream }, subject ?? '')
-      : parts.access.clear(
-          principal,
-          action,
-          aimedAt(upstream, action, subject),
-          circumstancesOf(exchange, params),
-        )
+  const { decision, refusal } = await judgeCall(parts, upstream, {
+    caller: principal,
+    action,
+    subject,
+    arguments: isObject(params.arguments) ? params.arguments : {},
+    // A task was decided with its arguments when it was made; a request about it brings none.
+    circumstances: row.subject === 'task' ? undefined : circumstancesOf(exchange, params),
+  })
   exchange.decision = shown(decision)
-  if (decision.allowed) return { equipped: parts.vault.equip(upstream, principal.id), params, patches: [] }
-  if (!mayUse(parts.access, principal, upstream)) fail('access.not_found')
-  if (decision.isAboutArguments) fail('access.policy_forbids', { why: decision.reason })
-  throw row.subject === 'task' ? new GatewayError('access.task_unknown') : absent(action, subject)
+  if (refusal !== undefined) throw refusalOf(refusal, { row, action, subject })
+  return { equipped: parts.vault.equip(upstream, principal.id), params, patches: [] }
+}
+
+type Refused = { readonly row: MethodRow; readonly action: Action; readonly subject: string | undefined }
+
+/** A refusal as its caller is told of it. */
+export function refusalOf(refusal: Refusal, { row, action, subject }: Refused): GatewayError {
+  if (refusal.code !== 'absent')
+    return new GatewayError(refusal.code, refusal.why === undefined ? {} : { why: refusal.why })
+  return row.subject === 'task' ? new GatewayError('access.task_unknown') : absent(action, subject)
 }
 
 /** A caller of the server who may not list this kind of thing sees an empty list: that it exists at all is not theirs to know. */
@@ -130,13 +130,13 @@ export function mustSeeNothing(
 }
 
 /** What policies with conditions may ask about a request. */
-export function circumstancesOf(exchange: Exchange, params: JsonObject): () => Circumstances {
-  return () => {
+export function circumstancesOf(exchange: Exchange, params: JsonObject): (sent: JsonObject) => Circumstances {
+  return sent => {
     const { request, at, over, era } = exchange
     const declared = isObject(params._meta) ? params._meta[metaKeys.version] : undefined
     const protocol = declared ?? request.headers['mcp-protocol-version']
     return {
-      arguments: isObject(params.arguments) ? params.arguments : {},
+      arguments: sent,
       at,
       address: over === 'local' ? null : (request.socket.remoteAddress ?? null),
       protocol: typeof protocol === 'string' ? protocol : null,
@@ -152,47 +152,6 @@ export function shown({ allowed, reason, policies, shadow }: Decision): NonNulla
     ...(policies === undefined ? {} : { policies }),
     ...(shadow === undefined ? {} : { shadow }),
   }
-}
-
-type ToolAim = Aim & { readonly upstream: Upstream; readonly exchange: Exchange }
-
-/** The decision about a call. Throws `access.tool_held` to those who could call the tool if it were not held. */
-async function decideTool(parts: ClearParts, aim: ToolAim, name: string): Promise<Decision> {
-  const { access, catalogue } = parts
-  const { row, upstream, principal, exchange, params } = aim
-  // A task was decided with its arguments when it was made; a request about it brings none.
-  const circumstances = row.subject === 'task' ? undefined : circumstancesOf(exchange, params)
-  const decide = (facts: ToolFacts | undefined) =>
-    access.clear(principal, 'tool.call', targetOf(upstream, targetTool(upstream, name, facts)), circumstances)
-  const known = catalogue.tool(upstream.id, name) ?? (await surprising(parts, aim, name))
-  // A tool the server does not have is refused here, in the same words as one that is not granted.
-  if (known === undefined) return { allowed: false, reason: 'no such tool in the catalogue' }
-  const decision = decide(known)
-  if (decision.allowed && known.held !== undefined) {
-    exchange.decision = { allowed: false, reason: `held: ${known.held}` }
-    fail('access.tool_held', { why: known.held })
-  }
-  return decision
-}
-
-/** A tool nobody has heard of. Only for a caller who may call whatever it turns out to be is the server asked again. */
-async function surprising(
-  { access, catalogue }: ClearParts,
-  { upstream, principal }: ToolAim,
-  name: string,
-): Promise<ToolFacts | undefined> {
-  const may = (readOnly: boolean) =>
-    access.clear(principal, 'tool.call', targetOf(upstream, { name, readOnly })).allowed
-  // Where it depends on the tool, the time to look would tell whether there is one; a server that was never read has nothing to tell.
-  const mayWait = may(true) && (may(false) || catalogue.facts(upstream.id) === undefined)
-  return mayWait ? catalogue.surprise(upstream, name) : undefined
-}
-
-/** May the caller use the server at all? If not, it must look as if there were none. */
-export function mayUse(access: Access, principal: Principal, upstream: Served): boolean {
-  // Of everything a caller may use, there is always what they may use.
-  if (upstream.id === everythingId) return true
-  return access.clear(principal, 'server.use', targetOf(upstream)).allowed
 }
 
 /** May the caller see this tool in a list, and call it? */

@@ -7,21 +7,13 @@ import type { Announcements } from '../foundation/announcements.ts'
 import { fail } from '../foundation/errors.ts'
 import { oneAtATime } from '../foundation/one-at-a-time.ts'
 import type { Caller, Route } from '../foundation/route.ts'
-import {
-  type Catalogue,
-  definitionHash,
-  offersOf,
-  type Register,
-  type Upstream,
-  type UsableTool,
-} from '../upstreams/index.ts'
-import { type Changes, composeNow, openChanges } from './changes.ts'
-import { Composition } from './composition.ts'
-import { composeEverything, itemsOf, mayUseItem, type Part } from './everything.ts'
+import { type Catalogue, offersOf, type Register, type UsableTool } from '../upstreams/index.ts'
+import { type Changes, openChanges } from './changes.ts'
 import { openVirtualVerbs, type VirtualVerbs } from './manifest.ts'
 import { offersWithVirtual } from './policy-offers.ts'
 import { virtualRoutes } from './routes.ts'
-import { type Addressed, anyTool, type ComposedServer, everythingId, type Served } from './served.ts'
+import { everythingOf, openLook, serve, usableTools } from './serve.ts'
+import type { Addressed, ComposedServer } from './served.ts'
 import { readVirtual, readVirtuals, type StoredVirtual } from './table.ts'
 
 export type ServersParts = {
@@ -47,12 +39,10 @@ export type Servers = Changes & {
   refresh(): Promise<void>
 }
 
-const empty = new Composition([], [], [])
-
 export async function openServers(parts: ServersParts): Promise<Servers> {
   const { database, access, announcements, register } = parts
   let stored = byPlace(await readVirtuals(database.kysely))
-  const look = openLook(parts)
+  const look = openLook(parts, announcements)
   const everything = new WeakMap<Caller, ComposedServer>()
   let served = new Map<string, ComposedServer>()
   const serveAll = () => {
@@ -109,84 +99,6 @@ function changedIds(
     new Map([...virtuals.values()].map(({ id, version }) => [id, version]))
   const [old, now] = [versions(before), versions(after)]
   return new Set([...old.keys(), ...now.keys()].filter(id => old.get(id) !== now.get(id)))
-}
-
-type Look = (make: () => Composition) => Pick<ComposedServer, 'composition' | 'unread'>
-
-/** Compositions are made when they are asked for, and again once something has changed that they may be made of. */
-function openLook({ announcements, catalogue }: ServersParts): Look {
-  let age = 0
-  for (const topic of ['upstream.changed', 'catalogue.read', 'access.changed'] as const)
-    announcements.listen(topic, () => void age++)
-  return make => {
-    let made: { readonly composition: Composition; readonly age: number } | undefined
-    const composition = () => {
-      if (made?.age !== age) made = { composition: make(), age }
-      return made.composition
-    }
-    const unread = () => composition().sources.filter(({ id }) => catalogue.facts(id) === undefined)
-    return { composition, unread }
-  }
-}
-
-function serve(parts: ServersParts, look: Look, virtual: StoredVirtual): ComposedServer {
-  const { id, group, name, description, version, published } = virtual
-  const definition = published?.definition
-  const compose = () => (definition ? composeNow(parts, virtual, definition).composition : empty)
-  return {
-    ...{ id, group, name, description, version, policy: anyTool },
-    instructions: definition?.instructions,
-    ...look(compose),
-  }
-}
-
-const everythingSays =
-  'The tools of several servers stand here under one address. Where search_tools is among them, there are more than are listed: search for what you want to do, then call what fits with call_tool.'
-
-type Reach = { readonly caller: Caller; virtuals(): Iterable<ComposedServer> }
-
-function everythingOf(parts: ServersParts, look: Look, { caller, virtuals }: Reach): ComposedServer {
-  const { access, register, catalogue } = parts
-  const mayUse = ({ group, name, policy }: Served) =>
-    access.clear(caller, 'server.use', { group, server: name, policy }).allowed
-  const real = () => [...register.list()].filter(mayUse)
-  const made = look(() => {
-    const virtual = [...virtuals()].filter(mayUse)
-    const all = [...real().map(upstream => partOf(parts, upstream)), ...virtual.map(partOfVirtual)]
-    return composeEverything(all, item => mayUseItem(parts, caller, item))
-  })
-  const unread = () => real().filter(({ id }) => catalogue.facts(id) === undefined)
-  return {
-    ...{ id: everythingId, group: '', name: '', description: '', version: 1, policy: anyTool },
-    instructions: everythingSays,
-    composition: made.composition,
-    unread,
-  }
-}
-
-function usableTools(parts: ServersParts, caller: Caller, server: ComposedServer): UsableTool[] {
-  const items = server.composition().of('tool')
-  return items
-    .filter(item => mayUseItem(parts, caller, item))
-    .map(({ name, definition: text }) => {
-      const definition: unknown = JSON.parse(text)
-      const hash = definitionHash(text, definition)
-      return { server: `${server.group}/${server.name}`, name, hash, definition }
-    })
-}
-
-function partOf({ catalogue }: ServersParts, upstream: Upstream): Part {
-  const place = `${upstream.group}/${upstream.name}`
-  const trouble = catalogue.trouble(upstream.id)
-  return {
-    place,
-    items: itemsOf(upstream, catalogue),
-    missing: trouble === undefined ? [] : [{ server: place, why: trouble, reason: 'trouble' }],
-  }
-}
-
-function partOfVirtual({ group, name, composition }: ComposedServer): Part {
-  return { place: `${group}/${name}`, items: composition().items, missing: [] }
 }
 
 async function refuseWhileUsed(tx: Transaction<Tables>, group: { id: string; name: string }): Promise<void> {

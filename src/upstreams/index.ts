@@ -39,6 +39,7 @@ export {
   readLocked,
   readWaiting,
 } from './tool-locks.ts'
+export { takesDespite } from './tool-review.ts'
 export { openProcesses, type Processes } from './transports/process.ts'
 export { searchPath } from './transports/process-environment.ts'
 export * from './upstream.ts'

@@ -5,7 +5,7 @@ import type { Database, Tables } from '../database/index.ts'
 import { fail } from '../foundation/errors.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { By, ServerPlace } from './changes.ts'
-import { graveFindings } from './definition-scan.ts'
+import { type Finding, graveFindings, type Neighbours } from './definition-scan.ts'
 import { type Approved, type Pin, type PinnedText, readPins, writePins } from './pins-table.ts'
 import type { Register } from './register.ts'
 
@@ -38,14 +38,30 @@ export async function approveTools(
     return chosen(pins, approval).map(pin => {
       const wanted = lookedAt(pin, approval)
       const { name } = pin
-      const definition: unknown = JSON.parse(wanted.text)
-      const isKnown = pin.approved?.hash === wanted.hash
-      const findings = isKnown ? [] : graveFindings({ name, text: wanted.text, definition }, neighbours)
+      const findings = findingsAgainst(pin, wanted, neighbours)
       if (findings.length > 0 && !approval.despiteFindings) refuseFindings(name, findings)
       const approved: Approved = { hash: wanted.hash, text: wanted.text, by: by.caller.name, at }
       return { name, approved }
     })
   })
+}
+
+/** Would approving the tool as it is now take that its findings are known? */
+export function takesDespite(
+  catalogue: Pick<Catalogue, 'pins' | 'neighbours'>,
+  serverId: string,
+  name: string,
+): boolean {
+  const pin = catalogue.pins(serverId).get(name)
+  const wanted = pin?.held?.waiting ?? pin?.approved
+  if (pin === undefined || wanted === undefined) return false
+  return findingsAgainst(pin, wanted, catalogue.neighbours(serverId)).length > 0
+}
+
+function findingsAgainst({ name, approved }: Pin, wanted: PinnedText, neighbours: Neighbours): Finding[] {
+  if (approved?.hash === wanted.hash) return []
+  const definition: unknown = JSON.parse(wanted.text)
+  return graveFindings({ name, text: wanted.text, definition }, neighbours)
 }
 
 /** Holds tools until somebody approves them again. */

@@ -66,6 +66,7 @@ const bodies: Record<string, () => unknown> = {
   'POST /tokens': () => ({ user: 'owner@example.com' }),
   'PATCH /groups/{group}': () => ({ description: 'mine now' }),
   'POST /groups/{group}/grants': () => ({ subject: 'user:stranger@example.com' }),
+  'POST /access/explain': () => ({ subject: 'user:owner@example.com', server: 'lab/echo' }),
   'POST /servers': () => ({ group: 'lab', name: 'mine', transport: house.echo.transport }),
   'POST /servers/test': () => ({ group: 'lab', name: 'mine', transport: house.echo.transport }),
   'PATCH /servers/{group}/{server}': () => ({ description: 'mine now' }),

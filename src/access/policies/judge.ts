@@ -18,10 +18,25 @@ export type Judgement = {
   readonly depends: boolean
 }
 
+/** What one statement that is about the question says to it. */
+export type Weighed = {
+  readonly policy: string
+  readonly isEnforced: boolean
+  readonly effect: 'forbid' | 'permit'
+  /** `open`: it depends on what is not known. `failed`: it could not be evaluated; such a forbid forbids. */
+  readonly verdict: Found['verdict']
+  /** What whoever is refused by it is told. */
+  readonly says: string
+  /** What it reads of the circumstances: `arguments.path`, `address` and so on. */
+  readonly reads: readonly string[]
+}
+
 export type Judge = {
   /** Are there none, so that everything stays as grants say? */
   readonly isIdle: boolean
   judge(question: Question): Judgement
+  /** The statements that `judge` goes by. */
+  weigh(question: Question): readonly Weighed[]
   /** Is anything of the group permitted to the caller, whatever else it may take? */
   reaches(caller: Caller, group: string): boolean
   /** Gives up what Cedar holds of it. */
@@ -53,6 +68,7 @@ export function openJudge(policies: readonly Policy[], schemaOf: SchemaOf): Judg
     return {
       isIdle: true,
       judge: ({ granted }) => ({ decision: granted, depends: false }),
+      weigh: () => [],
       reaches: () => false,
       close: () => undefined,
     }
@@ -60,17 +76,39 @@ export function openJudge(policies: readonly Policy[], schemaOf: SchemaOf): Judg
   return {
     isIdle: false,
     judge: question => judge(finder, question),
+    weigh: question => {
+      const { forbids, permitting } = applying(finder, question)
+      return [...forbids, ...permitting].map(weighed)
+    },
     reaches: (caller, group) =>
       finder.findInGroup(caller, group).some(found => isEnforced(found) && permits(found)),
     close: finder.close,
   }
 }
 
-function judge(finder: Finder, question: Question): Judgement {
-  const { action, granted } = question
+function weighed(found: Found): Weighed {
+  const { statement, verdict } = found
+  return {
+    policy: statement.policy,
+    isEnforced: statement.isEnforced,
+    effect: statement.isForbid ? 'forbid' : 'permit',
+    verdict,
+    says: sentence(found),
+    reads: statement.reads.context.map(path => path.join('.')),
+  }
+}
+
+function applying(finder: Finder, question: Question): { forbids: Found[]; permitting: Found[] } {
+  const { action } = question
   const forbids = forbidsOf(finder, question)
   const permitting = finder.find(question, { action, isForbid: false })
   for (const other of reachedBy[action] ?? []) permitting.push(...finder.findWithin(question, other))
+  return { forbids, permitting }
+}
+
+function judge(finder: Finder, question: Question): Judgement {
+  const { granted } = question
+  const { forbids, permitting } = applying(finder, question)
   const depends = [...forbids, ...permitting].some(({ statement }) => readsContext(statement))
   return { decision: conclude(granted, forbids, permitting), depends }
 }

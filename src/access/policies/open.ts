@@ -6,7 +6,14 @@ import type { Route } from '../../foundation/route.ts'
 import type { Identity } from '../../identity/index.ts'
 import type { Target } from '../decide.ts'
 import type { TypeAndId } from './cedar.ts'
-import { asPolicyInput, openPolicyChanges, putPolicy, refuseWhileNamed, removePolicy } from './changes.ts'
+import {
+  asPolicyInput,
+  openPolicyChanges,
+  putPolicy,
+  refusePolicy,
+  refuseWhileNamed,
+  removePolicy,
+} from './changes.ts'
 import { type Checked, checkPolicy } from './check.ts'
 import { type Names, noOffers, type Offer, type Offers } from './offers.ts'
 import type { Policy, PolicyInput } from './policy.ts'
@@ -21,6 +28,8 @@ export type Policies = {
   inputSchema(target: Target): unknown
   /** What is wrong with a text, where these names are known. */
   check(text: string, names: KnownNames): Checked
+  /** Throws `access.policy_invalid` for a text that could not be saved now. */
+  checkNow(text: string): Promise<void>
   readInputs(database: Kysely<Tables>): Promise<PolicyInput[]>
   put(tx: Transaction<Tables>, policy: PolicyInput): Promise<void>
   remove(tx: Transaction<Tables>, name: string): Promise<void>
@@ -59,6 +68,10 @@ export function openPolicies(parts: Parts): Policies {
   return {
     inputSchema: target => offers.inputSchema(target),
     check: (text, known) => checkPolicy(text, { ...known, offers: offersOf(known, offers) }),
+    async checkNow(text) {
+      const { problems, warnings } = await check(text)
+      if (problems.length > 0) refusePolicy(problems, warnings)
+    },
     readInputs: async database => (await readPolicies(database)).map(asPolicyInput),
     put: async (tx, policy) => void (await putPolicy(tx, policy)),
     remove: removePolicy,
