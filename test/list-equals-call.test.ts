@@ -81,7 +81,10 @@ const source = (server: string) =>
       server: fc.constant(server),
       tools: fc.oneof(
         fc.constantFrom('all', 'readOnly'),
-        fc.uniqueArray(choice, { maxLength: 3, selector: each => JSON.stringify(each) }),
+        fc.uniqueArray(choice, {
+          maxLength: 3,
+          selector: each => (typeof each === 'string' ? `glob ${each}` : each.name),
+        }),
       ),
       resources: fc.constantFrom('all', ['mem://s/*']),
       prompts: fc.constantFrom('all', ['greet']),
