@@ -23,6 +23,7 @@ import type { Terminal } from './terminal.ts'
 import { addTokenCommands } from './token.ts'
 import { addToolsCommand } from './tools.ts'
 import { addUserCommands } from './user.ts'
+import { addVirtualCommands } from './virtual.ts'
 
 const families: readonly ((program: Command, kit: Kit) => void)[] = [
   addStartCommand,
@@ -36,6 +37,7 @@ const families: readonly ((program: Command, kit: Kit) => void)[] = [
   addAccountCommands,
   addGroupCommands,
   addPolicyCommands,
+  addVirtualCommands,
   addTokenCommands,
   addAuditCommand,
   addDoctorCommand,
