@@ -24,6 +24,7 @@ import type { Terminal } from './terminal.ts'
 import { addTokenCommands } from './token.ts'
 import { addToolsCommand } from './tools.ts'
 import { addUserCommands } from './user.ts'
+import { addVirtualCommands } from './virtual.ts'
 
 const families: readonly ((program: Command, kit: Kit) => void)[] = [
   addStartCommand,
@@ -38,6 +39,7 @@ const families: readonly ((program: Command, kit: Kit) => void)[] = [
   addGroupCommands,
   addPolicyCommands,
   addAccessCommands,
+  addVirtualCommands,
   addTokenCommands,
   addAuditCommand,
   addDoctorCommand,

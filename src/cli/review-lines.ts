@@ -95,7 +95,7 @@ export function approvedLines(
   ]
 }
 
-function objects(value: unknown): JsonObject[] {
+export function objects(value: unknown): JsonObject[] {
   return Array.isArray(value) ? value.filter(isObject) : []
 }
 
@@ -111,6 +111,6 @@ function value(value: unknown): string {
   return text.length > longest ? `${text.slice(0, longest - 1)}…` : text
 }
 
-function timeOf(at: unknown): string {
+export function timeOf(at: unknown): string {
   return typeof at === 'number' ? new Date(at).toISOString().slice(0, 16).replace('T', ' ') : '-'
 }

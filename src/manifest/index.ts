@@ -6,6 +6,7 @@ import { manifestRoutes } from './routes.ts'
 
 export type { Application, Applied, ApplyParts } from './apply.ts'
 export type { Difference } from './differences.ts'
+export { readVirtualServer, writeVirtualServer } from './one-virtual-server.ts'
 export type { PlanEntry } from './plan.ts'
 export type { Problem } from './problem.ts'
 export { manifestJsonSchema } from './schema.ts'

@@ -296,4 +296,48 @@ policies:
     )
     expect(problems).toMatchObject([{ path: 'policies[0].text', fix: 'Did you mean eng/safe?' }])
   })
+
+  it('may be made of servers that nobody has reached yet, all in one manifest', async () => {
+    const here = await house()
+    const text = `users:
+  - { email: ana@example.com, role: member }
+teams:
+  - { name: engineering, members: [ana@example.com] }
+virtualAccounts:
+  - { name: nightly-agent, owner: "user:ana@example.com" }
+groups:
+  - name: engineering
+    managers: [user:lead@example.com]
+    access:
+      - subject: team:engineering
+      - { subject: "account:nightly-agent", servers: [files], tools: [read_text_file, list_*] }
+servers:
+  - group: engineering
+    name: everything
+    transport: { kind: streamable-http, url: "http://localhost:3001/mcp", allowPrivateNetwork: true }
+    auth: { kind: none }
+  - group: engineering
+    name: files
+    transport: { kind: stdio, command: npx, args: [-y, "@modelcontextprotocol/server-filesystem@2026.8.31", /srv/files] }
+    tools: { default: allow, deny: [write_file, edit_file, move_file] }
+virtualServers:
+  - group: engineering
+    name: safe-dev
+    access: [{ subject: everyone }]
+    sources:
+      - server: engineering/files
+        tools: [read_text_file, list_directory]
+      - server: engineering/everything
+        tools:
+          - name: echo
+            as: say_back
+            description: Repeats a message
+            arguments: { message: { description: what to repeat }, locale: { value: en, hidden: true } }
+`
+    expect(named(await here.changing(text)).at(-1)).toBe('create virtualServer engineering/safe-dev')
+    here.offer('engineering/everything', [tool('echo', { message: {} })])
+    const more = text.replace('Repeats a message', 'Says it again')
+    expect(named(await here.changing(more))).toEqual(['update virtualServer engineering/safe-dev'])
+    expect(parse(await here.export()).virtualServers).toEqual(parse(more).virtualServers)
+  })
 })

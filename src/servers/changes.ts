@@ -82,7 +82,7 @@ export function openChanges(parts: ChangeParts, refresh: () => Promise<void>): C
         if (stored.draft === undefined)
           return fail('http.conflict', {
             why: 'There is no draft that is not published yet.',
-            fix: 'Write one with: gatehouse virtual draft.',
+            fix: 'Write one with: gatehouse virtual draft -f <file>.',
           })
         const number = await publishDraft(parts, tx, { by: by.caller, stored, definition: stored.draft })
         await record(by, 'publish_virtual_server', place, { number })

@@ -9,7 +9,7 @@ export const visibleName = z
   .string()
   .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'use 1 to 64 letters, digits, underscores, dots and hyphens')
 
-const argumentRule = z
+export const argumentRule = z
   .strictObject({
     description: text.optional().describe('Instead of what the server says of the argument.'),
     value: z.json().optional().describe('Always this; the argument is no longer in the schema.'),

@@ -1,19 +1,18 @@
 /** Virtual servers in the management API: drafted, looked at, published, rolled back. */
 import { z } from 'zod'
-import { type Access, seesAll } from '../access/index.ts'
-import { fail } from '../foundation/errors.ts'
-import { type Caller, type Route, route } from '../foundation/route.ts'
-import { type ChangeParts, type Changes, composeNow } from './changes.ts'
+import { type Route, route } from '../foundation/route.ts'
+import { type Changes, composeNow } from './changes.ts'
 import { definitionSchema, virtualServerSchema } from './definition.ts'
+import { diffRoutes } from './diff-routes.ts'
+import { type InspectParts, inspected, placeParams, sees } from './inspect.ts'
+import { problemsOf } from './refusals.ts'
 import { type Place, readPublications, type StoredVirtual } from './table.ts'
 
-type Parts = ChangeParts & {
+type Parts = InspectParts & {
   readonly changes: Changes
-  find(place: string): StoredVirtual | undefined
   list(): Iterable<StoredVirtual>
 }
 
-const placeParams = z.object({ group: z.string(), server: z.string() })
 const shortAnswer = z.object({
   group: z.string(),
   name: z.string(),
@@ -24,6 +23,7 @@ const shortAnswer = z.object({
 const wholeAnswer = shortAnswer.extend({
   definition: definitionSchema.nullable().describe('What is served.'),
   draft: definitionSchema.nullable().describe('What would be published next.'),
+  access: virtualServerSchema.shape.access.describe('Its own grants, besides those of the group.'),
 })
 const previewAnswer = z.object({
   items: z.array(
@@ -37,6 +37,7 @@ const previewAnswer = z.object({
   clashes: z.array(z.object({ name: z.string(), of: z.array(z.string()) })),
   missing: z.array(z.object({ server: z.string(), why: z.string() })),
   idle: z.array(z.string()).describe('Names and globs that choose nothing.'),
+  problems: z.array(z.string()).describe('Everything that keeps it from being published.'),
 })
 const publicationAnswer = z.object({
   number: z.int(),
@@ -46,7 +47,7 @@ const publicationAnswer = z.object({
 })
 
 export function virtualRoutes(parts: Parts): readonly Route[] {
-  return [...readingRoutes(parts), ...changingRoutes(parts)]
+  return [...readingRoutes(parts), ...diffRoutes(parts), ...changingRoutes(parts)]
 }
 
 function readingRoutes(parts: Parts): Route[] {
@@ -78,6 +79,7 @@ function readingRoutes(parts: Parts): Route[] {
           ...short(found),
           definition: found.published?.definition ?? null,
           draft: found.draft ?? null,
+          access: await ownGrants(parts, found),
         }
       },
     }),
@@ -98,7 +100,7 @@ function closerRoutes(parts: Parts): Route[] {
         const found = inspected(parts, caller, params)
         const definition = found.draft ?? found.published?.definition
         return definition === undefined
-          ? { items: [], clashes: [], missing: [], idle: [] }
+          ? { items: [], clashes: [], missing: [], idle: [], problems: [] }
           : shownComposed(composeNow(parts, found, definition))
       },
     }),
@@ -167,28 +169,16 @@ function changingRoutes({ changes }: Parts): Route[] {
   ]
 }
 
-function sees(access: Access, caller: Caller, { group, name, published }: StoredVirtual): boolean {
-  const policy = { default: 'allow', allow: [], deny: [] } as const
-  const mayUse = () => access.clear(caller, 'server.use', { group, server: name, policy }).allowed
-  return seesAll(caller) || access.isManager(caller, group) || (published !== undefined && mayUse())
-}
-
-function inspected({ access, find }: Parts, caller: Caller, { group, server }: z.infer<typeof placeParams>) {
-  const found = find(`${group}/${server}`)
-  const may = seesAll(caller) || access.isManager(caller, group)
-  if (found === undefined || !sees(access, caller, found)) return fail('access.not_found')
-  return may ? found : fail('identity.forbidden', { why: `You are no manager of the group ${group}.` })
-}
-
 function short({ group, name, description, published, draft }: StoredVirtual): z.infer<typeof shortAnswer> {
   return { group, name, description, published: published?.number ?? null, hasDraft: draft !== undefined }
 }
 
-function shownComposed({
-  composition,
-  clashes,
-  idle,
-}: ReturnType<typeof composeNow>): z.infer<typeof previewAnswer> {
+async function ownGrants({ access, database }: Parts, { group, name }: StoredVirtual) {
+  return (await access.readOwnGrants(database.kysely)).get(`${group}/${name}`) ?? []
+}
+
+function shownComposed(composed: ReturnType<typeof composeNow>): z.infer<typeof previewAnswer> {
+  const { composition, clashes, idle } = composed
   return {
     items: composition.items.map(({ kind, name, own, source }) => ({
       kind,
@@ -197,7 +187,8 @@ function shownComposed({
       source: `${source.group}/${source.name}`,
     })),
     clashes: clashes.map(({ name, of }) => ({ name, of: [...of] })),
-    missing: [...composition.missing],
+    missing: composition.missing.filter(({ reason }) => reason !== 'clash'),
     idle: [...idle],
+    problems: problemsOf(composed).map(({ why }) => why),
   }
 }
