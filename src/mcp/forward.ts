@@ -1,7 +1,7 @@
 /** Steps "equip" and "forward": a cleared request on its way upstream, with the gateway's own id and progress token in it. */
 import { hash } from 'node:crypto'
 import type { Access } from '../access/index.ts'
-import { asGatewayError, fail } from '../foundation/errors.ts'
+import { asGatewayError, fail, type GatewayError } from '../foundation/errors.ts'
 import type { Handles } from '../foundation/handles.ts'
 import { applyPatches, isObject, type JsonObject, onlyAt, type Patch, spanAt } from '../foundation/json.ts'
 import type { Principal } from '../identity/index.ts'
@@ -224,6 +224,7 @@ export function prepare(
     ...(more.other === undefined ? {} : { other: more.other }),
     listChanged: () => parts.listChanged(source.id),
     ended: more.ended,
+    ...(source.id === upstream.id ? {} : { failed: error => doubt(parts, source, error) }),
   })
   exchange.upstreamStarted()
   const outgoing = {
@@ -237,6 +238,17 @@ export function prepare(
     ...(more.to === undefined ? {} : { to: more.to }),
   }
   return { outgoing, reply }
+}
+
+/** Of these failures one of several servers behind an address may be to blame, and then the list has to say so. */
+const unreached: ReadonlySet<string> = new Set([
+  'upstream.unreachable',
+  'upstream.process_failed',
+  'upstream.outcome_unknown',
+])
+
+function doubt({ listChanged }: ForwardParts, source: Upstream, { code }: GatewayError): void {
+  if (unreached.has(code)) listChanged(source.id)
 }
 
 /** Sends what was prepared. What goes wrong before it is on its way ends the reply like everything after. */

@@ -37,6 +37,8 @@ export type ReplyOptions = Addressee & {
   again?(reply: Reply, error: GatewayError): boolean
   /** Told when nothing more will come. */
   ended(): void
+  /** Told when it ends because its way upstream broke, for good. */
+  failed?(error: GatewayError): void
 }
 
 /** What takes the request upstream. */
@@ -156,7 +158,9 @@ export class Reply implements Sink, OpenStream, OutletWatcher, Tries {
   failed(error: GatewayError): void {
     if (this.#isOver) return
     if (!this.#hasSpoken && this.#options.again?.(this, error) === true) return
-    if (this.#end()) this.#fail(error)
+    if (!this.#end()) return
+    this.#options.failed?.(error)
+    this.#fail(error)
   }
 
   beat(): void {

@@ -9,7 +9,14 @@ import type { Connections } from './connections.ts'
 import type { Neighbours } from './definition-scan.ts'
 import type { Equipped } from './equipped.ts'
 import { openFound } from './find-eras.ts'
-import { afterRest, type Known, type Synced, unread } from './known-server.ts'
+import {
+  afterRest,
+  isWorthReading,
+  type Known,
+  openEraMilliseconds,
+  type Synced,
+  unread,
+} from './known-server.ts'
 import type { MirroredArgument } from './mirrored-arguments.ts'
 import { listedTools } from './observed-tools.ts'
 import type { Pins } from './pins.ts'
@@ -42,8 +49,7 @@ export type CatalogueParts = {
 const askSeconds = 15
 /** Surprises of one server lead to at most one reading in this time. */
 const restMilliseconds = 2000
-/** How soon an era is asked about again whose question stayed open, and how often evidence of a mistake is followed. */
-const openEraMilliseconds = 60_000
+/** How often evidence of a mistake is followed. */
 const mistakeMilliseconds = 10_000
 
 type Parts = CatalogueParts & { readonly pins: Pins; readonly watch: ToolWatch }
@@ -188,7 +194,7 @@ export class Catalogue {
       .catch(failed)
       .finally(() => {
         known.syncing = undefined
-        known.took = this.#restOf(known)
+        known.took = known.trouble === undefined ? this.#restOf(known) : Number.POSITIVE_INFINITY
         if (before !== known.trouble) this.#tell(upstream.id)
         this.#working.delete(reading)
       })
@@ -283,14 +289,10 @@ export class Catalogue {
 
   #readOld(): void {
     const { clock, limits, register } = this.#parts
-    const age = limits.catalogueSeconds * 1000
     for (const upstream of register.list()) {
       const known = this.#of(upstream.id)
-      const { checkedAt = 0, erasUntil = 0 } = known.facts ?? {}
-      const rested = this.#restOf(known)
-      const isOld = checkedAt < clock.now() - age && rested > age
-      const isOpen = known.facts !== undefined && erasUntil < clock.now() && rested > openEraMilliseconds
-      if (isOld || isOpen) this.#readQuietly(upstream)
+      const times = { now: clock.now(), rested: this.#restOf(known), age: limits.catalogueSeconds * 1000 }
+      if (isWorthReading(known, times)) this.#readQuietly(upstream)
     }
   }
 }

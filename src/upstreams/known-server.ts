@@ -17,7 +17,7 @@ export type Known = {
   /** Why the last reading failed; undefined when it did not. */
   trouble: string | undefined
   triedAt: number
-  /** Milliseconds that the last reading took. */
+  /** Milliseconds that the last reading took; endless when it failed. */
   took: number
   /** When it was last found to speak something else than was thought. */
   mistakenAt: number
@@ -59,3 +59,27 @@ export const unread = ({ catalogueItems }: CatalogueLimits): Known => ({
   rereadAt: Number.NEGATIVE_INFINITY,
   isDue: false,
 })
+
+/** How soon an era is asked about again whose question stayed open. */
+export const openEraMilliseconds = 60_000
+/** How soon one is tried again that could be read before and cannot be now. */
+const troubleMilliseconds = 15_000
+
+type Times = {
+  readonly now: number
+  /** Since it was last tried. */
+  readonly rested: number
+  /** At which a reading is old. */
+  readonly age: number
+}
+
+/** Is it time to read the server again, although nothing was heard of it? */
+export function isWorthReading({ facts, trouble }: Known, { now, rested, age }: Times): boolean {
+  const { checkedAt = 0, erasUntil = 0 } = facts ?? {}
+  if (checkedAt < now - age && rested > age) return true
+  if (facts === undefined) return false
+  return (
+    (trouble !== undefined && rested > troubleMilliseconds) ||
+    (erasUntil < now && rested > openEraMilliseconds)
+  )
+}
