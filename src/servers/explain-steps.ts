@@ -179,29 +179,36 @@ function policySteps(
   return [...said, { step, outcome: 'tells', says }]
 }
 
-function policyText({ policy, effect, isEnforced, verdict, says, reads }: Weighed): Omit<Step, 'step'> {
+function policyText(weighed: Weighed): Omit<Step, 'step'> {
+  const { policy, effect, isEnforced, verdict, reads } = weighed
+  const isForbid = effect === 'forbid'
   const shadow = isEnforced ? '' : ' It is in shadow mode and decides nothing.'
-  const decides = (outcome: Step['outcome']) => (isEnforced ? outcome : 'tells')
-  const applies = effect === 'forbid' ? 'forbids' : 'permits'
+  const said = (outcome: Step['outcome'], says: string) => ({
+    outcome: isEnforced ? outcome : ('tells' as const),
+    says: `${says}${shadow}`,
+  })
   switch (verdict) {
-    case 'met': {
-      const told = effect === 'forbid' ? `: ${says}` : ' this.'
-      const outcome = effect === 'forbid' ? 'stops' : 'passes'
-      return { outcome: decides(outcome), says: `The policy ${policy} ${applies}${told}${shadow}` }
-    }
+    case 'met':
+      return isForbid
+        ? said('stops', forbidText(weighed))
+        : said('passes', `The policy ${policy} permits this.`)
     case 'failed':
-      return {
-        outcome: decides(effect === 'forbid' ? 'stops' : 'tells'),
-        says: `The policy ${policy} could not be evaluated, and so ${effect === 'forbid' ? 'forbids' : 'permits nothing'}: ${says}${shadow}`,
-      }
+      return isForbid
+        ? said('stops', forbidText(weighed))
+        : said('tells', `The policy ${policy} could not be evaluated, and so permits nothing.`)
     case 'open':
-      return {
-        outcome: decides('depends'),
-        says: `The policy ${policy} ${applies} this depending on ${few(reads)}.${shadow}`,
-      }
+      return said(
+        'depends',
+        `The policy ${policy} ${isForbid ? 'forbids' : 'permits'} this depending on ${few(reads)}.`,
+      )
     case 'unmet':
-      return { outcome: 'tells', says: `The policy ${policy} does not apply: its condition is not met.` }
+      return said('tells', `The policy ${policy} does not apply: its condition is not met.`)
   }
+}
+
+/** Its own sentence, which may be of the author's words and not name the policy. */
+function forbidText({ policy, says }: Weighed): string {
+  return says.startsWith(`The policy ${policy} `) ? says : `The policy ${policy} forbids: ${says}`
 }
 
 function hiddenSteps(weighed: readonly Weighed[]): Step[] {

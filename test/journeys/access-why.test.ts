@@ -24,9 +24,11 @@ const look = {
   inputSchema: { type: 'object', properties: { secret: { type: 'string' } } },
 }
 
+const odd = ["it's odd", 'one,two', '-f', 'gl?b'].map(name => ({ ...look, name }))
+
 beforeAll(async () => {
   ;[echo, changing] = await Promise.all([startEcho(), startChangingServer('session')])
-  changing.show(look)
+  changing.show(look, ...odd)
   const access = [
     { subject: 'user:ana@example.com' },
     { subject: 'team:crew' },
@@ -289,13 +291,27 @@ describe('tells, as a call shows, and as doing it changes', () => {
     }
   })
 
+  it.each(odd)('a tool called $name, in words that a shell takes', async ({ name }) => {
+    const asked = { server: 'eng/changing', tool: name }
+    const why = await about('nobody', asked)
+    expect(telling(why)).toEqual(['grants'])
+    await doAll(gateway, api, why.wouldChange[0]?.all ?? [])
+    expect(await about('nobody', asked)).toMatchObject({ allowed: true })
+    expect(await really('nobody', asked)).toBeNull()
+    await api('POST /servers/eng/changing/review/hold', { tools: [name] })
+    const held = await about('nobody', asked)
+    expect(telling(held)).toEqual(['pin'])
+    await doAll(gateway, api, held.wouldChange[0]?.all ?? [])
+    expect(await about('nobody', asked)).toMatchObject({ allowed: true })
+  })
+
   it('a definition that is held', async () => {
     const asked = { server: 'eng/changing', tool: 'look' }
     expect(await about('ana', asked)).toMatchObject({
       allowed: true,
       grant: { subject: 'user:ana@example.com' },
     })
-    changing.show({ ...look, description: 'Looks, and tells others.' })
+    changing.show({ ...look, description: 'Looks, and tells others.' }, ...odd)
     await api('POST /servers/eng/changing/test')
     const why = await about('ana', asked)
     expect(telling(why)).toEqual(['pin'])
@@ -323,7 +339,7 @@ describe('also tells', () => {
     expect(why.steps).toContainEqual({
       step: 'policies',
       outcome: 'tells',
-      says: 'The policy watching forbids: The policy watching forbids it. It is in shadow mode and decides nothing.',
+      says: 'The policy watching forbids it. It is in shadow mode and decides nothing.',
     })
     await put(
       'secrets',
