@@ -31,6 +31,18 @@ describe('what was changed between two definitions', () => {
       'Of a/b it takes no resources, before: all resources.',
       'Of a/b it takes no prompts, before: all prompts.',
     ])
+    const fixed = of({ server: 'a/b', tools: [{ name: 'x', as: 'y', arguments: { n: { value: 1 } } }] })
+    expect(said(of({ server: 'a/b', tools: 'all' }), fixed)).toEqual([
+      'Of a/b it takes the tools x, before: all tools.',
+      'x of a/b is called y.',
+      'The argument n of x of a/b is always 1.',
+      'The argument n of x of a/b is hidden from callers.',
+    ])
+    expect(said(fixed, of({ server: 'a/b', tools: 'all' })).slice(1)).toEqual([
+      'x of a/b has the name that it gets by rule, no longer y.',
+      'The argument n of x of a/b may be set by callers again.',
+      'The argument n of x of a/b is shown to callers.',
+    ])
   })
 
   it('says which things came, went and were renamed or described', () => {

@@ -128,10 +128,17 @@ function diffChoices(at: At, from: Choices, to: Choices): PublicationChange[] {
   if (canonical(from) === canonical(to)) return []
   if (typeof from === 'string' || typeof to === 'string') {
     const sentence = `Of ${at.source} it takes ${wordsFor(at.part, to)}, before: ${wordsFor(at.part, from)}.`
-    return [{ kind: 'choice', ...at, from, to, sentence }]
+    return [{ kind: 'choice', ...at, from, to, sentence }, ...diffNamed(at, from, to)]
   }
   const names = [...new Set([...Object.keys(from), ...Object.keys(to)])].sort()
   return names.flatMap(name => diffChoice({ ...at, name }, from[name], to[name]))
+}
+
+/** What is said of single things, where one side names them and the other takes them with all others. */
+function diffNamed(at: At, from: Choices, to: Choices): PublicationChange[] {
+  const [before, after] = [isObject(from) ? from : {}, isObject(to) ? to : {}]
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort()
+  return names.flatMap(name => diffChoice({ ...at, name }, before[name] ?? {}, after[name] ?? {}))
 }
 
 function diffChoice(at: At & { readonly name: string }, from: unknown, to: unknown): PublicationChange[] {
