@@ -35,7 +35,7 @@ export type Composed = {
   readonly idle: readonly string[]
   /** Arguments that a tool does not have and that something was said of, as `group/server tool argument`. */
   readonly strange: readonly string[]
-  /** The name of everything that got one by rule, by its origin: what the next publication keeps. */
+  /** The name or URI of everything that has one by rule, by its origin: what the next publication keeps. */
   readonly settled: ReadonlyMap<string, string>
 }
 
@@ -65,13 +65,17 @@ export function compose({ definition, home, offer, settled }: ComposeInput): Com
   const names = new Map<string, string>()
   for (const kind of ['tool', 'resource', 'template', 'prompt'] as const) {
     const things = chosen.filter(thing => thing.kind === kind)
-    const named = isNamed(kind) ? nameAll(things, settledOf(kind, settled)) : unique(things)
+    const before = settledOf(kind, settled)
+    const named = isNamed(kind) ? nameAll(things, before) : unique(things, before)
     clashes.push(...named.clashes)
     for (const [name, thing] of named.byName) {
-      if (isNamed(kind) && thing.alias === undefined) names.set(`${kind} ${originOf(thing)}`, name)
+      if (thing.alias === undefined) names.set(`${kind} ${originOf(thing)}`, name)
       items.push(itemOf(name, thing, home))
     }
   }
+  // At its publication there was none: this is of servers that have changed since, and whose it is nobody can tell.
+  for (const { name, of } of clashes)
+    missing.push({ server: of.join(', '), why: `They all have ${JSON.stringify(name.slice(0, 200))}.` })
   const strange = chosen.flatMap(strangeOf)
   return { composition: new Composition(items, sources, missing), clashes, idle, strange, settled: names }
 }
@@ -94,14 +98,15 @@ function settledOf(kind: ItemKind, settled: ReadonlyMap<string, string> = new Ma
   )
 }
 
-/** URIs are what servers and their results call things, so they stay; one that two servers have is nobody's. */
-function unique(things: readonly Chosen[]) {
+/** URIs are what servers and their results call things, so they stay: whose one was before; of two that have one newly it is nobody's. */
+function unique(things: readonly Chosen[], settled: ReadonlyMap<string, string>) {
   const byName = new Map<string, Chosen>()
   const clashes: Clash[] = []
   for (const [name, of] of Map.groupBy(things, ({ own }) => own)) {
-    const [first] = of
-    if (first !== undefined && of.length === 1) byName.set(name, first)
-    else clashes.push({ name, of: of.map(originOf) })
+    const before = of.length === 1 ? of : of.filter(thing => settled.has(originOf(thing)))
+    const [only] = before
+    if (only !== undefined && before.length === 1) byName.set(name, only)
+    if (of.length > 1) clashes.push({ name, of: of.map(originOf) })
   }
   return { byName, clashes }
 }
