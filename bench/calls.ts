@@ -1,9 +1,11 @@
-/** The three calls that are measured: what is asked, and what every target must answer. */
+/** What is measured, calls and a list: what is asked, and what every target must answer. */
 
 export const shapes = ['small', 'large', 'sse'] as const
-export type Shape = (typeof shapes)[number]
+export type CallShape = (typeof shapes)[number]
+/** What is asked for: a call, or the list of all tools. */
+export type Shape = CallShape | 'list'
 
-export const isShape = (value: unknown): value is Shape => shapes.some(shape => shape === value)
+export const isShape = (value: unknown): value is CallShape => shapes.some(shape => shape === value)
 
 export type Era = 'stateless' | 'session'
 
@@ -14,6 +16,10 @@ export type Address = {
   authorization: string
   /** The session its calls belong to; without one they are of the stateless era. */
   session?: string
+  /** What the tool of a call has as its name here, where that is not its shape. */
+  tool?: string
+  /** The length of the answer to `list`. */
+  listBytes?: number
 }
 
 export const eraOf = ({ session }: Address): Era => (session === undefined ? 'stateless' : 'session')
@@ -32,7 +38,7 @@ export const results = {
 } as const
 
 /** The result as the client of an era sees it: the session era knows no `resultType`. */
-export function resultFor(era: Era, shape: Shape): object {
+export function resultFor(era: Era, shape: CallShape): object {
   const { resultType, ...rest } = results[shape]
   return era === 'stateless' ? { resultType, ...rest } : rest
 }
@@ -46,11 +52,14 @@ export const envelope = {
   'io.modelcontextprotocol/clientCapabilities': {},
 }
 
-export function messageOf(shape: Shape, id: number, era: Era = 'stateless'): string {
-  const params = { name: shape, arguments: { query: 'open invoices' } }
-  const meta = era === 'stateless' ? { _meta: envelope } : {}
-  return JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call', params: { ...params, ...meta } })
+export function messageOf(shape: Shape, id: number, address: Pick<Address, 'session' | 'tool'> = {}): string {
+  const call = { name: address.tool ?? shape, arguments: { query: 'open invoices' } }
+  const meta = address.session === undefined ? { _meta: envelope } : {}
+  const params = { ...(shape === 'list' ? {} : call), ...meta }
+  return JSON.stringify({ jsonrpc: '2.0', id, method: methodOf(shape), params })
 }
+
+const methodOf = (shape: Shape) => (shape === 'list' ? 'tools/list' : 'tools/call')
 
 export function headersOf(method: string, name?: string): Record<string, string> {
   return {
@@ -72,14 +81,15 @@ export function sessionHeaders(session: string): Record<string, string> {
 }
 
 /** The headers of a call, besides those of HTTP. */
-export function callHeaders({ authorization, session }: Address, shape: Shape): Record<string, string> {
-  const own = session === undefined ? headersOf('tools/call', shape) : sessionHeaders(session)
-  return { Authorization: authorization, ...own }
+export function callHeaders({ authorization, session, tool }: Address, shape: Shape): Record<string, string> {
+  const name = shape === 'list' ? undefined : (tool ?? shape)
+  const own = session === undefined ? headersOf(methodOf(shape), name) : sessionHeaders(session)
+  return { Authorization: authorization, ...own, ...(shape === 'list' && { 'X-Gatehouse-Tools': 'list' }) }
 }
 
 /** A whole HTTP request with a gap for the id: patch ten digits at `idAt` and send. */
 export function requestOf(shape: Shape, address: Address): { bytes: Buffer; idAt: number } {
-  const message = messageOf(shape, firstId, eraOf(address))
+  const message = messageOf(shape, firstId, address)
   const headers = {
     Host: `127.0.0.1:${address.port}`,
     ...callHeaders(address, shape),
@@ -91,5 +101,8 @@ export function requestOf(shape: Shape, address: Address): { bytes: Buffer; idAt
 }
 
 /** The length of the JSON-RPC answer, without any framing. */
-export const answerLength = (shape: Shape, era: Era): number =>
-  Buffer.byteLength(JSON.stringify({ jsonrpc: '2.0', id: firstId, result: resultFor(era, shape) }))
+export function answerLength(shape: Shape, address: Address): number {
+  if (shape === 'list') return address.listBytes ?? 0
+  const result = resultFor(eraOf(address), shape)
+  return Buffer.byteLength(JSON.stringify({ jsonrpc: '2.0', id: firstId, result }))
+}

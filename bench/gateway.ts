@@ -9,31 +9,42 @@ import { remember, start, temporaryDirectory } from './processes.ts'
 
 const here = fileURLToPath(new URL('..', import.meta.url))
 const email = 'bench@example.com'
+const adminEmail = 'root@example.com'
 
-/** The servers behind it: their names, and where their stubs listen. */
-export type Servers = Readonly<Record<string, number>>
+/** The servers behind it: their names, and the ports of their stubs, or their whole URLs. */
+export type Servers = Readonly<Record<string, number | string>>
 
-const serverOf = (name: string, port: number) => `
+const urlOf = (at: number | string) => (typeof at === 'string' ? at : `http://127.0.0.1:${at}/mcp`)
+
+const serverOf = (name: string, at: number | string) => `
   - group: bench
     name: ${name}
     description: A stub of the bench
-    transport: { kind: streamable-http, url: "http://127.0.0.1:${port}/mcp", allowPrivateNetwork: true }
+    transport: { kind: streamable-http, url: "${urlOf(at)}", allowPrivateNetwork: true }
     auth: { kind: none }`
 
 const manifest = (servers: Servers) => `
 users:
   - email: ${email}
     role: member
+  - email: ${adminEmail}
+    role: admin
 groups:
   - name: bench
     access:
       - subject: user:${email}
 servers:${Object.entries(servers)
-  .map(([name, port]) => serverOf(name, port))
+  .map(([name, at]) => serverOf(name, at))
   .join('')}
 `
 
-export type RunningGateway = { pid: number; port: number; authorization: string }
+export type RunningGateway = {
+  pid: number
+  port: number
+  authorization: string
+  /** Asks the management API as an admin: `PUT /virtual-servers/...`. */
+  api(line: string, body?: unknown): Promise<void>
+}
 
 export type GatewayOptions = {
   readonly port: number
@@ -56,9 +67,34 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const file = join(directory, 'bench.yaml')
   writeFileSync(file, manifest(servers))
   await gatehouse('apply', '-f', file)
-  const printed = await gatehouse('token', 'create', '--user', email, '--expires', '1d', '--json')
-  const { token } = JSON.parse(printed.trim().split('\n').at(-1) ?? '') as { token: string }
-  return { pid, port, authorization: `Bearer ${token}` }
+  const bearer = async (user: string) => {
+    const printed = await gatehouse('token', 'create', '--user', user, '--expires', '1d', '--json')
+    const { token } = JSON.parse(printed.trim().split('\n').at(-1) ?? '') as { token: string }
+    return `Bearer ${token}`
+  }
+  let admin: Promise<string> | undefined
+  return {
+    pid,
+    port,
+    authorization: await bearer(email),
+    async api(line, body) {
+      admin ??= bearer(adminEmail)
+      await ask(`http://127.0.0.1:${port}/api/v1`, line, { authorization: await admin, body })
+    },
+  }
+}
+
+async function ask(
+  url: string,
+  line: string,
+  { authorization, body }: { authorization: string; body: unknown },
+): Promise<void> {
+  const [method = '', path] = line.split(' ')
+  const headers = { authorization, 'content-type': 'application/json' }
+  const sent = body === undefined ? {} : { body: JSON.stringify(body) }
+  const response = await fetch(`${url}${path}`, { method, headers, ...sent })
+  const text = await response.text()
+  if (!response.ok) throw new Error(`${line}: ${response.status} ${text.slice(0, 300)}`)
 }
 
 /** The defaults, whatever the shell of whoever runs the bench is set to. */

@@ -1,6 +1,6 @@
 /** One keep-alive connection of the load generator: one call at a time, each answer checked. */
 import { connect } from 'node:net'
-import { type Address, answerLength, eraOf, requestOf, type Shape } from './calls.ts'
+import { type Address, answerLength, requestOf, type Shape } from './calls.ts'
 import { type HttpMessage, parseMessage } from './http-message.ts'
 
 export type Lane = { send(id: number): void; close(): void }
@@ -28,7 +28,7 @@ export function checkAnswer(message: HttpMessage, id: number, length: number): s
 
 export function openLane(address: Address, shape: Shape, events: LaneEvents): Lane {
   const { bytes, idAt } = requestOf(shape, address)
-  const length = answerLength(shape, eraOf(address))
+  const length = answerLength(shape, address)
   const socket = connect({ host: '127.0.0.1', port: address.port, noDelay: true })
   let pending: Buffer | undefined
   let waitingFor: number | undefined

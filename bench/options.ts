@@ -1,6 +1,6 @@
 /** What can be asked of the bench on its command line. */
 import { parseArgs } from 'node:util'
-import { isShape, type Shape, shapes } from './calls.ts'
+import { type CallShape, isShape, shapes } from './calls.ts'
 
 export type Options = {
   quick: boolean
@@ -9,11 +9,13 @@ export type Options = {
   streams: number
   /** The crossed cells, next to the straight one. */
   cells: boolean
+  /** Virtual servers next to the plain one, and the list of everything next to the same bytes from memory. */
+  composed: boolean
   /** A checkout of another version, whose gateway is measured in the same rounds. */
   against: string | undefined
   withGateway: boolean
   rounds: number
-  only: readonly Shape[]
+  only: readonly CallShape[]
   slug: string
 }
 
@@ -24,6 +26,7 @@ export const usage = `npm run bench -- [options]
   --only <shapes>    of ${shapes.join(',')}
   --without-gateway  measure the others
   --cells            the four cells of client and server era, without the other yardsticks
+  --composed         calls through virtual servers, and tools/list at /mcp over 20 servers and 1,000 tools
   --against <folder> also the gateway of another checkout, in the same rounds
   --streams [n]      instead: memory of idle streams of each kind (default 5,000)
   --slug <name>      end of the result file's name`
@@ -36,6 +39,7 @@ export function readOptions(args: readonly string[]): Options {
       quick: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       cells: { type: 'boolean', default: false },
+      composed: { type: 'boolean', default: false },
       against: { type: 'string' },
       streams: { type: 'boolean', default: false },
       'without-gateway': { type: 'boolean', default: false },
@@ -54,9 +58,10 @@ export function readOptions(args: readonly string[]): Options {
   if (!Number.isInteger(rounds) || rounds < 1)
     throw new Error(`--rounds takes a number from 1, not ${values.rounds}`)
   if (!/^[a-z0-9-]+$/.test(values.slug)) throw new Error('--slug takes a-z, 0-9 and -')
-  const { quick, json, cells, against, slug } = values
+  const { quick, json, cells, composed, against, slug } = values
   const withGateway = !values['without-gateway']
-  if (!withGateway && (cells || against !== undefined))
-    throw new Error('--cells and --against need the gateway')
-  return { quick, json, streams, cells, against, withGateway, rounds, only, slug }
+  if (!withGateway && (cells || composed || against !== undefined))
+    throw new Error('--cells, --composed and --against need the gateway')
+  if (cells && composed) throw new Error('--cells and --composed are two benches')
+  return { quick, json, streams, cells, composed, against, withGateway, rounds, only, slug }
 }

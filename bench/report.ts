@@ -13,6 +13,8 @@ export type Comparison = {
   cpuRatioToBefore?: number
   /** What each further cell costs, set against the gateway between two of the stateless era. */
   cells?: Partial<Record<TargetName, number>>
+  /** The same of virtual servers, set against the plain server: what a call costs, and its latency. */
+  virtual?: Partial<Record<TargetName, { cpu: number; p50: number }>>
 }
 
 export type Medians = {
@@ -45,6 +47,16 @@ const rounded = (value: number, digits: number) => Number(value.toFixed(digits))
 const cpuRatio = (rounds: readonly Round[], of: TargetName, to: TargetName) =>
   rounded(medianWithinRounds(rounds, { of: cpuOf(of), to: cpuOf(to) }, ratio), 2)
 
+const p50Of = (name: TargetName) => (round: Round) => right(round[name]?.closed)?.p50Ms
+
+function virtualOf(rounds: readonly Round[]) {
+  const of = (name: TargetName) => {
+    const p50 = medianWithinRounds(rounds, { of: p50Of(name), to: p50Of('gateway') }, ratio)
+    return { cpu: cpuRatio(rounds, name, 'gateway'), p50: rounded(p50, 2) }
+  }
+  return { virtual: of('virtual'), 'virtual-changed': of('virtual-changed') }
+}
+
 export function reportOf({ shape, rate, rounds }: ShapeRounds): Report {
   const p99 = { of: p99Of('gateway'), to: p99Of('bare') }
   return {
@@ -56,6 +68,7 @@ export function reportOf({ shape, rate, rounds }: ShapeRounds): Report {
       p99AddedMs: rounded(medianWithinRounds(rounds, p99, difference), 3),
       ...(rounds.some(round => round.before) && { cpuRatioToBefore: cpuRatio(rounds, 'gateway', 'before') }),
       ...(rounds.some(round => round.session) && { cells: cellsOf(rounds) }),
+      ...(rounds.some(round => round.virtual) && { virtual: virtualOf(rounds) }),
     },
     targets: Object.fromEntries(
       targetNames
@@ -68,9 +81,10 @@ export function reportOf({ shape, rate, rounds }: ShapeRounds): Report {
 
 const cellsOf = (rounds: readonly Round[]): Partial<Record<TargetName, number>> =>
   Object.fromEntries(
-    targetNames
-      .slice(targetNames.indexOf('gateway') + 1)
-      .map(name => [name, cpuRatio(rounds, name, 'gateway')]),
+    (['session', 'stateless-over-session', 'session-over-stateless'] as const).map(name => [
+      name,
+      cpuRatio(rounds, name, 'gateway'),
+    ]),
   )
 
 function mediansOf(rounds: readonly Round[], name: TargetName): Medians {
@@ -106,8 +120,11 @@ function failuresOf(shape: Shape, rounds: readonly Round[], name: TargetName): s
 }
 
 /** The line other programs read: one key per shape. What could not be measured is null. */
-export const summaryLine = (reports: readonly Report[]): string =>
-  JSON.stringify(Object.fromEntries(reports.map(({ shape, comparison }) => [shape, comparison])))
+export const summaryLine = (reports: readonly Report[], list?: object): string =>
+  JSON.stringify({
+    ...Object.fromEntries(reports.map(({ shape, comparison }) => [shape, comparison])),
+    ...(list && { list }),
+  })
 
 const columns: readonly [title: string, of: (medians: Medians) => number][] = [
   ['us/call', medians => medians.cpuMicrosPerCall],

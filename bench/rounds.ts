@@ -21,15 +21,18 @@ export type Plan = {
   windowSeconds(left: number): number
 }
 
-// Node needs some ten thousand calls until its code is compiled for them.
-const warmUps = 2
-const connectionsOf = (shape: Shape) => (shape === 'large' ? 32 : 64)
+// Node needs some ten thousand calls until its code is compiled for them; of lists there are fewer in the same time.
+const warmUpsOf = (shape: Shape) => (shape === 'list' ? 6 : 2)
+const connectionsOf = (shape: Shape) => ({ small: 64, large: 32, sse: 64, list: 2 })[shape]
 
 export async function runRounds(plan: Plan): Promise<ShapeRounds[]> {
   const { targets, shapes, rounds } = plan
   const windowsPerRound =
     targets.length + targets.filter(target => plan.latencyOf.includes(target.name)).length
-  let left = shapes.length * (warmUps * targets.length + rounds * windowsPerRound)
+  let left = shapes.reduce(
+    (sum, shape) => sum + warmUpsOf(shape) * targets.length + rounds * windowsPerRound,
+    0,
+  )
 
   const measure = (target: Target, shape: Shape, rate?: number): Promise<Window> => {
     const { pid, address } = target
@@ -45,10 +48,10 @@ export async function runRounds(plan: Plan): Promise<ShapeRounds[]> {
 
   const warmUp = async (shape: Shape): Promise<ShapeRounds> => {
     let rate = Number.NaN
-    for (let number = 1; number <= warmUps; number++) {
+    for (let number = 1; number <= warmUpsOf(shape); number++) {
       for (const target of targets) {
         const window = await measure(target, shape)
-        progress(`warm-up ${number}/${warmUps}`, target, shape, window)
+        progress(`warm-up ${number}/${warmUpsOf(shape)}`, target, shape, window)
         // The last warm-up of the bare pass-through calibrates: half of what it can is the fixed rate for all.
         if (target.name === 'bare') rate = Math.max(1, Math.round(window.callsPerSecond / 2))
       }

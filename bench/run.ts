@@ -1,6 +1,7 @@
 /** `npm run bench`: see README.md beside this file. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, release, totalmem } from 'node:os'
+import { listReport, listTable, startLists } from './lists.ts'
 import { nginxVersion } from './nginx.ts'
 import { type Options, readOptions, usage } from './options.ts'
 import { endAll, endOnSignals, startOwn } from './processes.ts'
@@ -30,24 +31,39 @@ const quickWindow = (left: number): number =>
   Math.max(0.2, (quickBudgetSeconds - performance.now() / 1000) / left - overheadSeconds)
 
 /** Who is in a hurry compares the gateway with its yardsticks only, and the cells have one of their own. */
-function isMeasured({ quick, cells }: Options, name: TargetName): boolean {
-  if (cells) return name !== 'direct' && name !== 'nginx'
+function isMeasured({ quick, cells, composed }: Options, name: TargetName): boolean {
+  if (cells || composed) return name !== 'direct' && name !== 'nginx'
   return !quick || name !== 'direct'
 }
 
 async function measure(options: Options): Promise<ShapeRounds[]> {
   const all = await startTargets(options)
   const targets = all.filter(({ name }) => isMeasured(options, name))
-  const latencyOf: readonly TargetName[] = options.quick ? ['bare', 'gateway'] : targetNames
-  for (const target of all) for (const shape of options.only) await proveRight(target, shape)
+  const latencyOf = options.composed ? [] : options.quick ? (['bare', 'gateway'] as const) : targetNames
+  const asked = options.composed ? (['small'] as const) : options.only
+  for (const target of all) for (const shape of asked) await proveRight(target, shape)
   return runRounds({
     load: startOwn('./load.ts'),
     targets,
-    shapes: options.only,
+    shapes: asked,
     rounds: options.rounds,
     latencyOf,
     windowSeconds: options.quick ? quickWindow : () => fullWindowSeconds,
   })
+}
+
+async function measureLists(options: Options) {
+  const targets = await startLists()
+  const [measured] = await runRounds({
+    load: startOwn('./load.ts'),
+    targets,
+    shapes: ['list'],
+    rounds: options.rounds,
+    latencyOf: [],
+    windowSeconds: () => (options.quick ? 1 : fullWindowSeconds),
+  })
+  const [{ address } = { address: undefined }] = targets
+  return listReport(measured ?? { rounds: [] }, address?.listBytes ?? 0)
 }
 
 function writeResults(slug: string, content: object): void {
@@ -65,9 +81,12 @@ async function runBench(options: Options): Promise<void> {
   const measured = await measure(options)
   const reports = measured.map(reportOf)
   for (const report of reports) (options.json ? console.error : console.log)(tableOf(report))
-  if (!options.quick) writeResults(options.slug, { ...before, environment: environment(), reports, measured })
-  if (options.json) console.log(summaryLine(reports))
-  if (reports.some(report => report.failures.length > 0)) process.exitCode = 1
+  const list = options.composed ? await measureLists(options) : undefined
+  if (list) (options.json ? console.error : console.log)(listTable(list))
+  const results = { ...before, environment: environment(), reports, ...(list && { list }), measured }
+  if (!options.quick) writeResults(options.slug, results)
+  if (options.json) console.log(summaryLine(reports, list))
+  if ([...reports, ...(list ? [list] : [])].some(({ failures }) => failures.length > 0)) process.exitCode = 1
 }
 
 endOnSignals()

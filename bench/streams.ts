@@ -100,7 +100,13 @@ async function startMeasured({ withGateway, streams }: Options): Promise<Measure
     GATEHOUSE_LIMITS_SESSIONS_PER_PRINCIPAL: String(2 * streams + 10 * atOnce),
     GATEHOUSE_LIMITS_STREAMS_PER_PRINCIPAL: String(2 * streams + 10 * atOnce),
   }
-  const targets = await startTargets({ withGateway, cells: false, against: undefined, settings })
+  const targets = await startTargets({
+    withGateway,
+    cells: false,
+    composed: false,
+    against: undefined,
+    settings,
+  })
   const listening = targets.map(target => ({ ...target, kind: 'listen' as const }))
   if (!withGateway) return listening
   const gateway = await startGateway({

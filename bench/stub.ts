@@ -4,7 +4,14 @@
  */
 import { randomUUID } from 'node:crypto'
 import { createServer, type Socket } from 'node:net'
-import { isShape, protocolVersion, resultFor, type Shape, sessionProtocolVersion, shapes } from './calls.ts'
+import {
+  type CallShape,
+  isShape,
+  protocolVersion,
+  resultFor,
+  sessionProtocolVersion,
+  shapes,
+} from './calls.ts'
 import { announcePort } from './child.ts'
 import { type HttpMessage, headerOf, parseMessage } from './http-message.ts'
 
@@ -49,7 +56,7 @@ const fixed = {
 
 const ending = (result: unknown) => `,"result":${JSON.stringify(result)}}`
 const era = isSessionOnly ? 'session' : 'stateless'
-const endings: Record<Shape, string> = {
+const endings: Record<CallShape, string> = {
   small: ending(resultFor(era, 'small')),
   large: ending(resultFor(era, 'large')),
   sse: ending(resultFor(era, 'sse')),
@@ -78,7 +85,7 @@ function eventChunk(message: string): string {
   return `${Buffer.byteLength(event).toString(16)}\r\n${event}\r\n`
 }
 
-function answerCall(socket: Socket, id: Request['id'], shape: Shape): void {
+function answerCall(socket: Socket, id: Request['id'], shape: CallShape): void {
   if (shape === 'sse') {
     socket.write(`${eventHead}${eventChunk(opening(id) + endings.sse)}0\r\n\r\n`)
   } else if (shape === 'large') {

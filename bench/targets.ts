@@ -1,7 +1,7 @@
 /** What is measured: the stub itself, two yardsticks in front of it, and the gateway in front of it, in each of its cells. */
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { type Address, sessionHeaders, sessionProtocolVersion } from './calls.ts'
+import { type Address, sessionHeaders, sessionProtocolVersion, shapes } from './calls.ts'
 import { type GatewayOptions, pathTo, type RunningGateway, startGateway } from './gateway.ts'
 import { startNginx } from './nginx.ts'
 import type { Options } from './options.ts'
@@ -16,6 +16,10 @@ export const targetNames = [
   'session',
   'stateless-over-session',
   'session-over-stateless',
+  'virtual',
+  'virtual-changed',
+  'memory',
+  'everything',
 ] as const
 export type TargetName = (typeof targetNames)[number]
 export type Target = { name: TargetName; pid: number; address: Address }
@@ -30,10 +34,11 @@ const cells = [
 // Without a gateway the others still get the same bytes.
 const placeholder = `Bearer gth_pat_${'0'.repeat(48)}`
 
-type Asked = Pick<Options, 'withGateway' | 'cells' | 'against'> & Pick<GatewayOptions, 'settings'>
+type Asked = Pick<Options, 'withGateway' | 'cells' | 'composed' | 'against'> &
+  Pick<GatewayOptions, 'settings'>
 
 export async function startTargets(asked: Asked): Promise<Target[]> {
-  const { withGateway, cells: withCells, against, settings = {} } = asked
+  const { withGateway, cells: withCells, composed, against, settings = {} } = asked
   const stub = await startListening('./stub.ts')
   const bare = await startListening('./pass-through.ts', String(stub.port))
   const nginxPort = await freePort()
@@ -52,6 +57,7 @@ export async function startTargets(asked: Asked): Promise<Target[]> {
     ...(before ? [{ ...target('before', before), address: addressOf(before, 'stub') }] : []),
     ...(gateway ? [target('gateway', gateway)] : []),
     ...(gateway && withCells ? await cellsOf(gateway) : []),
+    ...(gateway && composed ? await virtualsOf(gateway) : []),
   ]
 }
 
@@ -86,6 +92,28 @@ async function cellsOf(gateway: RunningGateway): Promise<Target[]> {
     return { name, pid: gateway.pid, address: own }
   })
   return Promise.all(targets)
+}
+
+/** A virtual server of the stub and its tools: as they are, and one renamed with an argument that is set here. */
+async function virtualsOf(gateway: RunningGateway): Promise<Target[]> {
+  const changed = {
+    name: 'small',
+    as: 'little',
+    arguments: { query: { value: 'open invoices', hidden: false } },
+  }
+  await gateway.api('POST /servers/bench/stub/test')
+  const servers = { virtual: [...shapes], changed: [changed] }
+  for (const [name, tools] of Object.entries(servers)) {
+    await gateway.api(`PUT /virtual-servers/bench/${name}/draft`, {
+      sources: [{ server: 'bench/stub', tools }],
+    })
+    await gateway.api(`POST /virtual-servers/bench/${name}/publish`)
+  }
+  const { pid } = gateway
+  return [
+    { name: 'virtual', pid, address: addressOf(gateway, 'virtual') },
+    { name: 'virtual-changed', pid, address: { ...addressOf(gateway, 'changed'), tool: 'little' } },
+  ]
 }
 
 /** Opens a session as a client of the session era does; gives its id. */

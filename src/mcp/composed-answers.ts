@@ -44,13 +44,20 @@ export async function answerComposed(parts: ToolListParts, visit: Composed, row:
 }
 
 /** Sends a result of the gateway's own, once it is in the audit. */
-export function answerWith(exchange: Exchange, result: string): void {
-  const body = Buffer.from(`{"jsonrpc":"2.0","id":${exchange.clientId},"result":${result}}`)
-  exchange.bytesOut = body.length
+export function answerWith(exchange: Exchange, result: string | Buffer): void {
+  const start = Buffer.from(`{"jsonrpc":"2.0","id":${exchange.clientId},"result":`)
+  const rest = typeof result === 'string' ? ended(result) : result
+  exchange.bytesOut = start.length + rest.length
   exchange.record('ok', null, failure => {
-    if (failure === undefined) exchange.outlet.answer(body, 200)
-    else answerError(exchange, new GatewayError('audit.unavailable'))
+    const { outlet } = exchange
+    if (failure !== undefined) answerError(exchange, new GatewayError('audit.unavailable'))
+    else if (outlet.answerWhole?.(start, rest) !== true) outlet.answer(Buffer.concat([start, rest]), 200)
   })
+}
+
+/** A result, and the end of the message it stands in. */
+function ended(result: string): Buffer {
+  return Buffer.from(`${result}}`)
 }
 
 /** How long nobody waits again for a server that could not be read. */
@@ -71,19 +78,21 @@ async function waitForUnread(catalogue: Catalogue, server: ComposedServer): Prom
   clearTimeout(timer)
 }
 
-/** Lists as they were made for a caller; a composition that changed is another object. */
-const made = new WeakMap<Composition, WeakMap<Principal, Map<string, string>>>()
+/** Lists as they were made for a caller, as they are sent; a composition that changed is another object. */
+const made = new WeakMap<Composition, WeakMap<Principal, Map<string, Buffer>>>()
 
-function listed(parts: ClearParts, { exchange, principal, upstream }: Composed, key: string): string {
+function listed(parts: ClearParts, { exchange, principal, upstream }: Composed, key: string): Buffer {
   const composition = upstream.composition()
-  const callers = made.get(composition) ?? new WeakMap<Principal, Map<string, string>>()
+  const callers = made.get(composition) ?? new WeakMap<Principal, Map<string, Buffer>>()
   made.set(composition, callers)
-  const lists = callers.get(principal) ?? new Map<string, string>()
+  const lists = callers.get(principal) ?? new Map<string, Buffer>()
   callers.set(principal, lists)
   const place = `${exchange.era} ${key}`
   const known = lists.get(place)
   if (known !== undefined) return known
-  const list = makeList(parts, { composition, principal, server: upstream }, { key, era: exchange.era })
+  const list = ended(
+    makeList(parts, { composition, principal, server: upstream }, { key, era: exchange.era }),
+  )
   lists.set(place, list)
   return list
 }
@@ -127,7 +136,7 @@ function partial({ missing }: Composition, server: ComposedServer): Record<strin
     meta['dev.gatehouse/partial'] =
       server.id === everythingId
         ? missing
-        : `${missing.length} of its sources could not be read; what they offer may be missing or old.`
+        : `${missing.length} of its sources could not be read, or has what another has; what they offer may be missing or old.`
   return meta
 }
 

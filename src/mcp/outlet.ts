@@ -36,6 +36,8 @@ export type Outlet = {
   message(bytes: Buffer): void
   /** The answer, whole. Status and headers (flat pairs) count where nothing is out yet. */
   answer(bytes: Buffer, status: number, headers?: readonly string[]): void
+  /** The answer in two parts, of which the second is not copied; false where that cannot be and nothing was done. */
+  answerWhole?(start: Buffer, rest: Buffer): boolean
   /** It was a message without an answer, and was taken. */
   taken(): void
   /** A sign of life, where a stream is open. */

@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import { beginEvents, endEvents, frame, framePrefix } from './frame.ts'
 import type { Outlet, OutletWatcher, PieceOutlet } from './outlet.ts'
-import { sendJson } from './send-json.ts'
+import { sendJson, sendJsonParts } from './send-json.ts'
 import { isTooFarBehind, unwatchReading, watchReading } from './unread.ts'
 
 export class ResponseOutlet implements Outlet, PieceOutlet {
@@ -65,6 +65,12 @@ export class ResponseOutlet implements Outlet, PieceOutlet {
     if (this.#isPassing || isTooFarBehind(this.#response, bytes.length)) return this.cut()
     if (this.#mode === 'unset') return sendJson(this.#response, status, bytes, headers)
     endEvents(this.#response, this.#withFirst(frame(bytes, eventId)))
+  }
+
+  answerWhole(start: Buffer, rest: Buffer): boolean {
+    if (this.#mode !== 'unset' || this.isGone) return false
+    sendJsonParts(this.#response, start, rest)
+    return true
   }
 
   taken(): void {

@@ -27,3 +27,19 @@ export function endWith(response: ServerResponse, body: Buffer): void {
   else response.end(body.toString('latin1'), 'latin1')
   watchReading(response)
 }
+
+/** Answers with one JSON body in two parts, of which the second is kept by somebody and not copied. */
+export function sendJsonParts(response: ServerResponse, start: Buffer, rest: Buffer): void {
+  if (start.length + rest.length <= joinedBytes) return sendJson(response, 200, Buffer.concat([start, rest]))
+  response.writeHead(200, [
+    'content-type',
+    'application/json',
+    'content-length',
+    String(start.length + rest.length),
+  ])
+  response.cork()
+  response.write(start)
+  response.end(rest)
+  response.uncork()
+  watchReading(response)
+}

@@ -107,13 +107,28 @@ describe('a virtual server', () => {
       { server: 'eng/gone', why: 'There is no such server any more.', reason: 'gone' },
       {
         server: 'eng/files file:///a, eng/copy file:///a',
-        why: 'They all would be "file:///a", so nobody can tell which is meant.',
+        why: 'They all would be "file:///a", and only what had it before is there.',
         reason: 'clash',
       },
     ])
     expect(clashes).toEqual([{ name: 'file:///a', of: ['eng/files file:///a', 'eng/copy file:///a'] }])
     expect(composition.resource('file:///a')).toBeUndefined()
     expect(idle).toEqual(['eng/files raed'])
+  })
+
+  it('keeps the resource that was published when another server has it later, and names both', () => {
+    const sources = [{ server: 'eng/files' }, { server: 'ops/db' }]
+    const { settled } = composed(sources)
+    const thief = offer('ops/db', [...db.items, item('resource', 'file:///a')])
+    const later = composed(sources, { settled, offer: server => (server === 'ops/db' ? thief : files) })
+    expect(later.composition.resource('file:///a')?.source.name).toBe('files')
+    expect(later.composition.missing).toEqual([
+      {
+        server: 'eng/files file:///a, ops/db file:///a',
+        why: 'They all would be "file:///a", and only what had it before is there.',
+        reason: 'clash',
+      },
+    ])
   })
 
   it('knows whose a URI is, where that is one server', () => {

@@ -39,7 +39,7 @@ export type Composed = {
   readonly idle: readonly string[]
   /** Arguments that a tool does not have and that something was said of. */
   readonly strange: readonly Strange[]
-  /** The name of everything that got one by rule, by its origin: what the next publication keeps. */
+  /** The name or URI of everything that has one by rule, by its origin: what the next publication keeps. */
   readonly settled: ReadonlyMap<string, string>
 }
 
@@ -59,10 +59,11 @@ export function compose({ definition, home, offer, settled = new Map() }: Compos
   for (const kind of ['tool', 'resource', 'template', 'prompt'] as const) {
     const things = chosen.filter(thing => thing.kind === kind)
     const reserved = [...names].filter(([key]) => key.startsWith(`${kind} `)).map(([, name]) => name)
-    const named = isNamed(kind) ? nameAll(things, settledOf(kind, settled), reserved) : unique(things)
+    const before = settledOf(kind, settled)
+    const named = isNamed(kind) ? nameAll(things, before, reserved) : unique(things, before)
     clashes.push(...named.clashes)
     for (const [name, thing] of named.byName) {
-      if (isNamed(kind) && thing.alias === undefined) names.set(`${kind} ${originOf(thing)}`, name)
+      if (thing.alias === undefined) names.set(`${kind} ${originOf(thing)}`, name)
       items.push(itemOf(name, thing, home))
     }
   }
@@ -94,9 +95,9 @@ function gathered(definition: Definition, offer: ComposeInput['offer']) {
   return { chosen, sources, missing, idle, unread }
 }
 
-/** What a list says of a name that several things would have. */
+/** What a list says of a name that several things would have: what was published with it keeps it. */
 function missingOf({ name, of }: Clash): Missing {
-  const why = `They all would be ${JSON.stringify(name.slice(0, 200))}, so nobody can tell which is meant.`
+  const why = `They all would be ${JSON.stringify(name.slice(0, 200))}, and only what had it before is there.`
   return { server: of.join(', '), why, reason: 'clash' }
 }
 
@@ -135,14 +136,15 @@ function settledOf(kind: ItemKind, settled: ReadonlyMap<string, string>): Map<st
   )
 }
 
-/** URIs are what servers and their results call things, so they stay; one that two servers have is nobody's. */
-function unique(things: readonly Chosen[]) {
+/** URIs are what servers and their results call things, so they stay: whose one was before; of two that have one newly it is nobody's. */
+function unique(things: readonly Chosen[], settled: ReadonlyMap<string, string>) {
   const byName = new Map<string, Chosen>()
   const clashes: Clash[] = []
   for (const [name, of] of Map.groupBy(things, ({ own }) => own)) {
-    const [first] = of
-    if (first !== undefined && of.length === 1) byName.set(name, first)
-    else clashes.push({ name, of: of.map(originOf) })
+    const before = of.length === 1 ? of : of.filter(thing => settled.has(originOf(thing)))
+    const [only] = before
+    if (only !== undefined && before.length === 1) byName.set(name, only)
+    if (of.length > 1) clashes.push({ name, of: of.map(originOf) })
   }
   return { byName, clashes }
 }

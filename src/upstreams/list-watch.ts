@@ -125,7 +125,12 @@ class WatchedServer {
         message: (_, { method }) => {
           if (String(method).endsWith('/list_changed')) changed()
         },
-        ended: isRefused => (isRefused ? this.#began() : this.#again()),
+        ended: isRefused => {
+          if (isRefused) return this.#began()
+          // It may be gone, and then its lists are not what they were.
+          if (this.#pauseMs === firstPauseMs) changed()
+          this.#again()
+        },
       },
     )
     this.#listening.open()
