@@ -139,6 +139,8 @@ onEachDatabase(open => {
     expect(await here.changing(whole)).toEqual([])
     expect(await here.changing(await here.export(), { prune: true })).toEqual([])
     expect(await hasDraft()).toBe(true)
+    await here.ask('POST /virtual-servers/eng/safe/roll-back', { number: 1 })
+    expect(await hasDraft()).toBe(true)
     const [entry] = await here.changing(changed(whole))
     expect(entry?.changes.at(-1)).toEqual({
       path: 'draft',

@@ -9,6 +9,7 @@ import type { Caller } from '../foundation/route.ts'
 import type { Register } from '../upstreams/index.ts'
 import { type Composed, compose, type Offer } from './compose.ts'
 import type { Definition, VirtualServerInput } from './definition.ts'
+import { isSameDefinition } from './keyed.ts'
 import { checkMayGive } from './may-give.ts'
 import { type OfferParts, offerOf } from './offers.ts'
 import { problemsOf, refuse } from './refusals.ts'
@@ -169,7 +170,9 @@ export async function publishDraft(
   const number = (latest?.number ?? 0) + 1
   const { settled } = composed
   await insertPublication(tx, stored.id, { number, definition, settled, by: by.name, at: Date.now() })
-  await updateVirtual(tx, stored.id, { published: number, draft: undefined })
+  // Another draft, which waits while something else is published, goes on waiting.
+  const isDone = stored.draft !== undefined && isSameDefinition(stored.draft, definition)
+  await updateVirtual(tx, stored.id, { published: number, ...(isDone ? { draft: undefined } : {}) })
   return number
 }
 

@@ -49,15 +49,22 @@ type Parts = ChangeParts & {
 }
 
 export function openVirtualVerbs(parts: Parts): VirtualVerbs {
+  // A manifest asks of many virtual servers with the same servers.
+  const known = new WeakMap<readonly Upstream[], ReturnType<typeof offersAmong>>()
+  const offers = (servers: readonly Upstream[]) => {
+    const offer = known.get(servers) ?? offersAmong(parts, servers)
+    known.set(servers, offer)
+    return offer
+  }
   return {
     read: database => readDeclared(parts, database),
     problems(wanted, servers) {
       if (wanted.published === undefined) return []
       const present = parts.find(`${wanted.group}/${wanted.name}`)
       const stored = present ?? { ...wanted, published: undefined }
-      return problemsOf(composeNow(parts, stored, wanted.published, offersAmong(parts, servers)))
+      return problemsOf(composeNow(parts, stored, wanted.published, offers(servers)))
     },
-    put: (tx, wanted, given) => put(parts, tx, { wanted, ...given }),
+    put: (tx, wanted, { by, servers }) => put(parts, tx, { wanted, by, offer: offers(servers) }),
     async remove(tx, place) {
       const stored = await readVirtual(tx, place)
       if (stored !== undefined) await removeVirtual(parts.access, tx, stored)
@@ -77,10 +84,16 @@ async function readDeclared({ access }: ChangeParts, database: Kysely<Tables>): 
   }))
 }
 
+type Putting = {
+  readonly wanted: DeclaredVirtual
+  readonly by: Caller
+  readonly offer: ReturnType<typeof offersAmong>
+}
+
 async function put(
   parts: ChangeParts,
   tx: Transaction<Tables>,
-  { wanted, by, servers }: Given & { readonly wanted: DeclaredVirtual },
+  { wanted, by, offer }: Putting,
 ): Promise<void> {
   const { group, name, description, access, published: definition } = wanted
   if (definition === undefined) return
@@ -92,5 +105,5 @@ async function put(
     return
   }
   const stored = await putDraft(parts, tx, { group, name, description, access: [...access], ...definition })
-  await publishDraft(parts, tx, { by, stored, definition, offer: offersAmong(parts, servers) })
+  await publishDraft(parts, tx, { by, stored, definition, offer })
 }

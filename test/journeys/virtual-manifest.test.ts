@@ -156,7 +156,10 @@ it('publishes a change, says what it means for callers, and is rolled back', asy
 
 it('is drafted, previewed and published from the command line', async () => {
   const draft = { ...safeDev, sources: [...safeDev.sources.slice(0, 1)] }
-  const drafted = await here('virtual', 'draft', '-f', written('draft.yaml', draft))
+  const drafted = await run(['virtual', 'draft', '-f', '-'], {
+    env: { GATEHOUSE_DATA_DIR: gateway.dataDir },
+    input: stringify(draft),
+  })
   expect(drafted).toMatchObject({ code: 0 })
   expect((await here('virtual', 'list')).stdout).toMatch(/^engineering\/safe-dev +3 +yes/m)
   const preview = await here('virtual', 'preview', 'engineering/safe-dev')
