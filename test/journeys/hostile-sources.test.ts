@@ -128,9 +128,9 @@ describe.each(eras)('for a client of the %s era', era => {
     const before = reads(calm)
     await mixed.ask(era, 'resources/read', { uri: 'plan://a' })
     expect([reads(calm) - before, reads(thief)]).toEqual([1, 0])
-    const { missing } = await api<{ missing: unknown[] }>(`GET ${mixed.at}/preview`)
-    const both = `lab/calm plan://a, lab/${mixed.name} plan://a`
-    expect(missing).toEqual([{ server: both, why: 'They all have "plan://a".' }])
+    const { clashes } = await api<{ clashes: unknown[] }>(`GET ${mixed.at}/preview`)
+    const both = ['lab/calm plan://a', `lab/${mixed.name} plan://a`]
+    expect(clashes).toEqual([{ name: 'plan://a', of: both }])
     await api(`PUT ${mixed.at}/draft`, { sources: [{ server: 'lab/calm' }, { server: `lab/${mixed.name}` }] })
     await expect(api(`POST ${mixed.at}/publish`)).rejects.toThrow(/409 .*servers\.name_clash/s)
   })
