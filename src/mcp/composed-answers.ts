@@ -14,6 +14,7 @@ import type { Catalogue, ItemKind, Upstream } from '../upstreams/index.ts'
 import { answerError } from './answer-error.ts'
 import { type ClearParts, mayUse } from './clear.ts'
 import type { Exchange } from './exchange.ts'
+import { KeptLists } from './kept-lists.ts'
 import type { MethodRow } from './methods.ts'
 import { offered } from './offered.ts'
 import type { Visit } from './stateless.ts'
@@ -78,23 +79,14 @@ async function waitForUnread(catalogue: Catalogue, server: ComposedServer): Prom
   clearTimeout(timer)
 }
 
-/** Lists as they were made for a caller, as they are sent; a composition that changed is another object. */
-const made = new WeakMap<Composition, WeakMap<Principal, Map<string, Buffer>>>()
+const kept = new KeptLists()
 
-function listed(parts: ClearParts, { exchange, principal, upstream }: Composed, key: string): Buffer {
-  const composition = upstream.composition()
-  const callers = made.get(composition) ?? new WeakMap<Principal, Map<string, Buffer>>()
-  made.set(composition, callers)
-  const lists = callers.get(principal) ?? new Map<string, Buffer>()
-  callers.set(principal, lists)
-  const place = `${exchange.era} ${key}`
-  const known = lists.get(place)
-  if (known !== undefined) return known
-  const list = ended(
-    makeList(parts, { composition, principal, server: upstream }, { key, era: exchange.era }),
+function listed(parts: ClearParts, { exchange, principal, upstream: server }: Composed, key: string): Buffer {
+  const { era } = exchange
+  const composition = server.composition()
+  return kept.get(composition, principal, `${era} ${key}`, () =>
+    ended(makeList(parts, { composition, principal, server }, { key, era })),
   )
-  lists.set(place, list)
-  return list
 }
 
 function makeList(
