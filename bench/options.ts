@@ -22,7 +22,7 @@ export type Options = {
 export const usage = `npm run bench -- [options]
   --quick            short windows, ends within 50 s, writes no file
   --json             the summary as one line of JSON, last on stdout; the table goes to stderr
-  --rounds <n>       rounds (default 5)
+  --rounds <n>       rounds (default 5; 15 with --composed)
   --only <shapes>    of ${shapes.join(',')}
   --without-gateway  measure the others
   --cells            the four cells of client and server era, without the other yardsticks
@@ -49,7 +49,7 @@ export function readOptions(args: readonly string[]): Options {
     },
   })
   const only = values.only.split(',')
-  const rounds = Number(values.rounds ?? 5)
+  const rounds = Number(values.rounds ?? (values.composed && !values.quick ? 15 : 5))
   const streams = values.streams ? Number(positionals.shift() ?? 5000) : 0
   if (positionals.length > 0) throw new Error(`there is no ${positionals[0]}`)
   if (!Number.isInteger(streams) || streams < 0 || streams > 20_000)

@@ -22,7 +22,8 @@ export type Plan = {
 }
 
 // Node needs some ten thousand calls until its code is compiled for them; of lists there are fewer in the same time.
-const warmUpsOf = (shape: Shape) => (shape === 'list' ? 6 : 2)
+const warmUpsOf = (shape: Shape) => (shape === 'list' ? 4 : 2)
+const warmUpConnectionsOf = (shape: Shape) => (shape === 'list' ? 16 : connectionsOf(shape))
 const connectionsOf = (shape: Shape) => ({ small: 64, large: 32, sse: 64, list: 2 })[shape]
 
 export async function runRounds(plan: Plan): Promise<ShapeRounds[]> {
@@ -34,13 +35,14 @@ export async function runRounds(plan: Plan): Promise<ShapeRounds[]> {
     0,
   )
 
-  const measure = (target: Target, shape: Shape, rate?: number): Promise<Window> => {
+  type More = { rate?: number; connections?: number }
+  const measure = (target: Target, shape: Shape, { rate, connections }: More = {}): Promise<Window> => {
     const { pid, address } = target
     const order = {
       address,
       shape,
       pid,
-      connections: connectionsOf(shape),
+      connections: connections ?? connectionsOf(shape),
       seconds: plan.windowSeconds(left--),
     }
     return drive(plan.load, rate === undefined ? order : { ...order, rate })
@@ -50,7 +52,7 @@ export async function runRounds(plan: Plan): Promise<ShapeRounds[]> {
     let rate = Number.NaN
     for (let number = 1; number <= warmUpsOf(shape); number++) {
       for (const target of targets) {
-        const window = await measure(target, shape)
+        const window = await measure(target, shape, { connections: warmUpConnectionsOf(shape) })
         progress(`warm-up ${number}/${warmUpsOf(shape)}`, target, shape, window)
         // The last warm-up of the bare pass-through calibrates: half of what it can is the fixed rate for all.
         if (target.name === 'bare') rate = Math.max(1, Math.round(window.callsPerSecond / 2))
@@ -72,7 +74,7 @@ export async function runRounds(plan: Plan): Promise<ShapeRounds[]> {
       for (const target of rotated(targets, number)) {
         const cell = round[target.name]
         if (!cell || !plan.latencyOf.includes(target.name)) continue
-        cell.open = await measure(target, shape, rate)
+        cell.open = await measure(target, shape, { rate })
         progress(`round ${number + 1}/${rounds} at ${rate}/s`, target, shape, cell.open)
       }
       done.push(round)

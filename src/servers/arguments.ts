@@ -1,5 +1,5 @@
 /** The arguments of a call as the author of a virtual server has them: some set, some checked, the others as the caller wrote them. */
-import { canonical, isObject, type JsonObject, type Patch, spanAt } from '../foundation/json.ts'
+import { canonical, type JsonObject, type Patch, spanAt } from '../foundation/json.ts'
 import { memberEdits } from '../foundation/json-edit.ts'
 import type { ArgumentRule, ArgumentRules } from './definition.ts'
 import { isHidden } from './reshape.ts'
@@ -34,15 +34,17 @@ function wrongWith(name: string, value: unknown, rule: ArgumentRule): string | u
   return undefined
 }
 
+const openBrace = 0x7b
+
 /** Makes the arguments in the bytes of a call what was arranged; what is not set stays byte for byte. */
 export function arrangePatches(bytes: Buffer, { set }: Arranged): Patch[] {
   const names = Object.keys(set)
   if (names.length === 0) return []
   const add = Object.fromEntries(names.map(name => [name, JSON.stringify(set[name])]))
   const span = spanAt(bytes, ['params', 'arguments'])
-  const params = spanAt(bytes, ['params'])
-  if (span !== undefined && isObject(JSON.parse(bytes.toString('utf8', span.start, span.end))))
+  if (span !== undefined && bytes[span.start] === openBrace)
     return memberEdits(bytes, span.start, { drop: new Set(names), add })
+  const params = spanAt(bytes, ['params'])
   if (params === undefined) return []
   return memberEdits(bytes, params.start, {
     drop: new Set(['arguments']),
