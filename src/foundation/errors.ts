@@ -62,7 +62,7 @@ export const errorTable = {
   'identity.claim_refused': row(403, gateway + 2, 'This claim link is not valid any more.', 'Restart the gateway to print a new link, or run: gatehouse user add <email> --role admin.'),
   'access.not_found': row(404, gateway + 4, 'There is no such group or server, or you have no access to it.', 'Check the name, or ask a manager of the group for access.'),
   'access.tool_unknown': row(200, rpcCodes.invalidParams, 'Unknown tool.', 'List the tools you may use with tools/list.'),
-  'access.tool_held': row(200, gateway + 25, 'This tool is held until a manager has looked at its definition.', 'Ask a manager of the group to review it.'),
+  'access.tool_held': row(200, gateway + 25, 'This tool is held until a manager has looked at its definition.', 'Ask a manager of the group to review it: gatehouse tools review <group/server>.'),
   'access.policy_forbids': row(200, gateway + 26, 'A policy forbids this call.', 'Change what "why" names, or ask an admin.'),
   'access.policy_invalid': row(400, gateway + 27, 'The policy is not valid.', 'Correct the mistakes listed in "problems".'),
   'access.policy_unknown': row(404, gateway + 4, 'There is no such policy.', 'List them with: gatehouse policy list.'),
