@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { applyPatches } from '../foundation/json.ts'
 import { arrange, arrangePatches } from './arguments.ts'
-import { reshaped, reshapedSchema, strangeArgument } from './reshape.ts'
+import { lackingArgument, reshaped, reshapedSchema, strangeArgument } from './reshape.ts'
 
 const call = (params: string) =>
   Buffer.from(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":${params}}`)
@@ -124,5 +124,17 @@ describe('the definition of a changed tool', () => {
     expect(strangeArgument(definition, { message: {} })).toBeUndefined()
     expect(strangeArgument('{"inputSchema":{"properties":{}}}', { toString: {} })).toBe('toString')
     expect(strangeArgument('{"inputSchema":{"type":"object"}}', { any: {} })).toBe('any')
+  })
+
+  it('needs no argument that is hidden and has no value', () => {
+    const needing = '{"inputSchema":{"properties":{"a":{},"b":{}},"required":["a"]}}'
+    expect(lackingArgument(needing, { a: { hidden: true } })).toBe('a')
+    for (const rules of [
+      { a: { hidden: true, value: null } },
+      { a: { hidden: true, default: 1 } },
+      { a: { description: 'shown' } },
+      { b: { hidden: true } },
+    ])
+      expect(lackingArgument(needing, rules)).toBeUndefined()
   })
 })

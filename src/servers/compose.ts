@@ -4,7 +4,7 @@ import type { CatalogueItem, ItemKind, Upstream } from '../upstreams/index.ts'
 import { Composition, type Home, type Item, type Missing } from './composition.ts'
 import type { Definition, PromptChoice, Source, ToolChoice } from './definition.ts'
 import { type Clash, nameAll, originOf } from './names.ts'
-import { reshaped, strangeArgument } from './reshape.ts'
+import { lackingArgument, reshaped, strangeArgument } from './reshape.ts'
 
 /** What is known of a source. */
 export type Offer = {
@@ -30,14 +30,20 @@ type Chosen = {
   readonly choice: Exclude<ToolChoice, string> | undefined
 }
 
-export type Strange = { readonly server: string; readonly tool: string; readonly argument: string }
+export type Strange = {
+  readonly server: string
+  readonly tool: string
+  readonly argument: string
+  /** The tool has no such argument, or needs it and nobody could send it. */
+  readonly reason: 'unknown' | 'lacking'
+}
 
 export type Composed = {
   readonly composition: Composition
   readonly clashes: readonly Clash[]
   /** Names and globs that chose nothing, as `group/server choice`. */
   readonly idle: readonly string[]
-  /** Arguments that a tool does not have and that something was said of. */
+  /** Arguments that rules say something of which cannot be. */
   readonly strange: readonly Strange[]
   /** The name or URI of everything that has one by rule, by its origin: what the next publication keeps. */
   readonly settled: ReadonlyMap<string, string>
@@ -119,8 +125,14 @@ function aliasClashes({ sources }: Definition): Clash[] {
 }
 
 function strangeOf({ from, own, definition, choice }: Chosen): Strange[] {
-  const argument = choice?.arguments && strangeArgument(definition, choice.arguments)
-  return argument === undefined ? [] : [{ server: from, tool: own, argument }]
+  const rules = choice?.arguments
+  if (rules === undefined) return []
+  const at = { server: from, tool: own }
+  const [unknown, lacking] = [strangeArgument(definition, rules), lackingArgument(definition, rules)]
+  return [
+    ...(unknown === undefined ? [] : [{ ...at, argument: unknown, reason: 'unknown' as const }]),
+    ...(lacking === undefined ? [] : [{ ...at, argument: lacking, reason: 'lacking' as const }]),
+  ]
 }
 
 function isNamed(kind: ItemKind): boolean {

@@ -24,10 +24,17 @@ export function problemsOf({ clashes, composition, strange, idle }: Composed): P
       fix: 'List the servers with: gatehouse server list.',
       source: server,
     })),
-    ...strange.map(({ server, tool, argument }) => ({
+    ...strange.map(({ server, tool, argument, reason }) => ({
       code: 'servers.bad_choice' as const,
-      why: `${server} ${tool} takes no argument ${argument}.`,
-      fix: 'Name an argument that its schema has, or fix a value of this one.',
+      ...(reason === 'unknown'
+        ? {
+            why: `${server} ${tool} takes no argument ${argument}.`,
+            fix: 'Name an argument that its schema has, or fix a value of this one.',
+          }
+        : {
+            why: `${server} ${tool} needs the argument ${argument}, which is hidden and has no value.`,
+            fix: 'Give it a value or a default, or do not hide it.',
+          }),
       source: server,
     })),
     ...idle.map(choice => ({

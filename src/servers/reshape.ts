@@ -79,12 +79,27 @@ function below(before: unknown, rule: number): number {
  * author says, unless the schema takes no others than it names.
  */
 export function strangeArgument(definition: string, rules: ArgumentRules): string | undefined {
-  const parsed: unknown = JSON.parse(definition)
-  const schema = isObject(parsed) && isObject(parsed.inputSchema) ? parsed.inputSchema : {}
+  const schema = inputSchemaOf(definition)
   const properties = isObject(schema.properties) ? schema.properties : {}
   const isClosed = schema.additionalProperties === false
   const found = Object.entries(rules).find(
     ([name, { value }]) => !Object.hasOwn(properties, name) && (value === undefined || isClosed),
   )
   return found?.[0]
+}
+
+/** An argument that is needed and that nobody could send, for it is hidden and has no value; undefined when there is none. */
+export function lackingArgument(definition: string, rules: ArgumentRules): string | undefined {
+  const { required } = inputSchemaOf(definition)
+  const needed: readonly unknown[] = Array.isArray(required) ? required : []
+  const found = Object.entries(rules).find(
+    ([name, rule]) =>
+      isHidden(rule) && rule.value === undefined && rule.default === undefined && needed.includes(name),
+  )
+  return found?.[0]
+}
+
+function inputSchemaOf(definition: string): JsonObject {
+  const parsed: unknown = JSON.parse(definition)
+  return isObject(parsed) && isObject(parsed.inputSchema) ? parsed.inputSchema : {}
 }
