@@ -63,7 +63,7 @@ const signs: Readonly<Record<string, string>> = { passes: '+', stops: '-', depen
 function whyLines({ terminal }: Kit, answer: JsonObject): string[] {
   const { allowed, depends, says, decision, steps, wouldChange } = answer
   const style = allowed === true ? (depends === true ? 'yellow' : 'green') : 'red'
-  const reason = isObject(decision) ? `Decided by: ${line(decision.reason)}.` : ''
+  const reason = isObject(decision) ? `Decided by: ${line(decision.reason).replace(/\.$/, '')}.` : ''
   return [
     terminal.paint(style, `${allowed === true ? 'Yes' : 'No'}: ${line(says)}`),
     reason,

@@ -8,7 +8,7 @@ import { newId } from '../foundation/id.ts'
 import type { Caller } from '../foundation/route.ts'
 import type { Register } from '../upstreams/index.ts'
 import { type Composed, compose, type Offer } from './compose.ts'
-import type { Definition, VirtualServerInput } from './definition.ts'
+import type { Definition, DraftInput } from './definition.ts'
 import { isSameDefinition } from './keyed.ts'
 import { checkMayGive } from './may-give.ts'
 import { type OfferParts, offerOf } from './offers.ts'
@@ -38,7 +38,7 @@ export type ChangeParts = OfferParts & {
 
 export type Changes = {
   /** Makes a virtual server, or gives it another draft, description or access; what is served stays until it is published. */
-  draft(by: By, input: VirtualServerInput): Promise<StoredVirtual>
+  draft(by: By, input: DraftInput): Promise<StoredVirtual>
   /** Serves the draft. Throws `servers.name_clash` and `servers.bad_choice`. */
   publish(by: By, place: Place): Promise<StoredVirtual>
   /** Publishes again what was published under this number. */
@@ -128,19 +128,19 @@ function checkManages(access: Access, caller: Caller, group: string): void {
 }
 
 /** Stores a virtual server with a draft and its access. */
-export async function putDraft(
-  parts: ChangeParts,
-  tx: Tx,
-  input: VirtualServerInput,
-): Promise<StoredVirtual> {
+export async function putDraft(parts: ChangeParts, tx: Tx, input: DraftInput): Promise<StoredVirtual> {
   const { group, name, description, access, ...definition } = input
   const present = await readVirtual(tx, input)
   if (present === undefined) {
     if (await isTaken(parts, tx, input))
       fail('http.conflict', { why: `The group ${group} already has a server ${name}.` })
-    await insertVirtual(tx, { id: newId(), group, name, description, draft: definition })
-  } else await updateVirtual(tx, present.id, { description, draft: definition })
-  await parts.access.putOwnGrants(tx, input, access)
+    await insertVirtual(tx, { id: newId(), group, name, description: description ?? '', draft: definition })
+  } else
+    await updateVirtual(tx, present.id, {
+      ...(description !== undefined && { description }),
+      draft: definition,
+    })
+  if (access !== undefined) await parts.access.putOwnGrants(tx, input, access)
   return reread(tx, input)
 }
 

@@ -106,6 +106,22 @@ export const virtualServerSchema = definitionSchema.extend({
     ),
 })
 
+/** What is left out besides the definition stays as it is; what is given holds at once, published or not. */
+export const draftSchema = virtualServerSchema.extend({
+  description: z
+    .string()
+    .max(2000)
+    .optional()
+    .describe('For people. Left out, it stays as it is; given, it holds at once.'),
+  access: z
+    .array(accessSchema)
+    .max(1000)
+    .optional()
+    .describe(
+      "Who may use it, besides those to whom the group's own grants give it. Left out, it stays as it is; given, it holds at once.",
+    ),
+})
+
 export type Definition = z.infer<typeof definitionSchema>
 export type Source = z.infer<typeof sourceSchema>
 export type ToolChoice = z.infer<typeof toolChoice>
@@ -114,3 +130,4 @@ export type ArgumentRule = z.infer<typeof argumentRule>
 export type ArgumentRules = Readonly<Record<string, ArgumentRule>>
 export type VirtualAccess = z.infer<typeof accessSchema>
 export type VirtualServerInput = z.infer<typeof virtualServerSchema>
+export type DraftInput = z.infer<typeof draftSchema>

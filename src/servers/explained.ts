@@ -89,9 +89,10 @@ export function grantText({ subject, servers, tools }: GrantInput): string {
 
 /** Names for a sentence, however many there are. */
 export function few(names: readonly string[]): string {
-  const shown = names.slice(0, 10).map(shortly)
-  return names.length > shown.length
-    ? `${shown.join(', ')} and ${names.length - shown.length} more`
+  const unlike = [...new Set(names)]
+  const shown = unlike.slice(0, 10).map(shortly)
+  return unlike.length > shown.length
+    ? `${shown.join(', ')} and ${unlike.length - shown.length} more`
     : shown.join(', ')
 }
 

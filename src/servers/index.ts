@@ -2,7 +2,7 @@
 
 export { arrangePatches } from './arguments.ts'
 export type { Composition, Home, Item, Missing } from './composition.ts'
-export { type Definition, type VirtualServerInput, virtualServerSchema } from './definition.ts'
+export { type Definition, type DraftInput, draftSchema, virtualServerSchema } from './definition.ts'
 export { mayUseItem } from './everything.ts'
 export { explainRoutes } from './explain-routes.ts'
 export { aimedAt, judgeCall, judgeItem, mayUse, type Refusal, targetOf } from './judge-call.ts'

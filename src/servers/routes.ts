@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { type Route, route } from '../foundation/route.ts'
 import { type Changes, composeNow } from './changes.ts'
-import { definitionSchema, virtualServerSchema } from './definition.ts'
+import { definitionSchema, draftSchema, virtualServerSchema } from './definition.ts'
 import { diffRoutes } from './diff-routes.ts'
 import { type InspectParts, inspected, placeParams, sees } from './inspect.ts'
 import { problemsOf } from './refusals.ts'
@@ -131,7 +131,7 @@ function changingRoutes({ changes }: Parts): Route[] {
       summary: 'Write the draft of a virtual server, new or not. What is served stays until it is published.',
       entry: 'signed-in',
       params: placeParams,
-      body: virtualServerSchema.omit({ group: true, name: true }),
+      body: draftSchema.omit({ group: true, name: true }),
       answer: shortAnswer,
       act: async input =>
         short(

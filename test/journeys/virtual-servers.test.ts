@@ -124,6 +124,25 @@ describe('what is not listed', () => {
   })
 })
 
+describe('a draft', () => {
+  it('that leaves out description and access leaves both as they are', async () => {
+    const { sources, description, access } = definition
+    await house.api(`PUT ${place}/draft`, { sources })
+    expect(await house.api(`GET ${place}`)).toMatchObject({ description, access, draft: { sources } })
+    const client = await as('stranger', 'pinned')
+    expect((await client.listTools()).tools).toHaveLength(3)
+    await client.close()
+  })
+
+  it('that names who may use it means it at once', async () => {
+    const { sources, access } = definition
+    await house.api(`PUT ${place}/draft`, { sources, access: [] })
+    await expect(as('stranger', 'pinned')).rejects.toThrow()
+    await house.api(`PUT ${place}/draft`, { sources, access })
+    await (await as('stranger', 'pinned')).close()
+  })
+})
+
 describe('a virtual server that is written wrongly', () => {
   it('is not published, and both of those who clash are named', async () => {
     const sources = [
