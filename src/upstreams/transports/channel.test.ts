@@ -296,6 +296,15 @@ const step = fc.oneof(
   fc.record({ do: fc.constant('stray' as const), id: fc.oneof(fc.integer(), fc.string()) }),
 )
 
+/** Of a request whose asker is gone, when one other of the same caller is left. */
+const lateProgress: (typeof step extends fc.Arbitrary<infer Step> ? Step : never)[] = [
+  { do: 'leave', who: 1 },
+  { do: 'ask', who: 0 },
+  { do: 'leave', who: 2 },
+  { do: 'leave', who: 0 },
+  { do: 'progress', at: 0 },
+]
+
 it('nothing reaches anybody it is not for, whatever happens', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), fc.boolean(), (steps, asksBack) => {
@@ -329,6 +338,6 @@ it('nothing reaches anybody it is not for, whatever happens', () => {
       for (const { heard } of seats)
         expect(heard.filter(({ text }) => !asksBack || /secret|progressToken/.test(text))).toEqual([])
     }),
-    { numRuns: 300 },
+    { numRuns: 300, examples: [[lateProgress, true]] },
   )
 })

@@ -220,7 +220,10 @@ export class Channel {
         body,
         member => typeof params.uri === 'string' && member.subscriptions.has(params.uri),
       )
-    } else if (this.#members.size === 1 && this.#callers.size <= 1) this.#tell(bytes, body, () => true)
+    } else if (method !== 'notifications/progress' && this.#members.size === 1 && this.#callers.size <= 1) {
+      // Progress that is nobody's any more is of a request that was given up.
+      this.#tell(bytes, body, () => true)
+    }
   }
 
   // Progress names its request, a listen's messages name the listen; a log line names nothing. It may be about a call of before, so it is only certain when nobody else ever called.
