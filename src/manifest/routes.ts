@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type Route, route } from '../foundation/route.ts'
+import { definitionChange } from '../upstreams/index.ts'
 import { type ApplyParts, apply } from './apply.ts'
 import { exportManifest } from './export.ts'
 import { exportLock, lockOf } from './lock.ts'
@@ -68,15 +69,6 @@ export function manifestRoutes(parts: ApplyParts): readonly Route[] {
   ]
 }
 
-const change = z.object({
-  kind: z.string(),
-  path: z.string(),
-  from: z.unknown().optional(),
-  to: z.unknown().optional(),
-  additive: z.boolean(),
-  sentence: z.string(),
-})
-
 const difference = z.object({
   server: z.string(),
   tool: z.string().optional(),
@@ -84,7 +76,7 @@ const difference = z.object({
     .enum(['missing', 'added', 'changed', 'waiting'])
     .describe('waiting: as locked here, but its server offers another definition, which is held.'),
   sentence: z.string(),
-  changes: z.array(change),
+  changes: z.array(definitionChange),
 })
 
 function lockRoutes(parts: ApplyParts): readonly Route[] {

@@ -72,6 +72,7 @@ async function waitForUnread(catalogue: Catalogue, server: ComposedServer): Prom
   const unread = server.unread().filter(isRested)
   if (unread.length === 0) return
   for (const upstream of unread) waitedAt.set(upstream, now)
+  // Why one fails is what the list then says of it.
   const readings = unread.map(upstream => catalogue.surprise(upstream, '').catch(() => undefined))
   const late = Promise.withResolvers<void>()
   const timer = setTimeout(late.resolve, patienceMilliseconds)

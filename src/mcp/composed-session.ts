@@ -99,6 +99,7 @@ export class ComposedSession implements SessionLink {
 
   async respond(id: string | number, body: Buffer): Promise<boolean> {
     const found = decode(id)
+    // A source that could not be opened has asked nothing; its own request says why.
     const link = found && (await this.#links.get(found.sourceId)?.catch(() => undefined))
     const span = spanAt(body, ['id'])
     if (found === undefined || link === undefined || span === undefined) return false

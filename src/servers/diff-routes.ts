@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { fail } from '../foundation/errors.ts'
 import { type Route, route } from '../foundation/route.ts'
+import { definitionChange } from '../upstreams/index.ts'
 import { diffCallers } from './caller-diff.ts'
 import { composeNow } from './changes.ts'
 import type { Composed } from './compose.ts'
@@ -35,18 +36,7 @@ const effect = z.object({
   effect: z.enum(['appears', 'vanishes', 'renamed', 'changed']),
   was: z.string().optional().describe('What a renamed thing was called.'),
   sentence: z.string(),
-  changes: z
-    .array(
-      z.object({
-        kind: z.string(),
-        path: z.string(),
-        from: z.unknown().optional(),
-        to: z.unknown().optional(),
-        additive: z.boolean(),
-        sentence: z.string(),
-      }),
-    )
-    .describe('What is different in its definition as callers see it.'),
+  changes: z.array(definitionChange).describe('What is different in its definition as callers see it.'),
 })
 const answer = z.object({
   from: side.nullable().describe('null: nothing was published yet.'),

@@ -1,4 +1,5 @@
 /** One difference between two definitions of a tool, and how it is said. */
+import { z } from 'zod'
 import type { JsonObject } from '../foundation/json.ts'
 import { visibly } from '../foundation/visible.ts'
 
@@ -28,6 +29,16 @@ export type DefinitionChange = {
   readonly additive: boolean
   readonly sentence: string
 }
+
+/** The same, as answers of the API have it. */
+export const definitionChange = z.object({
+  kind: z.string(),
+  path: z.string(),
+  from: z.unknown().optional(),
+  to: z.unknown().optional(),
+  additive: z.boolean(),
+  sentence: z.string(),
+})
 
 /** The two sides at one place; undefined where there is nothing. */
 export type Sides = { readonly path: string; readonly from: unknown; readonly to: unknown }

@@ -3,7 +3,7 @@ import { isObject, type JsonObject } from '../foundation/json.ts'
 import { changeOf, type DefinitionChange, type Sides, sidesOf, verb } from './definition-change.ts'
 import { diffSchemas, isSame } from './schema-diff.ts'
 
-export type { ChangeKind, DefinitionChange } from './definition-change.ts'
+export { type ChangeKind, type DefinitionChange, definitionChange } from './definition-change.ts'
 
 /** Empty when both are the same, and only then. */
 export function diffDefinitions(from: JsonObject, to: JsonObject): DefinitionChange[] {

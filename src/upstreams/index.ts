@@ -7,7 +7,7 @@ export { type ConnectionParts, Connections, type Opening } from './connections.t
 export { type CrossingParts, type Crossings, openCrossings } from './crossing/crossings.ts'
 export { mirroredHeaders } from './crossing/session-over-stateless-headers.ts'
 export { Listening } from './crossing/session-over-stateless-listen.ts'
-export { type DefinitionChange, diffDefinitions } from './definition-diff.ts'
+export { type DefinitionChange, definitionChange, diffDefinitions } from './definition-diff.ts'
 export { definitionHash } from './definition-hash.ts'
 export { type Equipped, markEquipped, ownPrincipal } from './equipped.ts'
 export type { Outgoing, SessionLink, StatelessLink, Unsolicited } from './link.ts'

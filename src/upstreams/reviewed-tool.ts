@@ -1,7 +1,7 @@
 /** One tool as a manager sees it. */
 import { z } from 'zod'
 import { isObject, type JsonObject } from '../foundation/json.ts'
-import { type DefinitionChange, diffDefinitions } from './definition-diff.ts'
+import { type DefinitionChange, definitionChange, diffDefinitions } from './definition-diff.ts'
 import { type Finding, type Neighbours, scanDefinition } from './definition-scan.ts'
 import { heldSentence } from './pin-verdict.ts'
 import type { Pin } from './pins-table.ts'
@@ -41,16 +41,7 @@ export const reviewedTool = z.object({
     }),
   ),
   changes: z
-    .array(
-      z.object({
-        kind: z.string(),
-        path: z.string(),
-        from: z.unknown().optional(),
-        to: z.unknown().optional(),
-        additive: z.boolean(),
-        sentence: z.string(),
-      }),
-    )
+    .array(definitionChange)
     .describe('What the definition that waits says differently than the approved one.'),
   claims: z
     .object({
