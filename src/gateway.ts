@@ -6,6 +6,7 @@ import type { Config } from './config/schema.ts'
 import { openDatabase } from './database/index.ts'
 import { dispatch } from './dispatch.ts'
 import { followRevision } from './follow-revision.ts'
+import { openAddresses } from './foundation/addresses.ts'
 import { openAnnouncements } from './foundation/announcements.ts'
 import { systemClock } from './foundation/clock.ts'
 import { openFailureLimit } from './foundation/failure-limit.ts'
@@ -39,6 +40,8 @@ import { openVault } from './vault/index.ts'
 export type Gateway = {
   /** Handles one HTTP request that came over TCP or the local socket. */
   handle(request: IncomingMessage, response: ServerResponse, over: Over): void
+  /** To be told where the socket listens, once it does. */
+  listening(url: string): void
   hasAdmin(): Promise<boolean>
   openClaim(): Promise<Claim | undefined>
   /** Tells open streams to end. */
@@ -54,13 +57,22 @@ export async function createGateway(config: Config, log: Log, environment: Envir
   const { dataDir, limits } = config
   const clock = systemClock
   const announcements = openAnnouncements()
+  const addresses = openAddresses(config)
   const masterKey = openMasterKey(dataDir)
   const database = await openDatabase(config)
 
   const audit = await openAudit({ database, dataDir, log, sync: config.audit.sync })
-  const identity = await openIdentity({ database, masterKey, audit, clock, announcements, log })
-  const access = await openAccess({ database, audit, announcements, identity, log })
   const vault = openVault({ masterKey })
+  const identity = await openIdentity({
+    database,
+    masterKey,
+    audit,
+    clock,
+    announcements,
+    log,
+    seals: vault.seals,
+  })
+  const access = await openAccess({ database, audit, announcements, identity, log })
   const register = await openRegister({
     database,
     access,
@@ -187,6 +199,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
 
   return {
     handle: dispatch({ mcp: mcp.handle, http: http.handle, answered: metrics.httpRequest }),
+    listening: addresses.listening,
     hasAdmin: async () =>
       (await identity.readDeclared(database.kysely)).users.some(({ role }) => role === 'admin'),
     openClaim: identity.openClaim,

@@ -67,6 +67,7 @@ async function run(kit: Kit, options: StartOptions): Promise<void> {
       await refuseToBeOpen(config, gateway)
       const listening = await listenFor(gateway, config)
       const url = listening.url ?? ''
+      gateway.listening(url)
       await welcome(announcer, { config, gateway, url })
       const demo = options.demo ? openDemo({ kit, announcer, config, url }) : undefined
       await untilToldToStop(signals, listening, announcer)

@@ -117,7 +117,9 @@ onEachDatabase((open, _name, newPlace) => {
 
   it('enforces foreign keys', async () => {
     const database = await open()
-    const orphan = database.kysely.insertInto('team_members').values({ team_id: 'no', user_id: 'no' })
+    const orphan = database.kysely
+      .insertInto('team_members')
+      .values({ team_id: 'no', user_id: 'no', given_by: 'hand' })
     await expect(orphan.execute()).rejects.toThrow()
   })
 })

@@ -8,11 +8,18 @@ export type Tables = {
     id: string
     email: string
     role: 'admin' | 'member' | 'auditor'
+    /** The identity provider that brought them, whose bounds they keep; null for people of the gateway itself. */
+    provider_id: string | null
     disabled_at: number | null
     created_at: number
   }
   teams: { id: string; name: string; created_at: number }
-  team_members: { team_id: string; user_id: string }
+  team_members: {
+    team_id: string
+    user_id: string
+    /** `hand`: a person or the manifest. `claims`: groups an identity provider told of; they go when it tells of them no more. */
+    given_by: 'hand' | 'claims' | 'scim'
+  }
   virtual_accounts: {
     id: string
     name: string
@@ -34,6 +41,68 @@ export type Tables = {
     expires_at: number
     last_used_at: number | null
     revoked_at: number | null
+  }
+  identity_providers: {
+    id: string
+    name: string
+    /** Exactly as its tokens name it. */
+    issuer: string
+    /** JSON of everything else but the secret. */
+    settings_json: string
+    /** JSON { sealed, text }: the client secret, sealed, and how a manifest shows it; null for a public client. */
+    client_secret_json: string | null
+    /** Raised by every change. */
+    version: number
+    created_at: number
+    updated_at: number
+  }
+  /** Who somebody is at an identity provider. Never by e-mail: that is no identity. */
+  linked_identities: {
+    issuer: string
+    subject: string
+    user_id: string
+    /** JSON of the attributes its claims were mapped to. */
+    attributes_json: string
+    linked_at: number
+    seen_at: number
+  }
+  browser_sessions: {
+    id: string
+    /** HMAC-SHA-256 of the cookie's value under the pepper, base64url. */
+    hash: string
+    user_id: string
+    method: 'provider' | 'passkey' | 'link' | 'claim'
+    provider_id: string | null
+    /** `sid` of the identity provider, for signing out from there. */
+    provider_session: string | null
+    /** The User-Agent, for people. */
+    client: string | null
+    created_at: number
+    /** When they last proved who they are. */
+    authenticated_at: number
+    seen_at: number
+    expires_at: number
+  }
+  passkeys: {
+    /** Credential id, base64url. */
+    id: string
+    user_id: string
+    name: string
+    /** COSE key, base64url. */
+    public_key: string
+    counter: number
+    transports_json: string
+    created_at: number
+    used_at: number | null
+  }
+  /** What one browser is in the midst of, good once and not for long: a sign-in, a one-time link, a challenge. */
+  flows: {
+    /** HMAC-SHA-256 of its secret under the pepper, base64url. */
+    hash: string
+    kind: string
+    /** JSON, sealed. */
+    sealed: string
+    expires_at: number
   }
   server_groups: { id: string; name: string; description: string; created_at: number }
   group_managers: { group_id: string; subject: string }

@@ -4,7 +4,7 @@ const credentialName =
   /authorization|authentication|token(?!s|iz)|secret|passw|pwd|passphrase|credential|cookie|session[-_]?id|signature|(?:api|access|private|auth)[-_]?key|(?:^|[-_])(?:auth|key|sig|dsn|jwt|pat|pin)(?:$|[-_])/i
 
 const credentialValue =
-  /gth_(?:pat|vat)_|\beyJ[\w-]+\.[\w-]+\.|\b(?:sk|pk|rk|ghp|gho|ghu|ghs|ghr|glpat|xox[abeoprs]|npm|hf|dop_v1|shpat|AKIA|AIza)[-_]?[\w-]{16,}|\bgithub_pat_|:\/\/[^\s/@]*:[^\s/@]+@|\b(?:Bearer|Basic)\s+\S/i
+  /gth_[a-z]{3}_[0-9A-Za-z]|\beyJ[\w-]+\.[\w-]+\.|\b(?:sk|pk|rk|ghp|gho|ghu|ghs|ghr|glpat|xox[abeoprs]|npm|hf|dop_v1|shpat|AKIA|AIza)[-_]?[\w-]{16,}|\bgithub_pat_|:\/\/[^\s/@]*:[^\s/@]+@|\b(?:Bearer|Basic)\s+\S/i
 
 /** Does a header, variable or parameter of this name usually hold a secret? */
 export function isCredentialName(name: string): boolean {

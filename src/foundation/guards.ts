@@ -62,7 +62,8 @@ function shown(value: string): string {
   return JSON.stringify(value.slice(0, 100))
 }
 
-const tokenInQuery = /[?&](?:access_?token|token|api[-_]?key|authorization|bearer)=|gth_(?:pat|vat)_/i
+const tokenInQuery =
+  /[?&](?:access_?token|token|api[-_]?key|authorization|bearer)=|gth_(?:pat|vat|oat|ort|ses)_/i
 
 /** Throws `http.token_in_query` when the query string of a request target carries a token. */
 export function checkQuery(target: string): void {

@@ -6,13 +6,16 @@ import { asGatewayError, fail, GatewayError } from '../foundation/errors.ts'
 import type { FailureLimit } from '../foundation/failure-limit.ts'
 import { newId } from '../foundation/id.ts'
 import type { Caller, Entry, Route } from '../foundation/route.ts'
-import type { Principal, Rejection } from '../identity/index.ts'
+import { apiResource, type Principal, type Rejection } from '../identity/index.ts'
 
 /** How a request came in: over the network, or over the socket only the operator can open. */
 export type Over = 'tcp' | 'local'
 
 export type Doorkeeping = {
-  identify(authorization: string | undefined): Principal | Rejection | Promise<Principal | Rejection>
+  identify(
+    authorization: string | undefined,
+    resource: string,
+  ): Principal | Rejection | Promise<Principal | Rejection>
   operator(): Principal
   readonly audit: AuditRecord
   readonly failures: FailureLimit
@@ -60,7 +63,7 @@ export async function authenticate(visit: Visit, parts: Doorkeeping): Promise<Ca
 
 async function check(authorization: string | undefined, parts: Doorkeeping): Promise<Principal | Rejection> {
   try {
-    return await parts.identify(authorization)
+    return await parts.identify(authorization, apiResource)
   } catch (cause) {
     if (cause instanceof GatewayError) throw cause
     return fail('identity.unavailable', { cause })

@@ -9,13 +9,14 @@ import { type FailureLimit, openFailureLimit } from '../foundation/failure-limit
 import { checkFraming, checkQuery, compileGuards, type Guards, isLoopback } from '../foundation/guards.ts'
 import { newId } from '../foundation/id.ts'
 import type { Log } from '../foundation/log.ts'
+import type { Page } from '../foundation/page.ts'
 import type { Route } from '../foundation/route.ts'
 import { authenticate, type Doorkeeping, mayEnter, type Over } from './authenticate.ts'
 import { allowPage } from './cors.ts'
 import { doctorRoute, type Health, readiness } from './health.ts'
 import { type App, type Ask, mount } from './mount.ts'
 import { openApi } from './openapi.ts'
-import { claimPage, landingPage, type Page } from './pages.ts'
+import { claimPage, landingPage } from './pages.ts'
 import { answerProblem, logError } from './problem.ts'
 
 export type HttpParts = Pick<Doorkeeping, 'identify' | 'operator'> & {
@@ -115,8 +116,8 @@ function addPlainPaths(app: App, routes: readonly Route[], parts: HttpParts & Do
     app.all(path, () => fail('http.method_not_allowed', { data: { allow: ['GET'] } }))
 }
 
-function show({ html, headers }: Page): Response {
-  return new Response(html, { headers: { ...headers } })
+function show(page: Page): Response {
+  return new Response(page.html, { headers: { ...page.headers } })
 }
 
 /** Metrics name servers and tools, so they are for auditors, and for a scraper on this machine when no proxy stands in front. */

@@ -1,30 +1,6 @@
 /** The two pages the gateway has before its console: what this is, and claiming it. Nothing in them comes from outside. */
-import { createHash } from 'node:crypto'
-
-export type Page = { readonly html: string; readonly headers: Readonly<Record<string, string>> }
-
-const style = `
-:root { color-scheme: light dark; --ink: #1c2024; --paper: #fbfbfa; --line: #d9d9d4; --accent: #2f5d50; --on: #fff }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8e8e4; --paper: #16181a; --line: #3a3d40; --accent: #8fc4b1; --on: #10201b } }
-* { box-sizing: border-box }
-body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding: 1.5rem; background: var(--paper);
-  color: var(--ink); font: 1rem/1.6 system-ui, sans-serif }
-main { width: min(36rem, 100%) }
-h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .5rem }
-p { margin: .5rem 0 1rem }
-a { color: var(--accent) }
-label { display: block; font-weight: 600; margin-bottom: .25rem }
-input, pre { width: 100%; padding: .65rem .75rem; border: 1px solid var(--line); border-radius: .5rem; background: transparent;
-  color: inherit; font: inherit }
-pre, code, output { font-family: ui-monospace, monospace; font-size: .875rem }
-pre { overflow-x: auto; margin: .25rem 0 1rem; white-space: pre-wrap; overflow-wrap: anywhere }
-button { margin: .75rem 0; padding: .6rem 1.1rem; border: 0; border-radius: .5rem; background: var(--accent); color: var(--on);
-  font: inherit; font-weight: 600; cursor: pointer }
-button:disabled { opacity: .6; cursor: wait }
-:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
-[role=alert]:not(:empty) { border-left: 4px solid #b3261e; padding-left: .75rem; white-space: pre-line }
-[hidden] { display: none }
-`
+import { html } from '../foundation/html.ts'
+import { type Page, page } from '../foundation/page.ts'
 
 const claimScript = `
 const form = document.querySelector('form')
@@ -72,7 +48,7 @@ document.querySelector('#copy').addEventListener('click', async event => {
 export const claimPage: Page = page({
   title: 'Claim this Gatehouse',
   script: claimScript,
-  body: `
+  body: html`
 <noscript><p>This page needs JavaScript, because the secret of the link never leaves your browser otherwise.</p></noscript>
 <form>
   <h1>Claim this Gatehouse</h1>
@@ -95,8 +71,7 @@ export const claimPage: Page = page({
 
 export const landingPage: Page = page({
   title: 'Gatehouse',
-  script: '',
-  body: `
+  body: html`
 <h1>Gatehouse</h1>
 <p>An MCP gateway: one place between AI agents and the tools they call.</p>
 <ul>
@@ -105,47 +80,3 @@ export const landingPage: Page = page({
   <li>Not claimed yet? Open the link the gateway printed at its start; it leads to <a href="/claim">/claim</a></li>
 </ul>`,
 })
-
-function page(parts: { title: string; body: string; script: string }): Page {
-  const script = parts.script === '' ? '' : `<script>${parts.script}</script>`
-  const html = `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${parts.title}</title>
-<link rel="icon" href="data:,">
-<style>${style}</style>
-</head>
-<body>
-<main>${parts.body}</main>
-${script}
-</body>
-</html>
-`
-  return {
-    html,
-    headers: {
-      'content-type': 'text/html; charset=utf-8',
-      'content-security-policy': policyFor(parts.script),
-    },
-  }
-}
-
-function policyFor(script: string): string {
-  const scripts = script === '' ? `'none'` : hashOf(script)
-  return [
-    `default-src 'none'`,
-    `script-src ${scripts}`,
-    `style-src ${hashOf(style)}`,
-    `img-src data:`,
-    `connect-src 'self'`,
-    `base-uri 'none'`,
-    `form-action 'none'`,
-    `frame-ancestors 'none'`,
-  ].join('; ')
-}
-
-function hashOf(text: string): string {
-  return `'sha256-${createHash('sha256').update(text).digest('base64')}'`
-}

@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest'
 import { onEachDatabase } from '../../test/fixtures/databases.ts'
-import { openOffice } from '../../test/fixtures/identity.ts'
+import { openOffice, testMasterKey } from '../../test/fixtures/identity.ts'
 import { openAnnouncements } from '../foundation/announcements.ts'
 import { silentLog } from '../foundation/log.ts'
+import { openVault } from '../vault/index.ts'
 import { openIdentity } from './index.ts'
 import type { IssuedToken } from './schemas.ts'
 
@@ -95,7 +96,9 @@ onEachDatabase((open, _name, newPlace) => {
     const office = await openOffice(await open())
     const masterKey = { derive: (label: string) => Buffer.from(`other ${label}`) }
     const { database, audit, clock } = office
-    const parts = { database, audit, clock, masterKey, announcements: openAnnouncements(), log: silentLog }
+    const { seals } = openVault({ masterKey: testMasterKey })
+    const announcements = openAnnouncements()
+    const parts = { database, audit, clock, masterKey, announcements, log: silentLog, seals }
     await expect(openIdentity(parts)).rejects.toMatchObject({ code: 'vault.unsealable' })
   })
 })

@@ -3,9 +3,9 @@ import { describe, expect, it, vi } from 'vitest'
 import { onEachDatabase } from '../../test/fixtures/databases.ts'
 import { handClock, openOffice } from '../../test/fixtures/identity.ts'
 import { silentLog } from '../foundation/log.ts'
-import { Identifier } from './identify.ts'
+import { Identifier, type Known } from './identify.ts'
 import { isRejection, type Principal } from './principal.ts'
-import { newToken } from './token-format.ts'
+import { newToken, tokenKind } from './token-format.ts'
 
 const day = 86_400_000
 const bad = (why: string) => ({ rejected: 'identity.bad_token', why: expect.stringContaining(why) })
@@ -16,7 +16,7 @@ onEachDatabase((open, _name, newPlace) => {
     await office.ask('POST /users', { email: 'Ana@Example.com', role: 'auditor' })
     await office.ask('POST /teams', { name: 'engineering', members: ['ana@example.com'] })
     const { token, id } = await office.tokenFor('user:ana@example.com')
-    expect(await office.identity.identify(`Bearer ${token}`)).toMatchObject({
+    expect(await office.identity.identify(`Bearer ${token}`, 'api')).toMatchObject({
       kind: 'user',
       name: 'ana@example.com',
       role: 'auditor',
@@ -30,7 +30,7 @@ onEachDatabase((open, _name, newPlace) => {
     await office.ask('POST /accounts', { name: 'nightly' })
     const { token } = await office.tokenFor('account:nightly')
     expect(token).toMatch(/^gth_vat_/)
-    expect(await office.identity.identify(`Bearer ${token}`)).toMatchObject({
+    expect(await office.identity.identify(`Bearer ${token}`, 'api')).toMatchObject({
       kind: 'account',
       name: 'nightly',
       role: 'member',
@@ -42,10 +42,10 @@ onEachDatabase((open, _name, newPlace) => {
     const office = await openOffice(await open())
     const principal = await office.signIn('ana@example.com')
     const { token } = await office.tokenFor('user:ana@example.com')
-    const first = office.identity.identify(`Bearer ${token}`)
+    const first = office.identity.identify(`Bearer ${token}`, 'api')
     expect(first).toBeInstanceOf(Promise)
     await first
-    const second = office.identity.identify(`Bearer ${token}`)
+    const second = office.identity.identify(`Bearer ${token}`, 'api')
     expect(second).not.toBeInstanceOf(Promise)
     expect(second).toMatchObject({ id: principal.id })
     expect(Object.isFrozen(second)).toBe(true)
@@ -56,7 +56,9 @@ onEachDatabase((open, _name, newPlace) => {
     await office.ask('POST /users', { email: 'ana@example.com' })
     const { token } = await office.tokenFor('user:ana@example.com')
     for (const word of ['Bearer', 'bearer', 'BEARER', 'Bearer Bearer', 'bearer  Bearer']) {
-      expect(await office.identity.identify(`${word} ${token}`)).toMatchObject({ name: 'ana@example.com' })
+      expect(await office.identity.identify(`${word} ${token}`, 'api')).toMatchObject({
+        name: 'ana@example.com',
+      })
     }
   })
 
@@ -69,20 +71,22 @@ onEachDatabase((open, _name, newPlace) => {
       `Bearer ${token},`,
       `Basic x, Bearer ${token}`,
     ]) {
-      expect(await office.identity.identify(header)).toMatchObject({ rejected: 'identity.bad_token' })
+      expect(await office.identity.identify(header, 'api')).toMatchObject({ rejected: 'identity.bad_token' })
     }
   })
 
   it('refuses what is not a token of this gateway', async () => {
     const office = await openOffice(await open())
     const { identify } = office.identity
-    expect(await identify(undefined)).toMatchObject({ rejected: 'identity.no_token' })
-    expect(await identify('')).toMatchObject({ rejected: 'identity.no_token' })
-    expect(await identify('Basic YTpi')).toMatchObject({ rejected: 'identity.no_token' })
-    expect(await identify('Bearer')).toMatchObject({ rejected: 'identity.no_token' })
-    expect(await identify('Bearer sk-fabricated')).toEqual(bad('not a token'))
-    expect(await identify(`Bearer ${newToken('pat')}`)).toEqual(bad('not known'))
-    expect(await identify(`Bearer ${newToken('pat')} x`)).toMatchObject({ rejected: 'identity.no_token' })
+    expect(await identify(undefined, 'api')).toMatchObject({ rejected: 'identity.no_token' })
+    expect(await identify('', 'api')).toMatchObject({ rejected: 'identity.no_token' })
+    expect(await identify('Basic YTpi', 'api')).toMatchObject({ rejected: 'identity.no_token' })
+    expect(await identify('Bearer', 'api')).toMatchObject({ rejected: 'identity.no_token' })
+    expect(await identify('Bearer sk-fabricated', 'api')).toEqual(bad('not a token'))
+    expect(await identify(`Bearer ${newToken('pat')}`, 'api')).toEqual(bad('not known'))
+    expect(await identify(`Bearer ${newToken('pat')} x`, 'api')).toMatchObject({
+      rejected: 'identity.no_token',
+    })
   })
 
   it('T005: refuses an expired token to the millisecond, remembered or not', async () => {
@@ -92,9 +96,9 @@ onEachDatabase((open, _name, newPlace) => {
     office.clock.move(day - 1)
     expect(await office.principalOf(token)).toMatchObject({ name: 'ana@example.com' })
     office.clock.move(1)
-    expect(await office.identity.identify(`Bearer ${token}`)).toEqual(bad('expired'))
+    expect(await office.identity.identify(`Bearer ${token}`, 'api')).toEqual(bad('expired'))
     await office.identity.refresh()
-    expect(await office.identity.identify(`Bearer ${token}`)).toEqual(bad('expired'))
+    expect(await office.identity.identify(`Bearer ${token}`, 'api')).toEqual(bad('expired'))
   })
 
   const killings: [string, string, string, unknown?][] = [
@@ -127,12 +131,12 @@ onEachDatabase((open, _name, newPlace) => {
 
       const revision = await elsewhere.database.revision()
       await here.ask(line.replace('{id}', id), body)
-      expect(await here.identity.identify(`Bearer ${token}`)).toMatchObject({
+      expect(await here.identity.identify(`Bearer ${token}`, 'api')).toMatchObject({
         rejected: 'identity.bad_token',
       })
       expect(await elsewhere.database.revision()).toBeGreaterThan(revision)
       await elsewhere.identity.refresh()
-      expect(await elsewhere.identity.identify(`Bearer ${token}`)).toMatchObject({
+      expect(await elsewhere.identity.identify(`Bearer ${token}`, 'api')).toMatchObject({
         rejected: 'identity.bad_token',
       })
       expect(await elsewhere.identity.recheck(principal)).toMatchObject({ rejected: 'identity.bad_token' })
@@ -182,11 +186,11 @@ onEachDatabase((open, _name, newPlace) => {
     await office.ask('POST /users', { email: 'bo@example.com' })
     const { token } = await office.tokenFor('user:bo@example.com')
     await database.kysely.schema.alterTable('team_members').renameTo('elsewhere').execute()
-    expect(await office.identity.identify(`Bearer ${token}`)).toMatchObject({
+    expect(await office.identity.identify(`Bearer ${token}`, 'api')).toMatchObject({
       rejected: 'identity.unavailable',
     })
     await database.kysely.schema.alterTable('elsewhere').renameTo('team_members').execute()
-    expect(await office.identity.identify(`Bearer ${token}`)).toMatchObject({ name: 'bo@example.com' })
+    expect(await office.identity.identify(`Bearer ${token}`, 'api')).toMatchObject({ name: 'bo@example.com' })
   })
 
   it('keeps no token in clear', async () => {
@@ -201,7 +205,12 @@ onEachDatabase((open, _name, newPlace) => {
 
 describe('Identifier', () => {
   const principal = { kind: 'user', name: 'ana@example.com' } as unknown as Principal
-  const good = { principal, tokenId: 't1', expiresAt: Number.MAX_SAFE_INTEGER }
+  const good: Known = {
+    principal,
+    expiresAt: Number.MAX_SAFE_INTEGER,
+    again: async () => good,
+  }
+  const takes = (text: string) => tokenKind(text) === 'pat'
   const token = newToken('pat')
   const header = `Bearer ${token}`
 
@@ -218,27 +227,35 @@ describe('Identifier', () => {
           if (isBroken && at === place) throw thrown
           return undefined
         }
-        const identifier = new Identifier({
-          load(): Promise<typeof good> {
-            trip('load')
-            return isBroken && at === 'load later' ? Promise.reject(thrown) : Promise.resolve(good)
-          },
-          async reload() {
+        const known: Known = {
+          ...good,
+          used: () => trip('used'),
+          async again() {
             trip('reload')
             return good
           },
-          used: () => trip('used'),
+        }
+        const identifier = new Identifier({
+          verifiers: [
+            {
+              takes,
+              verify(): Promise<Known> {
+                trip('load')
+                return isBroken && at === 'load later' ? Promise.reject(thrown) : Promise.resolve(known)
+              },
+            },
+          ],
           clock: { now: () => trip('clock') ?? 0, elapsed: () => 0 },
           log: silentLog,
         })
-        if (remembered) expect(await identifier.identify(header)).toBe(principal)
+        if (remembered || at === 'reload') expect(await identifier.identify(header, 'api')).toBe(principal)
         isBroken = true
         const outcome =
-          at === 'reload' ? await identifier.recheck(principal) : await identifier.identify(header)
+          at === 'reload' ? await identifier.recheck(principal) : await identifier.identify(header, 'api')
         if (remembered && at.startsWith('load')) expect(outcome).toBe(principal)
         else expect(outcome).toMatchObject({ rejected: 'identity.unavailable' })
         isBroken = false
-        expect(await identifier.identify(header)).toBe(principal)
+        expect(await identifier.identify(header, 'api')).toBe(principal)
       }),
     )
   })
@@ -252,19 +269,17 @@ describe('Identifier', () => {
           fc.string().map(text => `Bearer ${text}`),
         ),
         async text => {
-          expect(isRejection(await identifier.identify(text))).toBe(true)
+          expect(isRejection(await identifier.identify(text, 'api'))).toBe(true)
         },
       ),
     )
   })
 
-  function watched(load = async () => good) {
-    const spy = vi.fn(load)
+  function watched(load: () => Promise<Known> = async () => good) {
     const used: string[] = []
+    const spy = vi.fn(async () => ({ ...(await load()), used: () => used.push('t1') }))
     const identifier = new Identifier({
-      load: spy,
-      reload: spy,
-      used: id => used.push(id),
+      verifiers: [{ takes, verify: spy }],
       clock: handClock(),
       log: silentLog,
     })
@@ -274,7 +289,7 @@ describe('Identifier', () => {
   it('T003: rejects when the store never answers', async () => {
     vi.useFakeTimers()
     const { identifier } = watched(() => new Promise(() => undefined))
-    const outcome = identifier.identify(header)
+    const outcome = identifier.identify(header, 'api')
     await vi.advanceTimersByTimeAsync(60_000)
     expect(await outcome).toMatchObject({ rejected: 'identity.unavailable' })
     vi.useRealTimers()
@@ -288,47 +303,56 @@ describe('Identifier', () => {
       `${token}0`,
       token.replace(/.$/, it => (it === 'a' ? 'b' : 'a')),
     ]) {
-      expect(identifier.identify(`Bearer ${text}`)).toMatchObject({ rejected: 'identity.bad_token' })
+      expect(identifier.identify(`Bearer ${text}`, 'api')).toMatchObject({ rejected: 'identity.bad_token' })
     }
     expect(load).not.toHaveBeenCalled()
   })
 
   it('asks once for many requests with one token, and notes every use it admits', async () => {
     const { identifier, load, used } = watched()
-    const outcomes = await Promise.all([1, 2, 3].map(() => identifier.identify(header)))
+    const outcomes = await Promise.all([1, 2, 3].map(() => identifier.identify(header, 'api')))
     expect(outcomes).toEqual([principal, principal, principal])
-    identifier.identify(header)
+    identifier.identify(header, 'api')
     expect(load).toHaveBeenCalledTimes(1)
-    expect(used).toEqual(['t1', 't1'])
+    expect(used).toHaveLength(4)
   })
 
   it('remembers nothing that was read before it was told to forget', async () => {
     const { promise, resolve } = Promise.withResolvers<typeof good>()
     const { identifier, load } = watched(() => promise)
-    const before = identifier.identify(header)
+    const before = identifier.identify(header, 'api')
     identifier.forget()
     resolve(good)
     await before
-    await identifier.identify(header)
+    await identifier.identify(header, 'api')
     expect(load).toHaveBeenCalledTimes(2)
+  })
+
+  it('admits a token only where it is for', async () => {
+    const { identifier } = watched(async () => ({ ...good, admits: resource => resource === '/mcp/a/b' }))
+    for (const round of ['first', 'remembered']) {
+      expect(await identifier.identify(header, '/mcp/a/b'), round).toBe(principal)
+      expect(await identifier.identify(header, 'api'), round).toEqual(bad('another resource'))
+      expect(await identifier.identify(header, '/mcp'), round).toEqual(bad('another resource'))
+    }
   })
 
   it('does not remember bad tokens', async () => {
     const { identifier, load } = watched(async () => ({ rejected: 'identity.bad_token', why: 'no' }) as never)
-    await identifier.identify(header)
-    await identifier.identify(header)
+    await identifier.identify(header, 'api')
+    await identifier.identify(header, 'api')
     expect(load).toHaveBeenCalledTimes(2)
   })
 
   it('remembers a bounded number, the oldest going first', async () => {
     const { identifier } = watched()
-    await identifier.identify(header)
+    await identifier.identify(header, 'api')
     let last = header
     for (let i = 0; i < 10_000; i++) {
       last = `Bearer ${newToken('pat')}`
-      await identifier.identify(last)
+      await identifier.identify(last, 'api')
     }
-    expect(identifier.identify(last)).toBe(principal)
-    expect(identifier.identify(header)).toBeInstanceOf(Promise)
+    expect(identifier.identify(last, 'api')).toBe(principal)
+    expect(identifier.identify(header, 'api')).toBeInstanceOf(Promise)
   })
 })

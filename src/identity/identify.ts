@@ -2,21 +2,36 @@
 import { hash } from 'node:crypto'
 import type { Clock } from '../foundation/clock.ts'
 import type { Log } from '../foundation/log.ts'
-import { isRejection, type Principal, type Rejection } from './principal.ts'
-import { tokenKind } from './token-format.ts'
+import type { Principal, Rejection } from './principal.ts'
 
-/** What the store knows of a good token. */
-export type Known = { readonly principal: Principal; readonly tokenId: string; readonly expiresAt: number }
+/** What is known of a good token. */
+export type Known = {
+  readonly principal: Principal
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number
+  /** Is it a token for this resource (`api`, or the path of an MCP endpoint)? Absent where it is good for all. */
+  admits?(resource: string): boolean
+  /** Notes that it was used; must be cheap. */
+  used?(): void
+  /** Looks at it again: is it still good? */
+  again(): Promise<Known | Rejection>
+}
 
 export type Outcome = Principal | Rejection
 
+/** One kind of token: tells its own by their form, and knows whom they stand for. */
+export type Verifier = {
+  /** Does it have the form of one of these? No look anywhere. */
+  takes(token: string): boolean
+  verify(token: string): Promise<Known | Rejection>
+}
+
+/** The resource that the management API is; MCP endpoints are named by their path. */
+export const apiResource = 'api'
+
 type Parts = {
-  /** Looks a well-formed token up. */
-  load(token: string): Promise<Known | Rejection>
-  /** Looks at a token again that was good once. */
-  reload(tokenId: string): Promise<Known | Rejection>
-  /** Notes that a token was used; must be cheap. */
-  used(tokenId: string): void
+  /** No two of them take the same token. */
+  readonly verifiers: readonly Verifier[]
   readonly clock: Clock
   readonly log: Log
 }
@@ -38,6 +53,10 @@ const malformed: Rejection = {
   rejected: 'identity.bad_token',
   why: 'It is not a token of this gateway, or was not copied whole.',
 }
+const elsewhere: Rejection = {
+  rejected: 'identity.bad_token',
+  why: 'The token is for another resource than this one.',
+}
 const expired: Rejection = { rejected: 'identity.bad_token', why: 'The token has expired.' }
 const unavailable: Rejection = {
   rejected: 'identity.unavailable',
@@ -48,75 +67,83 @@ export class Identifier {
   readonly #parts: Parts
   /** Good tokens by the digest of the header that brought them: memory never holds a token longer than its request. */
   #remembered = new Map<string, Known>()
-  #loading = new Map<string, Promise<Outcome>>()
+  #loading = new Map<string, Promise<Known | Rejection>>()
+  /** What stands behind a principal, for looking again. */
+  readonly #behind = new WeakMap<Principal, Known>()
 
   constructor(parts: Parts) {
     this.#parts = parts
   }
 
   /** Synchronous for remembered tokens. Never throws and never rejects its promise. */
-  identify(authorization: string | undefined): Outcome | Promise<Outcome> {
+  identify(authorization: string | undefined, resource: string): Outcome | Promise<Outcome> {
     try {
-      return this.#identify(authorization)
+      return this.#identify(authorization, resource)
     } catch (error) {
       return this.#unavailable(error)
     }
   }
 
-  /** Asks the store about a principal of before. Never rejects its promise. */
+  /** Looks again at a principal of before. Never rejects its promise. */
   async recheck(principal: Principal): Promise<Outcome> {
     if (principal.kind === 'operator') return principal
     try {
-      const known = await inTime(this.#parts.reload(principal.tokenId ?? ''))
+      const before = this.#behind.get(principal)
+      const known = before === undefined ? malformed : await inTime(before.again())
       return 'rejected' in known ? known : this.#admit(known)
     } catch (error) {
       return this.#unavailable(error)
     }
   }
 
-  /** Forgets every token, so that the next use of each asks the store. */
+  /** Forgets every token, so that the next use of each is looked at anew. */
   forget(): void {
     this.#remembered = new Map()
     this.#loading = new Map()
   }
 
-  #identify(authorization: string | undefined): Outcome | Promise<Outcome> {
+  #identify(authorization: string | undefined, resource: string): Outcome | Promise<Outcome> {
     if (authorization === undefined || authorization === '') return noToken
     const digest = hash('sha256', authorization, 'base64')
     const known = this.#remembered.get(digest)
-    if (known !== undefined) return this.#admit(known)
+    if (known !== undefined) return this.#admit(known, resource)
     if (authorization.includes(',')) return several
     const token = bearer.exec(authorization)?.[1]
     if (token === undefined) return noBearer
-    return tokenKind(token) === undefined ? malformed : this.#load(token, digest)
+    const verifier = this.#parts.verifiers.find(one => one.takes(token))
+    if (verifier === undefined) return malformed
+    return this.#load(verifier, token, digest)
+      .then(found => ('rejected' in found ? found : this.#admit(found, resource)))
+      .catch(error => this.#unavailable(error))
   }
 
-  #admit({ principal, tokenId, expiresAt }: Known): Outcome {
-    if (expiresAt <= this.#parts.clock.now()) return expired
-    this.#parts.used(tokenId)
-    return principal
+  #admit(known: Known, resource?: string): Outcome {
+    if (known.expiresAt <= this.#parts.clock.now()) return expired
+    if (resource !== undefined && known.admits?.(resource) === false) return elsewhere
+    known.used?.()
+    return known.principal
   }
 
-  /** One look into the store for a token, however many requests bring it at the same time. */
-  #load(token: string, digest: string): Promise<Outcome> {
+  /** One look for a token, however many requests bring it at the same time. Never rejects its promise. */
+  #load(verifier: Verifier, token: string, digest: string): Promise<Known | Rejection> {
     const loading = this.#loading
     const running = loading.get(digest)
     if (running !== undefined) return running
-    const outcome = this.#ask(token, digest)
+    const known = this.#ask(verifier, token, digest)
       .catch(error => this.#unavailable(error))
       .finally(() => loading.delete(digest))
-    loading.set(digest, outcome)
-    return outcome
+    loading.set(digest, known)
+    return known
   }
 
-  async #ask(token: string, digest: string): Promise<Outcome> {
+  async #ask(verifier: Verifier, token: string, digest: string): Promise<Known | Rejection> {
     // The map as it is now: one that was replaced meanwhile must not get what was read before the change.
     const remembered = this.#remembered
-    const known = await inTime(this.#parts.load(token))
+    const known = await inTime(verifier.verify(token))
     if ('rejected' in known) return known
-    const outcome = this.#admit(known)
-    if (!isRejection(outcome)) remember(remembered, digest, known)
-    return outcome
+    this.#behind.set(known.principal, known)
+    if (known.expiresAt > this.#parts.clock.now()) remember(remembered, digest, known)
+    return known
   }
 
   #unavailable(error: unknown): Rejection {

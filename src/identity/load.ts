@@ -1,26 +1,60 @@
 import type { Caller } from '../foundation/route.ts'
-import type { Known } from './identify.ts'
-import { asPrincipal, type Rejection } from './principal.ts'
+import type { Known, Verifier } from './identify.ts'
+import { asPrincipal, type Principal, type Rejection } from './principal.ts'
 import {
   type Account,
   accountByName,
   type From,
   type Token,
   teamNamesOf,
+  tokenByHash,
+  tokenById,
   type User,
   userByEmail,
 } from './table.ts'
+import { tokenKind } from './token-format.ts'
 
-const refused = (why: string): Rejection => ({ rejected: 'identity.bad_token', why })
+export const refused = (why: string): Rejection => ({ rejected: 'identity.bad_token', why })
+
+type StoredTokens = {
+  readonly kysely: From
+  hash(token: string): string
+  used(tokenId: string): void
+}
+
+/** Personal access tokens and those of virtual accounts. */
+export function storedTokens({ kysely, hash, used }: StoredTokens): Verifier {
+  const known = async (token: Token | undefined): Promise<Known | Rejection> => {
+    const found = await holderOf(kysely, token)
+    if ('rejected' in found) return found
+    const { id } = found.token
+    return {
+      principal: found.principal,
+      expiresAt: found.token.expires_at,
+      used: () => used(id),
+      again: async () => known(await tokenById(kysely, id)),
+    }
+  }
+  return {
+    takes: text => ['pat', 'vat'].includes(tokenKind(text) ?? ''),
+    verify: async text => known(await tokenByHash(kysely, hash(text))),
+  }
+}
 
 /** Whom a stored token stands for, or why for nobody. Expiry is left to whoever knows the time. */
-export async function known(from: From, token: Token | undefined): Promise<Known | Rejection> {
+async function holderOf(
+  from: From,
+  token: Token | undefined,
+): Promise<{ principal: Principal; token: Token } | Rejection> {
   if (token === undefined) return refused('The token is not known here.')
   if (token.revoked_at !== null) return refused('The token has been revoked.')
   const caller = token.kind === 'pat' ? await asUser(from, token) : asAccount(token)
-  if ('rejected' in caller) return caller
-  const principal = asPrincipal(Object.freeze({ ...caller, subjects: Object.freeze(caller.subjects) }))
-  return { principal, tokenId: token.id, expiresAt: token.expires_at }
+  return 'rejected' in caller ? caller : { principal: frozen(caller), token }
+}
+
+/** A caller whom this room vouches for, and whom nobody changes any more. */
+export function frozen(caller: Caller): Principal {
+  return asPrincipal(Object.freeze({ ...caller, subjects: Object.freeze(caller.subjects) }))
 }
 
 /** Whom tokens of a subject stand for, whether they are taken at the moment or not. */
@@ -48,11 +82,11 @@ async function asUser(from: From, token: Token): Promise<Caller | Rejection> {
   return why === undefined ? userCaller(from, { id, email, role }, token.id) : refused(why)
 }
 
-function whyUserRefused({ disabled_at }: Pick<User, 'disabled_at'>): string | undefined {
+export function whyUserRefused({ disabled_at }: Pick<User, 'disabled_at'>): string | undefined {
   return disabled_at === null ? undefined : 'The user of the token is disabled.'
 }
 
-async function userCaller(
+export async function userCaller(
   from: From,
   { id, email: name, role }: Pick<User, 'id' | 'email' | 'role'>,
   tokenId: string | undefined,

@@ -9,29 +9,36 @@ import { type Route, route } from '../foundation/route.ts'
 import { accountRoutes } from './accounts.ts'
 import { type Claim, claim, claimRoute, openClaim } from './claim.ts'
 import { type Declared, declared } from './declared.ts'
+import { type Flows, openFlows, type Seals } from './flows.ts'
 import { Identifier, type Outcome } from './identify.ts'
+import { keyedHash } from './keyed-hash.ts'
 import { LastUse } from './last-use.ts'
-import { known, type StandIn, standInOf } from './load.ts'
+import { type StandIn, standInOf, storedTokens } from './load.ts'
 import { operator, type Principal } from './principal.ts'
 import type { Namer, Room } from './room.ts'
 import { type IssuedToken, meView } from './schemas.ts'
-import { type From, firstFact, markUsed, teamByName, tokenByHash, tokenById } from './table.ts'
+import { openSessions, type Sessions } from './sessions.ts'
+import { type From, firstFact, markUsed, teamByName } from './table.ts'
 import { teamRoutes } from './teams.ts'
-import { keyedHash, tokenRoutes } from './tokens.ts'
+import { tokenRoutes } from './tokens.ts'
 import { userRoutes } from './users.ts'
 
 export type Identity = Declared & {
   /**
-   * Who sends this Authorization header. Synchronous for tokens it remembers. Never throws: when something fails it is a
-   * rejection with `identity.unavailable`.
+   * Who sends this Authorization header to this resource (`apiResource`, or the path of an MCP endpoint). Synchronous for
+   * tokens it remembers. Never throws: when something fails it is a rejection with `identity.unavailable`.
    */
-  identify(authorization: string | undefined): Outcome | Promise<Outcome>
+  identify(authorization: string | undefined, resource: string): Outcome | Promise<Outcome>
   /** The same question later, for what stays open longer than a request: is this still a good principal, and with which subjects? */
   recheck(principal: Principal): Promise<Outcome>
   /** Whom tokens of `user:<email>` or `account:<name>` stand for, in the database or a transaction of it; undefined where there is no such subject. */
   standInOf(subject: string, from?: From): Promise<StandIn | undefined>
   /** Is there a team of this name? */
   hasTeam(name: string): Promise<boolean>
+  /** Sessions of browsers. */
+  readonly sessions: Sessions
+  /** What a browser is in the midst of. */
+  readonly flows: Flows
   /** The person on the gateway's own machine. */
   operator(): Principal
   /** A one-time secret with which the first admin is made; undefined when there is an admin. */
@@ -54,6 +61,7 @@ type Parts = {
   readonly clock: Clock
   readonly announcements: Announcements
   readonly log: Log
+  readonly seals: Seals
 }
 
 /** Throws `vault.unsealable` when the database was used with another master key. */
@@ -64,9 +72,13 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
   await checkMasterKey(parts)
   const lastUse = new LastUse(ids => markUsed(kysely, ids, clock.now()), log)
   const identifier = new Identifier({
-    load: async token => known(kysely, await tokenByHash(kysely, keyedHash(pepper, token))),
-    reload: async tokenId => known(kysely, await tokenById(kysely, tokenId)),
-    used: tokenId => lastUse.note(tokenId),
+    verifiers: [
+      storedTokens({
+        kysely,
+        hash: token => keyedHash(pepper, token),
+        used: tokenId => lastUse.note(tokenId),
+      }),
+    ],
     clock,
     log,
   })
@@ -78,10 +90,12 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
   const room: Room = { database, audit: parts.audit, clock, pepper, refresh, namers }
   return {
     ...declared(room),
-    identify: authorization => identifier.identify(authorization),
+    identify: (authorization, resource) => identifier.identify(authorization, resource),
     recheck: principal => identifier.recheck(principal),
     standInOf: (subject, from = kysely) => standInOf(from, subject),
     hasTeam: async name => (await teamByName(kysely, name)) !== undefined,
+    sessions: openSessions({ kysely, pepper, clock }),
+    flows: openFlows({ kysely, pepper, clock, seals: parts.seals }),
     operator: () => operator,
     openClaim: () => openClaim(room),
     claim: (secret, by) => claim(room, secret, by),

@@ -18,7 +18,7 @@ onEachDatabase(open => {
       ['account:robot', { account: 'robot' }],
     ] as const) {
       const { token } = await ask<{ token: string }>('POST /tokens', body)
-      const known = await identity.identify(`Bearer ${token}`)
+      const known = await identity.identify(`Bearer ${token}`, 'api')
       const found = await identity.standInOf(subject)
       expect({ ...found?.caller, tokenId: 't' }).toEqual({ ...known, tokenId: 't' })
       expect(found?.refused).toBeUndefined()

@@ -82,12 +82,21 @@ export async function teamNamesOf(from: From, userId: string): Promise<string[]>
   return rows.map(row => row.name)
 }
 
-/** Adding a member twice is adding them once. */
-export async function insertMember(tx: From, teamId: string, userId: string): Promise<void> {
+/** Adding a member twice is adding them once; by hand, it outlasts what claims say. */
+export async function insertMember(
+  tx: From,
+  teamId: string,
+  userId: string,
+  givenBy: Tables['team_members']['given_by'] = 'hand',
+): Promise<void> {
   await tx
     .insertInto('team_members')
-    .values({ team_id: teamId, user_id: userId })
-    .onConflict(conflict => conflict.doNothing())
+    .values({ team_id: teamId, user_id: userId, given_by: givenBy })
+    .onConflict(conflict =>
+      givenBy === 'hand'
+        ? conflict.columns(['team_id', 'user_id']).doUpdateSet({ given_by: 'hand' })
+        : conflict.doNothing(),
+    )
     .execute()
 }
 

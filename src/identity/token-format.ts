@@ -2,30 +2,35 @@
 import { randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 
-export type TokenKind = 'pat' | 'vat'
+/**
+ * Personal access token, virtual account token; of the authorization server the access token (oat), refresh token (ort),
+ * code (oac), client secret (ocs) and registration token (org); browser session (ses), one-time link (lnk).
+ */
+export type TokenKind = 'pat' | 'vat' | 'oat' | 'ort' | 'oac' | 'ocs' | 'org' | 'ses' | 'lnk'
 
-const prefixes = { pat: 'gth_pat_', vat: 'gth_vat_' } as const
+const kinds: readonly TokenKind[] = ['pat', 'vat', 'oat', 'ort', 'oac', 'ocs', 'org', 'ses', 'lnk']
+const prefixLength = 'gth_pat_'.length
 const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const bodyLength = 43
 const checksumLength = 6
-const tokenLength = prefixes.pat.length + bodyLength + checksumLength
-const shape = /^gth_[pv]at_[0-9A-Za-z]{49}$/
+const tokenLength = prefixLength + bodyLength + checksumLength
+const shape = /^gth_([a-z]{3})_[0-9A-Za-z]{49}$/
 
 /** The largest multiple of 62 in a byte: bytes from here on are thrown away, or the first letters would come up more often. */
 const fairBytes = 248
 
 /** A new token; nobody has seen it before and nobody can guess it. */
 export function newToken(kind: TokenKind): string {
-  const rest = prefixes[kind] + randomBody()
+  const rest = `gth_${kind}_${randomBody()}`
   return rest + checksum(rest)
 }
 
 /** The kind of a well-formed token; undefined for everything else, which needs no look into the database. */
 export function tokenKind(text: string): TokenKind | undefined {
-  if (text.length !== tokenLength || !shape.test(text)) return undefined
-  const rest = text.slice(0, -checksumLength)
-  if (checksum(rest) !== text.slice(-checksumLength)) return undefined
-  return text.startsWith(prefixes.pat) ? 'pat' : 'vat'
+  const prefix = text.length === tokenLength ? shape.exec(text)?.[1] : undefined
+  const kind = kinds.find(one => one === prefix)
+  if (kind === undefined) return undefined
+  return checksum(text.slice(0, -checksumLength)) === text.slice(-checksumLength) ? kind : undefined
 }
 
 function randomBody(): string {

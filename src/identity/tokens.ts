@@ -1,9 +1,9 @@
-import { createHmac } from 'node:crypto'
 import { z } from 'zod'
 import { fail } from '../foundation/errors.ts'
 import { newId } from '../foundation/id.ts'
 import { type Caller, type Route, route } from '../foundation/route.ts'
 import { unknownUnless } from './accounts.ts'
+import { keyedHash } from './keyed-hash.ts'
 import { mayManage } from './principal.ts'
 import { type Act, type By, change, type Room } from './room.ts'
 import {
@@ -30,11 +30,6 @@ import {
 } from './table.ts'
 import { newToken } from './token-format.ts'
 import { knownUser } from './users.ts'
-
-/** What stands for a token in the database: useless without the pepper, and found by an index, so no comparison takes time. */
-export function keyedHash(pepper: Buffer, token: string): string {
-  return createHmac('sha256', pepper).update(token).digest('base64url')
-}
 
 /** Whose a new token is. */
 type Holder = {

@@ -100,8 +100,9 @@ function guard(parts: DoorParts, { request, over }: Exchange): void {
   checkQuery(request.url ?? '/')
 }
 
-async function authenticate(parts: DoorParts, { request }: Exchange): Promise<Principal> {
-  const outcome = await parts.identity.identify(request.headers.authorization)
+async function authenticate(parts: DoorParts, exchange: Exchange): Promise<Principal> {
+  const { request } = exchange
+  const outcome = await parts.identity.identify(request.headers.authorization, pathOf(exchange))
   if (!isRejection(outcome)) return outcome
   if (outcome.rejected === 'identity.bad_token')
     parts.failures.count(request.socket.remoteAddress ?? 'unknown')

@@ -32,7 +32,7 @@ const never = new Set([
   'x-request-id',
 ])
 const neverPrefix = /^(?:proxy-|x-forwarded-|mcp-|sec-|x-gatehouse-|x-tfy-)/
-const ownToken = /gth_(?:pat|vat)_/
+const ownToken = /gth_[a-z]{3}_[0-9A-Za-z]/
 
 /** Why the header may not be sent to an upstream, or undefined. Never repeats the value. */
 export function headerObjection(name: string, value: string): string | undefined {

@@ -20,6 +20,8 @@ export type Vault = Sealing & {
    * nobody else. Throws `vault.unsealable`.
    */
   equip(upstream: Upstream, principalId: string): Equipped
+  /** Sealing for what other rooms keep. */
+  readonly seals: Sealer
 }
 
 /** Opens the vault: everything it keeps stands in the register, sealed under the master key of this instance. */
@@ -37,6 +39,7 @@ export function openVault({ masterKey }: { masterKey: MasterKey }): Vault {
   }
   return {
     ...sealing(seals),
+    seals,
     equip: (upstream, principalId) => markEquipped({ ...equipmentOf(upstream), principalId }),
   }
 }

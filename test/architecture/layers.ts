@@ -1,6 +1,6 @@
 /** Who may import whom, as a table. docs/architecture.md says why. */
 
-const infrastructure = ['foundation', 'config', 'database', 'telemetry']
+const infrastructure = ['foundation', 'config', 'database', 'telemetry', 'egress']
 
 /** The rooms in their order: each may know those before it. */
 const rooms = ['audit', 'identity', 'access', 'upstreams', 'vault', 'servers']
@@ -14,6 +14,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   config: ['foundation'],
   database: ['foundation', 'config'],
   telemetry: ['foundation', 'config'],
+  egress: ['foundation'],
   ...Object.fromEntries(rooms.map((room, at) => [room, [...infrastructure, ...rooms.slice(0, at)]])),
   ...Object.fromEntries(planes.map(plane => [plane, [...infrastructure, ...rooms]])),
   /** The command line starts gateways, so it is the one area above the wiring. */
@@ -22,10 +23,16 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Areas with one door, `index.ts`. */
-export const withDoor: readonly string[] = ['database', ...rooms, ...planes]
+export const withDoor: readonly string[] = ['database', 'egress', ...rooms, ...planes]
 
 /** Of these, those left of the planes know only the shape of the configuration, never its reader. */
-export const withoutConfiguration: readonly string[] = ['database', 'telemetry', ...rooms, ...planes]
+export const withoutConfiguration: readonly string[] = [
+  'database',
+  'telemetry',
+  'egress',
+  ...rooms,
+  ...planes,
+]
 
 /** The area of a file below src; files in src itself are the wiring. Undefined elsewhere. */
 export function areaOf(path: string): string | undefined {
@@ -48,11 +55,11 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
     'src/cli/backup.ts',
   ],
   'node:worker_threads': ['src/audit/'],
-  'node:http': ['src/listen.ts', 'src/cli/local-fetch.ts'],
+  'node:http': ['src/listen.ts', 'src/egress/guarded-fetch.ts', 'src/cli/local-fetch.ts'],
   'node:net': [
     'src/foundation/egress.ts',
     'src/foundation/guards.ts',
-    'src/upstreams/transports/open-socket.ts',
+    'src/egress/open-socket.ts',
     'src/upstreams/transports/reach.ts',
     'src/data-directory.ts',
     // The demo brings an HTTP server of its own to a free port of this machine.
@@ -60,8 +67,8 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
     'src/cli/demo-loopback.ts',
   ],
   'node:dns/promises': ['src/upstreams/transports/reach.ts'],
-  'node:dns': ['src/upstreams/transports/open-socket.ts'],
-  'node:tls': ['src/upstreams/transports/open-socket.ts'],
+  'node:dns': ['src/egress/open-socket.ts'],
+  'node:tls': ['src/egress/open-socket.ts'],
   // To load a package a second time, with a memory of its own.
   'node:module': ['src/access/policies/cedar.ts'],
   // Libraries: each has its place.

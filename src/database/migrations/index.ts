@@ -3,6 +3,7 @@ import { first } from './0001-first.ts'
 import { toolPins } from './0002-tool-pins.ts'
 import { policies } from './0003-policies.ts'
 import { virtualServers } from './0004-virtual-servers.ts'
+import { signIn } from './0005-sign-in.ts'
 
 /** Every migration, forward only, by the name it is remembered under. Never change one that was released; add one. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -10,4 +11,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0002-tool-pins': toolPins,
   '0003-policies': policies,
   '0004-virtual-servers': virtualServers,
+  '0005-sign-in': signIn,
 }

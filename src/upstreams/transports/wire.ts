@@ -1,10 +1,11 @@
 /** HTTP to upstreams over plain sockets, with one total deadline a request. Lean, because every call passes here. */
+
+import { type Address, openSocket } from '../../egress/index.ts'
 import { ipLiteral } from '../../foundation/egress.ts'
 import { GatewayError } from '../../foundation/errors.ts'
 import type { HttpTransport } from '../upstream.ts'
 import { Connection, type ConnectionOwner, Exchange, type WireEvents, type WireFlight } from './connection.ts'
 import type { Deadlines } from './deadlines.ts'
-import { type Address, openSocket } from './open-socket.ts'
 
 export type { WireEvents, WireFlight } from './connection.ts'
 export type { WireHeaders } from './response-reader.ts'

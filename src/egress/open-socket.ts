@@ -1,9 +1,9 @@
-/** Opens sockets to upstreams: where the egress rule allows, and nowhere else. */
+/** Opens sockets to other machines: where the egress rule allows, and nowhere else. */
 import { lookup as resolve } from 'node:dns'
 import { connect as connectPlain, type LookupFunction, type Socket } from 'node:net'
 import { connect as connectSecure } from 'node:tls'
-import { ipLiteral, mayConnect } from '../../foundation/egress.ts'
-import { GatewayError } from '../../foundation/errors.ts'
+import { ipLiteral, mayConnect } from '../foundation/egress.ts'
+import { GatewayError } from '../foundation/errors.ts'
 
 export type Address = { readonly host: string; readonly port: number; readonly isSecure: boolean }
 

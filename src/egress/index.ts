@@ -1,0 +1,3 @@
+/** The one way out to other machines: every connection is checked against the egress rule when it is made. */
+export { type FetchRules, guardedFetch } from './guarded-fetch.ts'
+export { type Address, openSocket } from './open-socket.ts'

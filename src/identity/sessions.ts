@@ -1,0 +1,106 @@
+/** Sessions of browsers: kept here, held there as a cookie that is worthless once the row is gone. */
+import type { Tables } from '../database/index.ts'
+import type { Clock } from '../foundation/clock.ts'
+import { newId } from '../foundation/id.ts'
+import { keyedHash } from './keyed-hash.ts'
+import { frozen, userCaller, whyUserRefused } from './load.ts'
+import type { Principal } from './principal.ts'
+import {
+  deleteOldSessions,
+  deleteSession,
+  deleteSessionsOf,
+  type From,
+  insertSession,
+  type SessionRow,
+  sessionByHash,
+  sessionsOf,
+  updateSession,
+} from './sign-in-table.ts'
+import { newToken, tokenKind } from './token-format.ts'
+
+const idleMilliseconds = 30 * 60_000
+const absoluteMilliseconds = 12 * 3_600_000
+/** A session in use is not written down more often than this. */
+const noteMilliseconds = 60_000
+
+export type Method = Tables['browser_sessions']['method']
+
+/** How somebody has just proved who they are. */
+export type SignedIn = {
+  readonly userId: string
+  readonly method: Method
+  readonly providerId?: string | undefined
+  /** `sid` of the identity provider. */
+  readonly providerSession?: string | undefined
+  /** The User-Agent. */
+  readonly client?: string | undefined
+}
+
+export type BrowserSession = {
+  readonly id: string
+  readonly principal: Principal
+  readonly method: Method
+  readonly providerId: string | null
+  /** When they last proved who they are; milliseconds since 1970. */
+  readonly authenticatedAt: number
+}
+
+export type Sessions = {
+  /** A new session; the answer is the value of its cookie, which is nowhere else. */
+  open(who: SignedIn, from?: From): Promise<{ readonly cookie: string; readonly maxAgeSeconds: number }>
+  /** The session of a cookie's value; undefined when it ended, idled for 30 minutes, or its user may not sign in any more. */
+  find(cookie: string | undefined): Promise<BrowserSession | undefined>
+  of(userId: string): Promise<SessionRow[]>
+  end(id: string, from?: From): Promise<void>
+  endAll(userId: string, from?: From): Promise<void>
+}
+
+type Parts = { readonly kysely: From; readonly pepper: Buffer; readonly clock: Clock }
+
+export function openSessions({ kysely, pepper, clock }: Parts): Sessions {
+  return {
+    async open({ userId, method, providerId = null, providerSession = null, client = null }, from = kysely) {
+      const now = clock.now()
+      const cookie = newToken('ses')
+      await deleteOldSessions(from, now, now - idleMilliseconds)
+      await insertSession(from, {
+        id: newId(now),
+        hash: keyedHash(pepper, cookie),
+        user_id: userId,
+        method,
+        provider_id: providerId,
+        provider_session: providerSession,
+        client: client?.slice(0, 200) ?? null,
+        created_at: now,
+        authenticated_at: now,
+        seen_at: now,
+        expires_at: now + absoluteMilliseconds,
+      })
+      return { cookie, maxAgeSeconds: absoluteMilliseconds / 1000 }
+    },
+    async find(cookie) {
+      if (cookie === undefined || tokenKind(cookie) !== 'ses') return undefined
+      const row = await sessionByHash(kysely, keyedHash(pepper, cookie))
+      const now = clock.now()
+      if (row === undefined || row.expires_at <= now || row.seen_at <= now - idleMilliseconds)
+        return undefined
+      if (whyUserRefused(row) !== undefined) return undefined
+      if (row.seen_at <= now - noteMilliseconds) await updateSession(kysely, row.id, { seen_at: now })
+      return asSession(kysely, row)
+    },
+    of: userId => sessionsOf(kysely, userId),
+    end: (id, from = kysely) => deleteSession(from, id),
+    endAll: (userId, from = kysely) => deleteSessionsOf(from, userId),
+  }
+}
+
+async function asSession(from: From, row: SessionRow): Promise<BrowserSession> {
+  const user = { id: row.user_id, email: row.email, role: row.role }
+  return {
+    id: row.id,
+    principal: frozen(await userCaller(from, user, undefined)),
+    method: row.method,
+    providerId: row.provider_id,
+    authenticatedAt: row.authenticated_at,
+  }
+}

@@ -1,0 +1,69 @@
+/** The SQL of signing in: sessions of browsers, and what they are in the midst of. */
+import type { Insertable, Selectable, Updateable } from 'kysely'
+import type { Tables } from '../database/index.ts'
+import type { From, User } from './table.ts'
+
+export type { From } from './table.ts'
+
+export type SessionRow = Selectable<Tables['browser_sessions']> & Pick<User, 'email' | 'role' | 'disabled_at'>
+
+function selectSessions(from: From) {
+  return from
+    .selectFrom('browser_sessions')
+    .innerJoin('users', 'users.id', 'browser_sessions.user_id')
+    .selectAll('browser_sessions')
+    .select(['users.email', 'users.role', 'users.disabled_at'])
+}
+
+export function sessionByHash(from: From, hash: string): Promise<SessionRow | undefined> {
+  return selectSessions(from).where('hash', '=', hash).executeTakeFirst()
+}
+
+export function sessionsOf(from: From, userId: string): Promise<SessionRow[]> {
+  return selectSessions(from).where('user_id', '=', userId).orderBy('browser_sessions.id').execute()
+}
+
+export async function insertSession(from: From, row: Insertable<Tables['browser_sessions']>): Promise<void> {
+  await from.insertInto('browser_sessions').values(row).execute()
+}
+
+export async function updateSession(
+  from: From,
+  id: string,
+  set: Updateable<Tables['browser_sessions']>,
+): Promise<void> {
+  await from.updateTable('browser_sessions').set(set).where('id', '=', id).execute()
+}
+
+export async function deleteSession(from: From, id: string): Promise<void> {
+  await from.deleteFrom('browser_sessions').where('id', '=', id).execute()
+}
+
+export async function deleteSessionsOf(from: From, userId: string): Promise<void> {
+  await from.deleteFrom('browser_sessions').where('user_id', '=', userId).execute()
+}
+
+export async function deleteOldSessions(from: From, now: number, idleSince: number): Promise<void> {
+  await from
+    .deleteFrom('browser_sessions')
+    .where(row => row.or([row('expires_at', '<=', now), row('seen_at', '<=', idleSince)]))
+    .execute()
+}
+
+export function flowByHash(from: From, hash: string): Promise<Selectable<Tables['flows']> | undefined> {
+  return from.selectFrom('flows').selectAll().where('hash', '=', hash).executeTakeFirst()
+}
+
+export async function insertFlow(from: From, row: Insertable<Tables['flows']>): Promise<void> {
+  await from.insertInto('flows').values(row).execute()
+}
+
+/** Was it still there? Of several who ask at once, one hears yes. */
+export async function deleteFlow(from: From, hash: string): Promise<boolean> {
+  const { numDeletedRows } = await from.deleteFrom('flows').where('hash', '=', hash).executeTakeFirst()
+  return numDeletedRows > 0n
+}
+
+export async function deleteOldFlows(from: From, now: number): Promise<void> {
+  await from.deleteFrom('flows').where('expires_at', '<=', now).execute()
+}
