@@ -172,7 +172,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     log,
     version,
     metrics: () => metrics.text(),
-    health: healthOf({ database, audit, register, catalogue, config }),
+    health: healthOf({ database, audit, identity, register, catalogue, config }),
     failures,
     clock,
   })

@@ -41,6 +41,10 @@ export type Tables = {
     expires_at: number
     last_used_at: number | null
     revoked_at: number | null
+    /** The token that takes its place; it lives on beside it until it expires. */
+    replaced_by: string | null
+    /** Of the reminders before it expires, the last that was given: so many days before. */
+    reminded_days: number | null
   }
   identity_providers: {
     id: string

@@ -15,7 +15,9 @@ import { keyedHash } from './keyed-hash.ts'
 import { LastUse } from './last-use.ts'
 import { type StandIn, standInOf, storedTokens } from './load.ts'
 import { operator, type Principal } from './principal.ts'
+import { type Expiring, expiringTokens, openReminders } from './reminders.ts'
 import type { Namer, Room } from './room.ts'
+import { rotateRoute } from './rotate.ts'
 import { type IssuedToken, meView } from './schemas.ts'
 import { openSessions, type Sessions } from './sessions.ts'
 import { type From, firstFact, markUsed, teamByName } from './table.ts'
@@ -35,6 +37,8 @@ export type Identity = Declared & {
   standInOf(subject: string, from?: From): Promise<StandIn | undefined>
   /** Is there a team of this name? */
   hasTeam(name: string): Promise<boolean>
+  /** Tokens that expire within so many days and have no successor, the first to go first. */
+  expiringTokens(days: number): Promise<Expiring[]>
   /** Sessions of browsers. */
   readonly sessions: Sessions
   /** What a browser is in the midst of. */
@@ -87,6 +91,7 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     parts.announcements.announce({ topic: 'identity.changed' })
   }
   const namers: Namer[] = []
+  const stopReminding = openReminders({ kysely, audit: parts.audit, clock, log })
   const room: Room = { database, audit: parts.audit, clock, pepper, refresh, namers }
   return {
     ...declared(room),
@@ -94,6 +99,7 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     recheck: principal => identifier.recheck(principal),
     standInOf: (subject, from = kysely) => standInOf(from, subject),
     hasTeam: async name => (await teamByName(kysely, name)) !== undefined,
+    expiringTokens: days => expiringTokens({ kysely, clock }, days),
     sessions: openSessions({ kysely, pepper, clock }),
     flows: openFlows({ kysely, pepper, clock, seals: parts.seals }),
     operator: () => operator,
@@ -108,8 +114,12 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
       ...teamRoutes(room),
       ...accountRoutes(room),
       ...tokenRoutes(room),
+      rotateRoute(room),
     ],
-    close: () => lastUse.close(),
+    close() {
+      stopReminding()
+      return lastUse.close()
+    },
   }
 }
 

@@ -182,6 +182,37 @@ export async function insertToken(tx: From, token: Insertable<Tables['tokens']>)
   await tx.insertInto('tokens').values(token).execute()
 }
 
+/** The token it takes the place of. */
+export function tokenReplacedBy(from: From, id: string): Promise<Token | undefined> {
+  return selectTokens(from).where('tokens.replaced_by', '=', id).executeTakeFirst()
+}
+
+export async function updateToken(tx: From, id: string, set: Updateable<Tables['tokens']>): Promise<void> {
+  await tx.updateTable('tokens').set(set).where('id', '=', id).execute()
+}
+
+/** Tokens that nobody revoked or replaced, and that expire in this time. */
+export function tokensExpiring(from: From, after: number, until: number): Promise<Token[]> {
+  return selectTokens(from)
+    .where('tokens.expires_at', '>', after)
+    .where('tokens.expires_at', '<=', until)
+    .where('tokens.revoked_at', 'is', null)
+    .where('tokens.replaced_by', 'is', null)
+    .orderBy('tokens.expires_at')
+    .execute()
+}
+
+/** Notes a reminder; of several processes that do, one hears yes. */
+export async function noteReminder(from: From, id: string, days: number): Promise<boolean> {
+  const { numUpdatedRows } = await from
+    .updateTable('tokens')
+    .set({ reminded_days: days })
+    .where('id', '=', id)
+    .where(row => row.or([row('reminded_days', 'is', null), row('reminded_days', '>', days)]))
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
+}
+
 export async function revokeToken(tx: From, id: string, at: number): Promise<void> {
   await tx.updateTable('tokens').set({ revoked_at: at }).where('id', '=', id).execute()
 }
