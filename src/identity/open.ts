@@ -3,6 +3,7 @@ import type { Database } from '../database/index.ts'
 import type { Announcements } from '../foundation/announcements.ts'
 import type { Clock } from '../foundation/clock.ts'
 import { fail } from '../foundation/errors.ts'
+import type { JsonObject } from '../foundation/json.ts'
 import type { Log } from '../foundation/log.ts'
 import type { MasterKey } from '../foundation/master-key.ts'
 import { type Route, route } from '../foundation/route.ts'
@@ -15,6 +16,9 @@ import { keyedHash } from './keyed-hash.ts'
 import { LastUse } from './last-use.ts'
 import { type StandIn, standInOf, storedTokens } from './load.ts'
 import { operator, type Principal } from './principal.ts'
+import { type Admitted, admit, type Via } from './providers/admit.ts'
+import type { IdentityProvider } from './providers/provider.ts'
+import { openProviders, type Providers } from './providers/store.ts'
 import type { Namer, Room } from './room.ts'
 import { type IssuedToken, meView } from './schemas.ts'
 import { openSessions, type Sessions } from './sessions.ts'
@@ -35,6 +39,13 @@ export type Identity = Declared & {
   standInOf(subject: string, from?: From): Promise<StandIn | undefined>
   /** Is there a team of this name? */
   hasTeam(name: string): Promise<boolean>
+  /** Where people of companies come from. */
+  readonly providers: Providers
+  /**
+   * The user whom claims of a provider are about, once the token they stand in was checked; or why there is none. Creates, links
+   * and puts into teams as the provider's rules say. A sign-in that is refused is in the audit then.
+   */
+  admit(provider: IdentityProvider, claims: JsonObject, via: Via): Promise<Admitted>
   /** Sessions of browsers. */
   readonly sessions: Sessions
   /** What a browser is in the midst of. */
@@ -82,9 +93,13 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     clock,
     log,
   })
+  const providers = await openProviders(kysely, parts.seals)
   const refresh = async () => {
-    identifier.forget()
-    parts.announcements.announce({ topic: 'identity.changed' })
+    // Whatever becomes of the reading: what is remembered may be wrong by now.
+    await providers.read().finally(() => {
+      identifier.forget()
+      parts.announcements.announce({ topic: 'identity.changed' })
+    })
   }
   const namers: Namer[] = []
   const room: Room = { database, audit: parts.audit, clock, pepper, refresh, namers }
@@ -94,6 +109,8 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     recheck: principal => identifier.recheck(principal),
     standInOf: (subject, from = kysely) => standInOf(from, subject),
     hasTeam: async name => (await teamByName(kysely, name)) !== undefined,
+    providers,
+    admit: (provider, claims, via) => admit({ room, log }, provider, claims, via),
     sessions: openSessions({ kysely, pepper, clock }),
     flows: openFlows({ kysely, pepper, clock, seals: parts.seals }),
     operator: () => operator,
