@@ -3,6 +3,7 @@ import type { Database } from '../database/index.ts'
 import type { Announcements } from '../foundation/announcements.ts'
 import type { Clock } from '../foundation/clock.ts'
 import { fail } from '../foundation/errors.ts'
+import type { JsonObject } from '../foundation/json.ts'
 import type { Log } from '../foundation/log.ts'
 import type { MasterKey } from '../foundation/master-key.ts'
 import { type Route, route } from '../foundation/route.ts'
@@ -16,6 +17,9 @@ import { LastUse } from './last-use.ts'
 import { type StandIn, standInOf, storedTokens } from './load.ts'
 import { operator, type Principal } from './principal.ts'
 import { type Expiring, expiringTokens, openReminders } from './reminders.ts'
+import { type Admitted, admit, type Via } from './providers/admit.ts'
+import type { IdentityProvider } from './providers/provider.ts'
+import { openProviders, type Providers } from './providers/store.ts'
 import type { Namer, Room } from './room.ts'
 import { rotateRoute } from './rotate.ts'
 import { type IssuedToken, meView } from './schemas.ts'
@@ -39,6 +43,13 @@ export type Identity = Declared & {
   hasTeam(name: string): Promise<boolean>
   /** Tokens that expire within so many days and have no successor, the first to go first. */
   expiringTokens(days: number): Promise<Expiring[]>
+  /** Where people of companies come from. */
+  readonly providers: Providers
+  /**
+   * The user whom claims of a provider are about, once the token they stand in was checked; or why there is none. Creates, links
+   * and puts into teams as the provider's rules say. A sign-in that is refused is in the audit then.
+   */
+  admit(provider: IdentityProvider, claims: JsonObject, via: Via): Promise<Admitted>
   /** Sessions of browsers. */
   readonly sessions: Sessions
   /** What a browser is in the midst of. */
@@ -86,9 +97,13 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     clock,
     log,
   })
+  const providers = await openProviders(kysely, parts.seals)
   const refresh = async () => {
-    identifier.forget()
-    parts.announcements.announce({ topic: 'identity.changed' })
+    // Whatever becomes of the reading: what is remembered may be wrong by now.
+    await providers.read().finally(() => {
+      identifier.forget()
+      parts.announcements.announce({ topic: 'identity.changed' })
+    })
   }
   const namers: Namer[] = []
   const stopReminding = openReminders({ kysely, audit: parts.audit, clock, log })
@@ -100,6 +115,8 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     standInOf: (subject, from = kysely) => standInOf(from, subject),
     hasTeam: async name => (await teamByName(kysely, name)) !== undefined,
     expiringTokens: days => expiringTokens({ kysely, clock }, days),
+    providers,
+    admit: (provider, claims, via) => admit({ room, log }, provider, claims, via),
     sessions: openSessions({ kysely, pepper, clock }),
     flows: openFlows({ kysely, pepper, clock, seals: parts.seals }),
     operator: () => operator,
