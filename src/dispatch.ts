@@ -10,12 +10,15 @@ export type Handler = (request: IncomingMessage, response: ServerResponse, over:
 export type Planes = {
   readonly mcp: Handler
   readonly http: Handler
+  /** Further planes by the path they are at and below. */
+  readonly others?: Readonly<Record<string, Handler>>
   /** Told the status of every answer of the HTTP plane that went out whole; MCP counts its exchanges itself. */
   answered(status: number): void
 }
 
-/** One handler over both planes: `/mcp` and below is MCP, everything else the HTTP plane. */
+/** One handler over all planes: each has its paths, and everything else is the HTTP plane's. */
 export function dispatch(planes: Planes): Handler {
+  const others = Object.entries(planes.others ?? {})
   return (request, response, over) => {
     const target = request.url ?? '/'
     if (!target.startsWith('/')) {
@@ -26,17 +29,18 @@ export function dispatch(planes: Planes): Handler {
         return
       }
     }
-    if (isMcp(request.url ?? '/')) planes.mcp(request, response, over)
-    else {
-      response.on('finish', () => planes.answered(response.statusCode))
-      planes.http(request, response, over)
-    }
+    const path = request.url ?? '/'
+    if (isBelow('/mcp', path)) return planes.mcp(request, response, over)
+    response.on('finish', () => planes.answered(response.statusCode))
+    const [, handle = planes.http] = others.find(([root]) => isBelow(root, path)) ?? []
+    handle(request, response, over)
   }
 }
 
-function isMcp(path: string): boolean {
-  if (!path.startsWith('/mcp')) return false
-  const next = path[4]
+/** Is it the root, or a path below it? */
+function isBelow(root: string, path: string): boolean {
+  if (!path.startsWith(root)) return false
+  const next = path[root.length]
   return next === undefined || next === '/' || next === '?'
 }
 

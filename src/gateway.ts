@@ -20,6 +20,7 @@ import { type Over, openHttp } from './http/index.ts'
 import { type Claim, openIdentity } from './identity/index.ts'
 import { openManifest, simulateRoutes } from './manifest/index.ts'
 import { methods, openMcp } from './mcp/index.ts'
+import { openScim } from './scim/index.ts'
 import { explainRoutes, openServers } from './servers/index.ts'
 import { openMetrics } from './telemetry/metrics.ts'
 import {
@@ -176,6 +177,16 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     failures,
     clock,
   })
+  const scim = openScim({
+    identity,
+    addresses,
+    guards,
+    failures,
+    audit,
+    clock,
+    log,
+    requestBytes: limits.requestBytes,
+  })
   metrics.gauges({
     sessions: mcp.sessions,
     pooledSessions: () => crossings.counts().sessions,
@@ -198,7 +209,12 @@ export async function createGateway(config: Config, log: Log, environment: Envir
   })
 
   return {
-    handle: dispatch({ mcp: mcp.handle, http: http.handle, answered: metrics.httpRequest }),
+    handle: dispatch({
+      mcp: mcp.handle,
+      http: http.handle,
+      others: { '/scim/v2': scim },
+      answered: metrics.httpRequest,
+    }),
     listening: addresses.listening,
     hasAdmin: async () =>
       (await identity.readDeclared(database.kysely)).users.some(({ role }) => role === 'admin'),

@@ -1,10 +1,9 @@
 /** Who asks, and whether they may enter a route at all. */
 import type { IncomingMessage } from 'node:http'
-import type { AuditEvent, AuditRecord } from '../audit/index.ts'
+import { type AuditRecord, refusalEvent } from '../audit/index.ts'
 import type { Clock } from '../foundation/clock.ts'
 import { asGatewayError, fail, GatewayError } from '../foundation/errors.ts'
 import type { FailureLimit } from '../foundation/failure-limit.ts'
-import { newId } from '../foundation/id.ts'
 import type { Caller, Entry, Route } from '../foundation/route.ts'
 import { apiResource, type Principal, type Rejection } from '../identity/index.ts'
 
@@ -45,10 +44,17 @@ export async function enter(route: Route, visit: Visit, parts: Doorkeeping): Pro
     const error = asGatewayError(thrown)
     const total = parts.clock.elapsed() - startedAt
     if (error.code === 'identity.bad_token' || error.code === 'identity.forbidden')
-      await parts.audit.recorded({
-        ...refusal(visit, caller, error),
-        ...whatAndWhen(route, parts.clock.now(), total),
-      })
+      await parts.audit.recorded(
+        refusalEvent(error, {
+          caller,
+          requestId: visit.requestId,
+          action: `${route.method} ${route.path}`,
+          address: addressOf(visit),
+          client: visit.request.headers['user-agent'],
+          at: parts.clock.now(),
+          total,
+        }),
+      )
     throw error
   }
 }
@@ -88,37 +94,4 @@ export function mayEnter(entry: Entry, caller: Caller): boolean {
 
 function addressOf(visit: Visit): string | undefined {
   return visit.request.socket.remoteAddress
-}
-
-function whatAndWhen(route: Route, at: number, total: number): Pick<AuditEvent, 'at' | 'action' | 'time'> {
-  return { at, action: `${route.method} ${route.path}`, time: { total, upstream: 0 } }
-}
-
-function refusal(
-  visit: Visit,
-  caller: Caller | undefined,
-  error: GatewayError,
-): Omit<AuditEvent, 'at' | 'action' | 'time'> {
-  return {
-    id: newId(),
-    kind: 'identity',
-    requestId: visit.requestId,
-    who: {
-      id: caller?.id ?? null,
-      kind: caller?.kind ?? 'nobody',
-      name: caller?.name ?? null,
-      tokenId: caller?.tokenId ?? null,
-      address: addressOf(visit) ?? null,
-      client: visit.request.headers['user-agent']?.slice(0, 200) ?? null,
-    },
-    target: null,
-    subject: null,
-    decision: { allowed: false, reason: error.why },
-    outcome: caller === undefined ? 'rejected' : 'denied',
-    error: error.code,
-    input: null,
-    bytes: { in: 0, out: 0 },
-    era: null,
-    detail: null,
-  }
 }

@@ -8,6 +8,8 @@ export { isRejection, mayManage, type Principal, type Rejection } from './princi
 export type { Admitted, Via } from './providers/admit.ts'
 export type { IdentityProvider } from './providers/provider.ts'
 export type { Providers } from './providers/store.ts'
+export type { By } from './room.ts'
 export { emailSchema, type IssuedToken, nameSchema, ownerSchema, roleSchema } from './schemas.ts'
+export type { ProvisionedGroup, ProvisionedUser, Provisioning } from './scim/index.ts'
 export type { BrowserSession, Sessions, SignedIn } from './sessions.ts'
 export { newToken, type TokenKind, tokenKind } from './token-format.ts'

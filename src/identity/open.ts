@@ -16,13 +16,14 @@ import { keyedHash } from './keyed-hash.ts'
 import { LastUse } from './last-use.ts'
 import { type StandIn, standInOf, storedTokens } from './load.ts'
 import { operator, type Principal } from './principal.ts'
-import { type Expiring, expiringTokens, openReminders } from './reminders.ts'
 import { type Admitted, admit, type Via } from './providers/admit.ts'
 import type { IdentityProvider } from './providers/provider.ts'
 import { openProviders, type Providers } from './providers/store.ts'
+import { type Expiring, expiringTokens, openReminders } from './reminders.ts'
 import type { Namer, Room } from './room.ts'
 import { rotateRoute } from './rotate.ts'
 import { type IssuedToken, meView } from './schemas.ts'
+import { type Provisioning, provisioningOf } from './scim/index.ts'
 import { openSessions, type Sessions } from './sessions.ts'
 import { type From, firstFact, markUsed, teamByName } from './table.ts'
 import { teamRoutes } from './teams.ts'
@@ -50,6 +51,8 @@ export type Identity = Declared & {
    * and puts into teams as the provider's rules say. A sign-in that is refused is in the audit then.
    */
   admit(provider: IdentityProvider, claims: JsonObject, via: Via): Promise<Admitted>
+  /** What the identity provider whose tokens these are may keep here; undefined for everybody else. */
+  provisioning(principal: Principal): Provisioning | undefined
   /** Sessions of browsers. */
   readonly sessions: Sessions
   /** What a browser is in the midst of. */
@@ -117,6 +120,11 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     expiringTokens: days => expiringTokens({ kysely, clock }, days),
     providers,
     admit: (provider, claims, via) => admit({ room, log }, provider, claims, via),
+    provisioning(principal) {
+      if (principal.kind !== 'account') return undefined
+      const provider = providers.list().find(({ scim }) => scim?.account === principal.name)
+      return provider && provisioningOf(room, provider)
+    },
     sessions: openSessions({ kysely, pepper, clock }),
     flows: openFlows({ kysely, pepper, clock, seals: parts.seals }),
     operator: () => operator,
@@ -124,20 +132,24 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     claim: (secret, by) => claim(room, secret, by),
     refresh,
     onRemoval: namer => void namers.push(namer),
-    routes: [
-      me,
-      claimRoute(room),
-      ...userRoutes(room),
-      ...teamRoutes(room),
-      ...accountRoutes(room),
-      ...tokenRoutes(room),
-      rotateRoute(room),
-    ],
+    routes: routesOf(room),
     close() {
       stopReminding()
       return lastUse.close()
     },
   }
+}
+
+function routesOf(room: Room): Route[] {
+  return [
+    me,
+    claimRoute(room),
+    ...userRoutes(room),
+    ...teamRoutes(room),
+    ...accountRoutes(room),
+    ...tokenRoutes(room),
+    rotateRoute(room),
+  ]
 }
 
 /** With another key every token would be unknown, and nobody would see why. */

@@ -82,20 +82,27 @@ export async function teamNamesOf(from: From, userId: string): Promise<string[]>
   return rows.map(row => row.name)
 }
 
-/** Adding a member twice is adding them once; by hand, it outlasts what claims say. */
+/** Who gave a membership, the weakest first: what a stronger one gave, a weaker one does not take. */
+const strengths = ['claims', 'scim', 'hand'] as const
+
+/** Adding a member twice is adding them once, as whoever is stronger gave it. */
 export async function insertMember(
   tx: From,
   teamId: string,
   userId: string,
   givenBy: Tables['team_members']['given_by'] = 'hand',
 ): Promise<void> {
+  const weaker = strengths.slice(0, strengths.indexOf(givenBy))
   await tx
     .insertInto('team_members')
     .values({ team_id: teamId, user_id: userId, given_by: givenBy })
     .onConflict(conflict =>
-      givenBy === 'hand'
-        ? conflict.columns(['team_id', 'user_id']).doUpdateSet({ given_by: 'hand' })
-        : conflict.doNothing(),
+      weaker.length === 0
+        ? conflict.doNothing()
+        : conflict
+            .columns(['team_id', 'user_id'])
+            .doUpdateSet({ given_by: givenBy })
+            .where('team_members.given_by', 'in', weaker),
     )
     .execute()
 }

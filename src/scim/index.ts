@@ -1,0 +1,1 @@
+export { openScim, type ScimHandler, type ScimParts } from './door.ts'
