@@ -9,8 +9,8 @@ import { type From, noteReminder, type Token, tokensExpiring } from './table.ts'
 import { subjectOf } from './tokens.ts'
 
 const dayMilliseconds = 86_400_000
-/** So many days before, in falling order. */
-const thresholds = [14, 3, 1]
+/** So many days before; the last first, so that who is late hears once. */
+const thresholds = [1, 3, 14]
 const everyMilliseconds = 3_600_000
 /** A gateway that only serves one command is gone by then. */
 const settledMilliseconds = 10_000
@@ -46,15 +46,15 @@ export function openReminders(parts: Parts): () => void {
 
 export async function remind({ kysely, audit, clock, log }: Parts): Promise<void> {
   const now = clock.now()
-  const [longest = 0] = thresholds
-  for (const token of await tokensExpiring(kysely, now, now + longest * dayMilliseconds)) {
-    const days = thresholds.findLast(threshold => token.expires_at <= now + threshold * dayMilliseconds)
-    if (days === undefined || !(await noteReminder(kysely, token.id, days))) continue
-    await audit.recorded(eventOf({ ...reminderOf(token), caller: 'nobody', requestId: newId(now) }))
-    log.warn(
-      reminderOf(token),
-      `A token of ${subjectOf(token)} expires soon. Rotate it with: gatehouse token rotate ${token.id}`,
-    )
+  for (const days of thresholds) {
+    for (const token of await tokensExpiring(kysely, now, now + days * dayMilliseconds)) {
+      if (!(await noteReminder(kysely, token.id, days))) continue
+      await audit.recorded(eventOf({ ...reminderOf(token), caller: 'nobody', requestId: newId(now) }))
+      log.warn(
+        reminderOf(token),
+        `A token of ${subjectOf(token)} expires soon. Rotate it with: gatehouse token rotate ${token.id}`,
+      )
+    }
   }
 }
 

@@ -198,11 +198,12 @@ export async function updateToken(tx: From, id: string, set: Updateable<Tables['
   await tx.updateTable('tokens').set(set).where('id', '=', id).execute()
 }
 
-/** Tokens that nobody revoked or replaced, and that expire in this time. */
+/** Tokens that nobody revoked or replaced, and that expire in this time. Not those that were made for not much longer: they are meant to. */
 export function tokensExpiring(from: From, after: number, until: number): Promise<Token[]> {
   return selectTokens(from)
     .where('tokens.expires_at', '>', after)
     .where('tokens.expires_at', '<=', until)
+    .where(row => row(row('tokens.expires_at', '-', row.ref('tokens.created_at')), '>=', 2 * (until - after)))
     .where('tokens.revoked_at', 'is', null)
     .where('tokens.replaced_by', 'is', null)
     .orderBy('tokens.expires_at')

@@ -64,6 +64,7 @@ async function operations(): Promise<Operation[]> {
 /** What is well formed but names what belongs to others, for the routes that let everybody in and look closer inside. */
 const bodies: Record<string, () => unknown> = {
   'POST /tokens': () => ({ user: 'owner@example.com' }),
+  'POST /tokens/{id}/rotate': () => ({}),
   'PATCH /groups/{group}': () => ({ description: 'mine now' }),
   'POST /groups/{group}/grants': () => ({ subject: 'user:stranger@example.com' }),
   'POST /access/explain': () => ({ subject: 'user:owner@example.com', server: 'lab/echo' }),
