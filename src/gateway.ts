@@ -71,6 +71,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     announcements,
     log,
     seals: vault.seals,
+    addresses,
   })
   const access = await openAccess({ database, audit, announcements, identity, log })
   const register = await openRegister({

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { onEachDatabase } from '../../test/fixtures/databases.ts'
 import { openOffice, testMasterKey } from '../../test/fixtures/identity.ts'
+import { openAddresses } from '../foundation/addresses.ts'
 import { openAnnouncements } from '../foundation/announcements.ts'
 import { silentLog } from '../foundation/log.ts'
 import { openVault } from '../vault/index.ts'
@@ -98,7 +99,8 @@ onEachDatabase((open, _name, newPlace) => {
     const { database, audit, clock } = office
     const { seals } = openVault({ masterKey: testMasterKey })
     const announcements = openAnnouncements()
-    const parts = { database, audit, clock, masterKey, announcements, log: silentLog, seals }
+    const addresses = openAddresses({ host: '127.0.0.1', port: 4000 })
+    const parts = { database, audit, clock, masterKey, announcements, log: silentLog, seals, addresses }
     await expect(openIdentity(parts)).rejects.toMatchObject({ code: 'vault.unsealable' })
   })
 })

@@ -1,7 +1,9 @@
 import type { AuditRecord } from '../audit/index.ts'
 import type { Database } from '../database/index.ts'
+import type { Addresses } from '../foundation/addresses.ts'
 import type { Announcements } from '../foundation/announcements.ts'
 import type { Clock } from '../foundation/clock.ts'
+import { openCookies } from '../foundation/cookies.ts'
 import { fail } from '../foundation/errors.ts'
 import type { Log } from '../foundation/log.ts'
 import type { MasterKey } from '../foundation/master-key.ts'
@@ -17,6 +19,7 @@ import { type StandIn, standInOf, storedTokens } from './load.ts'
 import { operator, type Principal } from './principal.ts'
 import type { Namer, Room } from './room.ts'
 import { type IssuedToken, meView } from './schemas.ts'
+import { openSessionCookie, type SessionCookie } from './session-cookie.ts'
 import { openSessions, type Sessions } from './sessions.ts'
 import { type From, firstFact, markUsed, teamByName } from './table.ts'
 import { teamRoutes } from './teams.ts'
@@ -37,6 +40,9 @@ export type Identity = Declared & {
   hasTeam(name: string): Promise<boolean>
   /** Sessions of browsers. */
   readonly sessions: Sessions
+  /** The session of the browser that sends a request: `identity.sessionOf(request)`. */
+  readonly sessionOf: SessionCookie['sessionOf']
+  readonly sessionCookie: SessionCookie['sessionCookie']
   /** What a browser is in the midst of. */
   readonly flows: Flows
   /** The person on the gateway's own machine. */
@@ -62,6 +68,7 @@ type Parts = {
   readonly announcements: Announcements
   readonly log: Log
   readonly seals: Seals
+  readonly addresses: Addresses
 }
 
 /** Throws `vault.unsealable` when the database was used with another master key. */
@@ -86,6 +93,7 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     identifier.forget()
     parts.announcements.announce({ topic: 'identity.changed' })
   }
+  const sessions = openSessions({ kysely, pepper, clock })
   const namers: Namer[] = []
   const room: Room = { database, audit: parts.audit, clock, pepper, refresh, namers }
   return {
@@ -94,7 +102,8 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     recheck: principal => identifier.recheck(principal),
     standInOf: (subject, from = kysely) => standInOf(from, subject),
     hasTeam: async name => (await teamByName(kysely, name)) !== undefined,
-    sessions: openSessions({ kysely, pepper, clock }),
+    sessions,
+    ...openSessionCookie(sessions, openCookies(parts.addresses)),
     flows: openFlows({ kysely, pepper, clock, seals: parts.seals }),
     operator: () => operator,
     openClaim: () => openClaim(room),

@@ -45,9 +45,12 @@ export type BrowserSession = {
   readonly authenticatedAt: number
 }
 
+/** The value of its cookie is here and nowhere else. */
+export type OpenedSession = { readonly cookie: string; readonly maxAgeSeconds: number }
+
 export type Sessions = {
-  /** A new session; the answer is the value of its cookie, which is nowhere else. */
-  open(who: SignedIn, from?: From): Promise<{ readonly cookie: string; readonly maxAgeSeconds: number }>
+  /** A new session. */
+  open(who: SignedIn, from?: From): Promise<OpenedSession>
   /** The session of a cookie's value; undefined when it ended, idled for 30 minutes, or its user may not sign in any more. */
   find(cookie: string | undefined): Promise<BrowserSession | undefined>
   of(userId: string): Promise<SessionRow[]>
