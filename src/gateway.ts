@@ -167,6 +167,8 @@ export async function createGateway(config: Config, log: Log, environment: Envir
       ...audit.routes,
     ],
     identify: identity.identify,
+    sessionOf: identity.sessionOf,
+    addresses,
     operator: identity.operator,
     audit,
     config,

@@ -60,6 +60,8 @@ export const errorTable = {
   'identity.forbidden': row(403, gateway + 2, 'Your role does not allow this.', 'Ask an admin, or a manager of the group.'),
   'identity.unknown': row(404, gateway + 4, 'There is no such user, team, account or token.', 'List them with: gatehouse user list (or team, account, token).'),
   'identity.claim_refused': row(403, gateway + 2, 'This claim link is not valid any more.', 'Restart the gateway to print a new link, or run: gatehouse user add <email> --role admin.'),
+  'identity.cross_site': row(403, gateway + 2, 'This request was not made by a page of this gateway.', 'Open the page of the gateway anew and try again there; programs send Authorization: Bearer <token>.'),
+  'identity.step_up_required': row(403, gateway + 2, 'For this you have to show once more that it is you.', 'Sign in again at the address in "signIn", then repeat it within 10 minutes.'),
   'access.not_found': row(404, gateway + 4, 'There is no such group or server, or you have no access to it.', 'Check the name, or ask a manager of the group for access.'),
   'access.tool_unknown': row(200, rpcCodes.invalidParams, 'Unknown tool.', 'List the tools you may use with tools/list.'),
   'access.tool_held': row(200, gateway + 25, 'This tool is held until a manager has looked at its definition.', 'Ask a manager of the group to review it: gatehouse tools review <group/server>.'),

@@ -12,6 +12,7 @@ export type Caller = {
   readonly role: Role
   /** Every subject this caller stands for in grants, as written in the manifest: `user:<email>`, `team:<name>`, `account:<name>`, `everyone`. */
   readonly subjects: readonly string[]
+  /** Of the token, or of the session of their browser. */
   readonly tokenId: string | undefined
 }
 
@@ -32,6 +33,8 @@ export type Route = {
   readonly path: string
   readonly summary: string
   readonly entry: Entry
+  /** Dangerous: a browser's session must be fresh. Bearer tokens are not asked. */
+  readonly stepUp?: true
   /** Status of success; 200 unless told, 204 when there is nothing to say. */
   readonly status?: number
   readonly params?: z.ZodType
@@ -49,6 +52,7 @@ export function route<Params = undefined, Query = undefined, Body = undefined, A
   readonly path: string
   readonly summary: string
   readonly entry: Entry
+  readonly stepUp?: true
   readonly status?: number
   readonly params?: Schema<Params>
   readonly query?: Schema<Query>

@@ -8,6 +8,7 @@ import { z } from 'zod'
 import type { AuditEvent } from '../audit/index.ts'
 import { configSchema } from '../config/schema.ts'
 import { dispatch } from '../dispatch.ts'
+import { openAddresses } from '../foundation/addresses.ts'
 import { fail } from '../foundation/errors.ts'
 import { silentLog } from '../foundation/log.ts'
 import { type Caller, type Role, route } from '../foundation/route.ts'
@@ -93,6 +94,8 @@ beforeAll(async () => {
       if (authorization === undefined) return { rejected: 'identity.no_token', why: 'There is no token.' }
       return people.get(authorization) ?? { rejected: 'identity.bad_token', why: 'It is not known.' }
     },
+    sessionOf: async () => undefined,
+    addresses: openAddresses(config),
     operator: () => principal('operator', 'admin', 'operator'),
     audit: {
       record: (event, written) => {

@@ -19,7 +19,7 @@ import { openApi } from './openapi.ts'
 import { claimPage, landingPage } from './pages.ts'
 import { answerProblem, logError } from './problem.ts'
 
-export type HttpParts = Pick<Doorkeeping, 'identify' | 'operator'> & {
+export type HttpParts = Pick<Doorkeeping, 'identify' | 'sessionOf' | 'operator' | 'addresses'> & {
   /** What the rooms declare. */
   readonly routes: readonly Route[]
   readonly audit: AuditRecord
@@ -83,6 +83,7 @@ function setSafeHeaders(response: ServerResponse, requestId: string): void {
   response.setHeader('cache-control', 'no-store')
   response.setHeader('x-content-type-options', 'nosniff')
   response.setHeader('referrer-policy', 'no-referrer')
+  response.setHeader('cross-origin-resource-policy', 'same-origin')
 }
 
 const probes = ['/healthz', '/readyz']

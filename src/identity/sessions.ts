@@ -101,7 +101,8 @@ async function asSession(from: From, row: SessionRow): Promise<BrowserSession> {
   const user = { id: row.user_id, email: row.email, role: row.role }
   return {
     id: row.id,
-    principal: frozen(await userCaller(from, user, undefined)),
+    // Events name the session where they name the token of others.
+    principal: frozen(await userCaller(from, user, row.id)),
     method: row.method,
     providerId: row.provider_id,
     authenticatedAt: row.authenticated_at,

@@ -110,6 +110,7 @@ function createUser(room: Room): Route {
     path: '/api/v1/users',
     summary: 'Add a user',
     entry: 'admin',
+    stepUp: true,
     status: 201,
     body: z.strictObject({ email: emailSchema, role: roleSchema.default('member') }),
     answer: userView,
@@ -143,6 +144,7 @@ function alterUserRoute(room: Room): Route {
     path: '/api/v1/users/{email}',
     summary: 'Change the role of a user, disable or enable them',
     entry: 'admin',
+    stepUp: true,
     params: byEmail,
     body: z.strictObject({ role: roleSchema.optional(), disabled: z.boolean().optional() }),
     answer: userView,
@@ -167,6 +169,7 @@ function deleteUserRoute(room: Room): Route {
     path: '/api/v1/users/{email}',
     summary: 'Delete a user and their tokens',
     entry: 'admin',
+    stepUp: true,
     params: byEmail,
     act({ caller, requestId, params: { email } }) {
       const act = { caller, requestId, action: 'identity.delete_user', target: `user:${email}` } as const
