@@ -10,11 +10,13 @@ export type Handler = (request: IncomingMessage, response: ServerResponse, over:
 export type Planes = {
   readonly mcp: Handler
   readonly http: Handler
-  /** Told the status of every answer of the HTTP plane that went out whole; MCP counts its exchanges itself. */
+  /** Pages of people who sign in with a browser. */
+  readonly signIn: Handler
+  /** Told the status of every answer of the other planes that went out whole; MCP counts its exchanges itself. */
   answered(status: number): void
 }
 
-/** One handler over both planes: `/mcp` and below is MCP, everything else the HTTP plane. */
+/** One handler over the planes: `/mcp` and below is MCP, the pages of signing in are theirs, everything else the HTTP plane. */
 export function dispatch(planes: Planes): Handler {
   return (request, response, over) => {
     const target = request.url ?? '/'
@@ -29,7 +31,8 @@ export function dispatch(planes: Planes): Handler {
     if (isMcp(request.url ?? '/')) planes.mcp(request, response, over)
     else {
       response.on('finish', () => planes.answered(response.statusCode))
-      planes.http(request, response, over)
+      const plane = isSignIn(request.url ?? '/') ? planes.signIn : planes.http
+      plane(request, response, over)
     }
   }
 }
@@ -38,6 +41,12 @@ function isMcp(path: string): boolean {
   if (!path.startsWith('/mcp')) return false
   const next = path[4]
   return next === undefined || next === '/' || next === '?'
+}
+
+const signInPaths = /^\/(?:sign-in|sign-out|signed-out|claim|link|account)(?:[/?]|$)/
+
+function isSignIn(path: string): boolean {
+  return signInPaths.test(path)
 }
 
 /** Path and query of an absolute-form target (RFC 9112, 3.2.2), once its authority is known to be the Host. */

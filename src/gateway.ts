@@ -8,8 +8,10 @@ import { dispatch } from './dispatch.ts'
 import { followRevision } from './follow-revision.ts'
 import { openAddresses } from './foundation/addresses.ts'
 import { openAnnouncements } from './foundation/announcements.ts'
+import { openBrowsers } from './foundation/browsers.ts'
 import { systemClock } from './foundation/clock.ts'
-import { openFailureLimit } from './foundation/failure-limit.ts'
+import { openCookies } from './foundation/cookies.ts'
+import { openBeginningLimit, openFailureLimit } from './foundation/failure-limit.ts'
 import { compileGuards } from './foundation/guards.ts'
 import { openHandles } from './foundation/handles.ts'
 import type { Log } from './foundation/log.ts'
@@ -21,6 +23,7 @@ import { type Claim, openIdentity } from './identity/index.ts'
 import { openManifest, simulateRoutes } from './manifest/index.ts'
 import { methods, openMcp } from './mcp/index.ts'
 import { explainRoutes, openServers } from './servers/index.ts'
+import { openSignInPages } from './sign-in/index.ts'
 import { openMetrics } from './telemetry/metrics.ts'
 import {
   Connections,
@@ -179,6 +182,16 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     failures,
     clock,
   })
+  const signIn = openSignInPages({
+    identity,
+    addresses,
+    browsers: openBrowsers(openCookies(addresses), masterKey.derive('form tokens')),
+    guards,
+    failures,
+    beginnings: openBeginningLimit(clock),
+    clock,
+    log,
+  })
   metrics.gauges({
     sessions: mcp.sessions,
     pooledSessions: () => crossings.counts().sessions,
@@ -201,7 +214,12 @@ export async function createGateway(config: Config, log: Log, environment: Envir
   })
 
   return {
-    handle: dispatch({ mcp: mcp.handle, http: http.handle, answered: metrics.httpRequest }),
+    handle: dispatch({
+      mcp: mcp.handle,
+      http: http.handle,
+      signIn: signIn.handle,
+      answered: metrics.httpRequest,
+    }),
     listening: addresses.listening,
     hasAdmin: async () =>
       (await identity.readDeclared(database.kysely)).users.some(({ role }) => role === 'admin'),

@@ -68,6 +68,7 @@ export const errorTable = {
   'identity.link_refused': row(403, gateway + 2, 'This sign-in link is not valid any more.', 'Ask an admin for another one: gatehouse user link <email>.'),
   'identity.passkey_refused': row(403, gateway + 2, 'This passkey does not open anything here.', 'Use another passkey, or another way to sign in.'),
   'identity.passkey_unavailable': row(400, gateway + 6, 'A passkey cannot be used here.', 'Correct what "why" names, or use another way to sign in.'),
+  'identity.signed_out': row(401, gateway + 1, 'You are not signed in any more.', 'Sign in again at /sign-in.'),
   'identity.step_up_required': row(403, gateway + 2, 'For this you have to show once more that it is you.', 'Sign in again at the address in "signIn", then repeat it within 10 minutes.'),
   'access.not_found': row(404, gateway + 4, 'There is no such group or server, or you have no access to it.', 'Check the name, or ask a manager of the group for access.'),
   'access.tool_unknown': row(200, rpcCodes.invalidParams, 'Unknown tool.', 'List the tools you may use with tools/list.'),

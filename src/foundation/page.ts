@@ -9,6 +9,8 @@ export type PageParts = {
   readonly body: Html
   /** Inline script of ours; none unless told. Never anything that came from outside. */
   readonly script?: string
+  /** Where the browser goes on to by itself, at once: unlike the answer to a form, wherever that leads. */
+  readonly onTo?: string
   /** Further origins that forms may lead to, such as the client an authorization goes back to. */
   readonly formTargets?: readonly string[]
 }
@@ -46,6 +48,8 @@ button:disabled { opacity: .6; cursor: wait }
 ul.rows { list-style: none; margin: .5rem 0; padding: 0 }
 ul.rows > li { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: .25rem 1rem;
   padding: .75rem 0; border-top: 1px solid var(--line) }
+ul.rows > li > div { flex: 1 1 13rem }
+ul.rows > li > div.acts { display: flex; flex-wrap: wrap; gap: .5rem; flex-basis: 100% }
 ul.rows small { display: block }
 ul.rows form { display: flex; gap: .5rem; align-items: center; flex-wrap: wrap }
 ul.rows input { width: 11rem; padding: .4rem .6rem }
@@ -56,13 +60,17 @@ ul.rows button { margin: 0; padding: .4rem .8rem; font-size: .875rem }
 [hidden] { display: none }
 `
 
-export function page({ title, body, script = '', formTargets = [] }: PageParts): Page {
+export function page({ title, body, script = '', onTo, formTargets = [] }: PageParts): Page {
   const document = html`<html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title}</title>
-<link rel="icon" href="data:,">`
+<link rel="icon" href="data:,">${
+    onTo !== undefined &&
+    html`
+<meta http-equiv="refresh" content="0; url=${onTo}">`
+  }`
   const text = [
     '<!doctype html>',
     document,

@@ -4,10 +4,7 @@ import type { Clock } from '../foundation/clock.ts'
 import { fail } from '../foundation/errors.ts'
 import { checkOwnPage } from '../foundation/own-page.ts'
 import type { Route } from '../foundation/route.ts'
-import type { BrowserSession } from '../identity/index.ts'
-
-/** For so long after they proved who they are, people may do what is dangerous. */
-const freshMilliseconds = 10 * 60_000
+import { type BrowserSession, isFresh } from '../identity/index.ts'
 
 /** Only pages of ours change anything with a cookie, and in a form that no plain form can have. Throws `identity.cross_site`. */
 export function checkChange(request: IncomingMessage, ownOrigin: string): void {
@@ -25,6 +22,6 @@ function hasBody({ headers }: IncomingMessage): boolean {
 /** Throws `identity.step_up_required` when the route wants a fresh session and this one is not. */
 export function checkFresh(route: Route, session: BrowserSession | undefined, clock: Clock): void {
   if (session === undefined || route.stepUp !== true) return
-  if (clock.now() - session.authenticatedAt <= freshMilliseconds) return
+  if (isFresh(session, clock.now())) return
   fail('identity.step_up_required', { data: { signIn: '/sign-in?again=1&return=/account' } })
 }

@@ -21,6 +21,8 @@ import type { Namer, Room } from './room.ts'
 import { type IssuedToken, meView } from './schemas.ts'
 import { openSessionCookie, type SessionCookie } from './session-cookie.ts'
 import { openSessions, type Sessions } from './sessions.ts'
+import { openSignIn, type SignIn } from './sign-in/open.ts'
+import { signInRoutes } from './sign-in/routes.ts'
 import { type From, firstFact, markUsed, teamByName } from './table.ts'
 import { teamRoutes } from './teams.ts'
 import { tokenRoutes } from './tokens.ts'
@@ -40,6 +42,8 @@ export type Identity = Declared & {
   hasTeam(name: string): Promise<boolean>
   /** Sessions of browsers. */
   readonly sessions: Sessions
+  /** How people come in with a browser, and out again. */
+  readonly signIn: SignIn
   /** The session of the browser that sends a request: `identity.sessionOf(request)`. */
   readonly sessionOf: SessionCookie['sessionOf']
   readonly sessionCookie: SessionCookie['sessionCookie']
@@ -96,6 +100,9 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
   const sessions = openSessions({ kysely, pepper, clock })
   const namers: Namer[] = []
   const room: Room = { database, audit: parts.audit, clock, pepper, refresh, namers }
+  const flows = openFlows({ kysely, pepper, clock, seals: parts.seals })
+  const signInRoom = { database, audit: parts.audit, clock, sessions, flows }
+  const signIn = openSignIn(signInRoom, room)
   return {
     ...declared(room),
     identify: (authorization, resource) => identifier.identify(authorization, resource),
@@ -103,8 +110,9 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     standInOf: (subject, from = kysely) => standInOf(from, subject),
     hasTeam: async name => (await teamByName(kysely, name)) !== undefined,
     sessions,
+    signIn,
     ...openSessionCookie(sessions, openCookies(parts.addresses)),
-    flows: openFlows({ kysely, pepper, clock, seals: parts.seals }),
+    flows,
     operator: () => operator,
     openClaim: () => openClaim(room),
     claim: (secret, by) => claim(room, secret, by),
@@ -117,6 +125,7 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
       ...teamRoutes(room),
       ...accountRoutes(room),
       ...tokenRoutes(room),
+      ...signInRoutes({ room: signInRoom, signIn, addresses: parts.addresses }),
     ],
     close: () => lastUse.close(),
   }

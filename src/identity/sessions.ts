@@ -33,7 +33,7 @@ export type SignedIn = {
   /** `sid` of the identity provider. */
   readonly providerSession?: string | undefined
   /** The User-Agent. */
-  readonly client?: string | undefined
+  readonly client?: string | null | undefined
 }
 
 export type BrowserSession = {
@@ -46,7 +46,18 @@ export type BrowserSession = {
 }
 
 /** The value of its cookie is here and nowhere else. */
-export type OpenedSession = { readonly cookie: string; readonly maxAgeSeconds: number }
+export type OpenedSession = {
+  readonly id: string
+  readonly cookie: string
+  readonly maxAgeSeconds: number
+}
+
+/** For so long after they proved who they are, people may do what is dangerous. */
+const freshMilliseconds = 10 * 60_000
+
+export function isFresh({ authenticatedAt }: BrowserSession, now: number): boolean {
+  return now - authenticatedAt <= freshMilliseconds
+}
 
 export type Sessions = {
   /** A new session. */
@@ -65,9 +76,10 @@ export function openSessions({ kysely, pepper, clock }: Parts): Sessions {
     async open({ userId, method, providerId = null, providerSession = null, client = null }, from = kysely) {
       const now = clock.now()
       const cookie = newToken('ses')
+      const id = newId(now)
       await deleteOldSessions(from, now, now - idleMilliseconds)
       await insertSession(from, {
-        id: newId(now),
+        id,
         hash: keyedHash(pepper, cookie),
         user_id: userId,
         method,
@@ -79,7 +91,7 @@ export function openSessions({ kysely, pepper, clock }: Parts): Sessions {
         seen_at: now,
         expires_at: now + absoluteMilliseconds,
       })
-      return { cookie, maxAgeSeconds: absoluteMilliseconds / 1000 }
+      return { id, cookie, maxAgeSeconds: absoluteMilliseconds / 1000 }
     },
     async find(cookie) {
       if (cookie === undefined || tokenKind(cookie) !== 'ses') return undefined

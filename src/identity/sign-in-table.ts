@@ -5,14 +5,19 @@ import type { From, User } from './table.ts'
 
 export type { From } from './table.ts'
 
-export type SessionRow = Selectable<Tables['browser_sessions']> & Pick<User, 'email' | 'role' | 'disabled_at'>
+export type SessionRow = Selectable<Tables['browser_sessions']> &
+  Pick<User, 'email' | 'role' | 'disabled_at'> & {
+    /** The name of the identity provider. */
+    provider: string | null
+  }
 
 function selectSessions(from: From) {
   return from
     .selectFrom('browser_sessions')
     .innerJoin('users', 'users.id', 'browser_sessions.user_id')
+    .leftJoin('identity_providers as provider', 'provider.id', 'browser_sessions.provider_id')
     .selectAll('browser_sessions')
-    .select(['users.email', 'users.role', 'users.disabled_at'])
+    .select(['users.email', 'users.role', 'users.disabled_at', 'provider.name as provider'])
 }
 
 export function sessionByHash(from: From, hash: string): Promise<SessionRow | undefined> {

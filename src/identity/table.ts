@@ -27,6 +27,10 @@ export function userByEmail(from: From, email: string): Promise<User | undefined
   return from.selectFrom('users').selectAll().where('email', '=', email).executeTakeFirst()
 }
 
+export function userById(from: From, id: string): Promise<User | undefined> {
+  return from.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirst()
+}
+
 export async function insertUser(tx: From, user: Insertable<Tables['users']>): Promise<void> {
   await tx.insertInto('users').values(user).execute()
 }

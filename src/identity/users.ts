@@ -4,6 +4,7 @@ import { newId } from '../foundation/id.ts'
 import { type Role, type Route, route } from '../foundation/route.ts'
 import { change, forget, type Room, removal } from './room.ts'
 import { emailSchema, isoTime, listed, listOf, roleSchema, userView } from './schemas.ts'
+import { deleteSessionsOf } from './sign-in-table.ts'
 import {
   accounts,
   admins,
@@ -55,6 +56,7 @@ async function alterUser(
   const after = { ...user, ...set }
   if (after.role !== 'admin' || after.disabled_at !== null) await keepAnAdmin(tx, user)
   await updateUser(tx, user.id, set)
+  if (after.disabled_at !== null) await deleteSessionsOf(tx, user.id)
 }
 
 /** Refuses to lose the last admin who can act. */
