@@ -71,6 +71,8 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     announcements,
     log,
     seals: vault.seals,
+    sealSecret: vault.sealSecret,
+    addresses,
   })
   const access = await openAccess({ database, audit, announcements, identity, log })
   const register = await openRegister({

@@ -1,5 +1,6 @@
 import type { AuditRecord } from '../audit/index.ts'
 import type { Database } from '../database/index.ts'
+import type { Addresses } from '../foundation/addresses.ts'
 import type { Announcements } from '../foundation/announcements.ts'
 import type { Clock } from '../foundation/clock.ts'
 import { fail } from '../foundation/errors.ts'
@@ -17,8 +18,11 @@ import { LastUse } from './last-use.ts'
 import { type StandIn, standInOf, storedTokens } from './load.ts'
 import { operator, type Principal } from './principal.ts'
 import { type Admitted, admit, type Via } from './providers/admit.ts'
+import { jwtTokens } from './providers/bearer/verify-jwt.ts'
 import type { IdentityProvider } from './providers/provider.ts'
+import { providerRoutes } from './providers/routes.ts'
 import { openProviders, type Providers } from './providers/store.ts'
+import type { SealSecret } from './providers/stored.ts'
 import type { Namer, Room } from './room.ts'
 import { type IssuedToken, meView } from './schemas.ts'
 import { openSessions, type Sessions } from './sessions.ts'
@@ -73,6 +77,8 @@ type Parts = {
   readonly announcements: Announcements
   readonly log: Log
   readonly seals: Seals
+  readonly sealSecret: SealSecret
+  readonly addresses: Pick<Addresses, 'origin'>
 }
 
 /** Throws `vault.unsealable` when the database was used with another master key. */
@@ -82,6 +88,25 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
   const pepper = parts.masterKey.derive('identity tokens')
   await checkMasterKey(parts)
   const lastUse = new LastUse(ids => markUsed(kysely, ids, clock.now()), log)
+  const providers = await openProviders(kysely, parts.seals)
+  const forget = () => {
+    identifier.forget()
+    parts.announcements.announce({ topic: 'identity.changed' })
+  }
+  // Whatever becomes of the reading: what is remembered may be wrong by now.
+  const refresh = () => providers.read().finally(forget)
+  const namers: Namer[] = []
+  const room: Room = {
+    database,
+    audit: parts.audit,
+    clock,
+    pepper,
+    refresh,
+    namers,
+    sealSecret: parts.sealSecret,
+  }
+  const admitted: Identity['admit'] = (provider, claims, via) => admit({ room, log }, provider, claims, via)
+  const { origin } = parts.addresses
   const identifier = new Identifier({
     verifiers: [
       storedTokens({
@@ -89,20 +114,11 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
         hash: token => keyedHash(pepper, token),
         used: tokenId => lastUse.note(tokenId),
       }),
+      jwtTokens({ kysely, clock, log, providers, origin, admit: admitted, gone: forget }),
     ],
     clock,
     log,
   })
-  const providers = await openProviders(kysely, parts.seals)
-  const refresh = async () => {
-    // Whatever becomes of the reading: what is remembered may be wrong by now.
-    await providers.read().finally(() => {
-      identifier.forget()
-      parts.announcements.announce({ topic: 'identity.changed' })
-    })
-  }
-  const namers: Namer[] = []
-  const room: Room = { database, audit: parts.audit, clock, pepper, refresh, namers }
   return {
     ...declared(room),
     identify: (authorization, resource) => identifier.identify(authorization, resource),
@@ -110,7 +126,7 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     standInOf: (subject, from = kysely) => standInOf(from, subject),
     hasTeam: async name => (await teamByName(kysely, name)) !== undefined,
     providers,
-    admit: (provider, claims, via) => admit({ room, log }, provider, claims, via),
+    admit: admitted,
     sessions: openSessions({ kysely, pepper, clock }),
     flows: openFlows({ kysely, pepper, clock, seals: parts.seals }),
     operator: () => operator,
@@ -118,16 +134,21 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     claim: (secret, by) => claim(room, secret, by),
     refresh,
     onRemoval: namer => void namers.push(namer),
-    routes: [
-      me,
-      claimRoute(room),
-      ...userRoutes(room),
-      ...teamRoutes(room),
-      ...accountRoutes(room),
-      ...tokenRoutes(room),
-    ],
+    routes: routesOf(room, providers),
     close: () => lastUse.close(),
   }
+}
+
+function routesOf(room: Room, providers: Providers): Route[] {
+  return [
+    me,
+    claimRoute(room),
+    ...userRoutes(room),
+    ...teamRoutes(room),
+    ...accountRoutes(room),
+    ...tokenRoutes(room),
+    ...providerRoutes(room, providers),
+  ]
 }
 
 /** With another key every token would be unknown, and nobody would see why. */

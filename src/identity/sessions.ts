@@ -95,7 +95,8 @@ export function openSessions({ kysely, pepper, clock }: Parts): Sessions {
 }
 
 async function asSession(from: From, row: SessionRow): Promise<BrowserSession> {
-  const user = { id: row.user_id, email: row.email, role: row.role }
+  const { user_id: id, email, role, user_provider_id: provider_id } = row
+  const user = { id, email, role, provider_id }
   return {
     id: row.id,
     principal: frozen(await userCaller(from, user, undefined)),

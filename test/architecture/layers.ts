@@ -73,6 +73,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   'node:module': ['src/access/policies/cedar.ts'],
   // Libraries: each has its place.
   '@cedar-policy/cedar-wasm/nodejs': ['src/access/policies/cedar.ts'],
+  jose: ['src/identity/'],
   kysely: ['src/database/'],
   'kysely/migration': ['src/database/'],
   pino: ['src/foundation/log.ts'],
