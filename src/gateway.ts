@@ -74,6 +74,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     announcements,
     log,
     seals: vault.seals,
+    sealSecret: vault.sealSecret,
     addresses,
   })
   const access = await openAccess({ database, audit, announcements, identity, log })

@@ -19,7 +19,14 @@ import { groupRoutes } from './routes.ts'
 import type { GroupInput } from './scope.ts'
 import { manages, managesAll } from './snapshot.ts'
 import { openStanding, type Standing } from './standing.ts'
-import { deleteGroup, deleteServerFromGrants, deleteSubject, type Group, readGroup } from './table.ts'
+import {
+  deleteGroup,
+  deleteServerFromGrants,
+  deleteSubject,
+  type Group,
+  readGroup,
+  renameSubject,
+} from './table.ts'
 
 /** Throws to keep a group from being removed. */
 export type RemovalGuard = (tx: Transaction<Tables>, group: { id: string; name: string }) => Promise<void>
@@ -86,11 +93,7 @@ export async function openAccess(parts: AccessParts): Promise<Access> {
     groups: () => standing.snapshot().groups.keys(),
     present: standing.policies,
   })
-  const forget = async (tx: Kysely<Tables>, subject: string) => {
-    await policies.keepSubject(tx, subject)
-    await deleteSubject(tx, subject)
-  }
-  parts.identity.onRemoval({ forget, refresh })
+  parts.identity.onRemoval({ ...namer(policies), refresh })
   const removeGroup: Access['removeGroup'] = async (tx, name) => {
     const group = await readGroup(tx, name)
     if (group === undefined) return fail('access.not_found')
@@ -129,6 +132,20 @@ export async function openAccess(parts: AccessParts): Promise<Access> {
     policies,
     routes: [...groupRoutes(rules, changes), ...policies.routes],
     refresh,
+  }
+}
+
+/** Grants know subjects by name; policies must not name one that goes. */
+function namer(policies: Pick<Policies, 'keepSubject'>) {
+  return {
+    async forget(tx: Kysely<Tables>, subject: string): Promise<void> {
+      await policies.keepSubject(tx, subject)
+      await deleteSubject(tx, subject)
+    },
+    async rename(tx: Kysely<Tables>, from: string, to: string): Promise<void> {
+      await policies.keepSubject(tx, from)
+      await renameSubject(tx, from, to)
+    },
   }
 }
 

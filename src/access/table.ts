@@ -107,6 +107,23 @@ export async function deleteSubject(tx: Reader, subject: string): Promise<void> 
   await tx.deleteFrom('grants').where('subject', '=', subject).execute()
 }
 
+/** Gives what a subject has to another name of it. */
+export async function renameSubject(tx: Reader, from: string, to: string): Promise<void> {
+  const groups = await tx
+    .selectFrom('group_managers')
+    .select('group_id')
+    .where('subject', '=', from)
+    .execute()
+  await tx.deleteFrom('group_managers').where('subject', '=', from).execute()
+  for (const { group_id } of groups)
+    await tx
+      .insertInto('group_managers')
+      .values({ group_id, subject: to })
+      .onConflict(conflict => conflict.doNothing())
+      .execute()
+  await tx.updateTable('grants').set({ subject: to }).where('subject', '=', from).execute()
+}
+
 /** Takes a server out of the grants that name it. A grant that named nothing else goes: one that names no server would mean all of them. */
 export async function deleteServerFromGrants(tx: Reader, group: string, server: string): Promise<void> {
   const rows = await tx

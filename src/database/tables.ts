@@ -55,6 +55,8 @@ export type Tables = {
     version: number
     created_at: number
     updated_at: number
+    /** Set when it was removed while people of it were known: they stay within its bounds. Its name is its id then. */
+    removed_at: number | null
   }
   /** Who somebody is at an identity provider. Never by e-mail: that is no identity. */
   linked_identities: {

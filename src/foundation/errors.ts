@@ -70,6 +70,8 @@ export const errorTable = {
   'identity.passkey_unavailable': row(400, gateway + 6, 'A passkey cannot be used here.', 'Correct what "why" names, or use another way to sign in.'),
   'identity.signed_out': row(401, gateway + 1, 'You are not signed in any more.', 'Sign in again at /sign-in.'),
   'identity.step_up_required': row(403, gateway + 2, 'For this you have to show once more that it is you.', 'Sign in again at the address in "signIn", then repeat it within 10 minutes.'),
+  'identity.not_admitted': row(403, gateway + 2, 'The identity provider knows this person, and the gateway does not let them in.', 'Ask an admin; the audit says why: gatehouse audit search.'),
+  'identity.provider_unknown': row(404, gateway + 4, 'There is no such identity provider.', 'List them with: gatehouse identity-provider list.'),
   'access.not_found': row(404, gateway + 4, 'There is no such group or server, or you have no access to it.', 'Check the name, or ask a manager of the group for access.'),
   'access.tool_unknown': row(200, rpcCodes.invalidParams, 'Unknown tool.', 'List the tools you may use with tools/list.'),
   'access.tool_held': row(200, gateway + 25, 'This tool is held until a manager has looked at its definition.', 'Ask a manager of the group to review it: gatehouse tools review <group/server>.'),

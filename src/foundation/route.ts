@@ -2,6 +2,9 @@ import type { z } from 'zod'
 
 export type Role = 'admin' | 'member' | 'auditor'
 
+/** What somebody can never be given anything outside of: groups that begin so, or what this team is given. */
+export type Within = { readonly groupPrefix: string } | { readonly team: string }
+
 /** Who makes a call, as far as a route needs to know. `identity` makes them; nothing else does. */
 export type Caller = {
   /** Stable id of the user or virtual account; `operator` for the person on the gateway's own machine. */
@@ -14,6 +17,8 @@ export type Caller = {
   readonly subjects: readonly string[]
   /** Of the token, or of the session of their browser. */
   readonly tokenId: string | undefined
+  /** The bounds of the identity provider they come from, where it has some. */
+  readonly within?: Within
 }
 
 export type RouteInput<Params, Query, Body> = {

@@ -1,7 +1,6 @@
 import { expect, it } from 'vitest'
 import { onEachDatabase } from '../../test/fixtures/databases.ts'
-import { openOffice, testMasterKey } from '../../test/fixtures/identity.ts'
-import { openAddresses } from '../foundation/addresses.ts'
+import { openOffice, testAddresses, testMasterKey } from '../../test/fixtures/identity.ts'
 import { openAnnouncements } from '../foundation/announcements.ts'
 import { silentLog } from '../foundation/log.ts'
 import { openVault } from '../vault/index.ts'
@@ -97,10 +96,19 @@ onEachDatabase((open, _name, newPlace) => {
     const office = await openOffice(await open())
     const masterKey = { derive: (label: string) => Buffer.from(`other ${label}`) }
     const { database, audit, clock } = office
-    const { seals } = openVault({ masterKey: testMasterKey })
+    const { seals, sealSecret } = openVault({ masterKey: testMasterKey })
     const announcements = openAnnouncements()
-    const addresses = openAddresses({ host: '127.0.0.1', port: 4000 })
-    const parts = { database, audit, clock, masterKey, announcements, log: silentLog, seals, addresses }
+    const parts = {
+      database,
+      audit,
+      clock,
+      masterKey,
+      announcements,
+      log: silentLog,
+      seals,
+      sealSecret,
+      addresses: testAddresses,
+    }
     await expect(openIdentity(parts)).rejects.toMatchObject({ code: 'vault.unsealable' })
   })
 })

@@ -5,6 +5,7 @@ import type { Announcements } from '../foundation/announcements.ts'
 import type { Clock } from '../foundation/clock.ts'
 import { openCookies } from '../foundation/cookies.ts'
 import { fail } from '../foundation/errors.ts'
+import type { JsonObject } from '../foundation/json.ts'
 import type { Log } from '../foundation/log.ts'
 import type { MasterKey } from '../foundation/master-key.ts'
 import { type Route, route } from '../foundation/route.ts'
@@ -17,6 +18,12 @@ import { keyedHash } from './keyed-hash.ts'
 import { LastUse } from './last-use.ts'
 import { type StandIn, standInOf, storedTokens } from './load.ts'
 import { operator, type Principal } from './principal.ts'
+import { type Admitted, admit, type Via } from './providers/admit.ts'
+import { jwtTokens } from './providers/bearer/verify-jwt.ts'
+import type { IdentityProvider } from './providers/provider.ts'
+import { providerRoutes } from './providers/routes.ts'
+import { openProviders, type Providers } from './providers/store.ts'
+import type { SealSecret } from './providers/stored.ts'
 import type { Namer, Room } from './room.ts'
 import { type IssuedToken, meView } from './schemas.ts'
 import { openSessionCookie, type SessionCookie } from './session-cookie.ts'
@@ -40,6 +47,13 @@ export type Identity = Declared & {
   standInOf(subject: string, from?: From): Promise<StandIn | undefined>
   /** Is there a team of this name? */
   hasTeam(name: string): Promise<boolean>
+  /** Where people of companies come from. */
+  readonly providers: Providers
+  /**
+   * The user whom claims of a provider are about, once the token they stand in was checked; or why there is none. Creates, links
+   * and puts into teams as the provider's rules say. A sign-in that is refused is in the audit then.
+   */
+  admit(provider: IdentityProvider, claims: JsonObject, via: Via): Promise<Admitted>
   /** Sessions of browsers. */
   readonly sessions: Sessions
   /** How people come in with a browser, and out again. */
@@ -72,7 +86,8 @@ type Parts = {
   readonly announcements: Announcements
   readonly log: Log
   readonly seals: Seals
-  readonly addresses: Addresses
+  readonly sealSecret: SealSecret
+  readonly addresses: Pick<Addresses, 'origin' | 'isSecure'>
 }
 
 /** Throws `vault.unsealable` when the database was used with another master key. */
@@ -82,6 +97,25 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
   const pepper = parts.masterKey.derive('identity tokens')
   await checkMasterKey(parts)
   const lastUse = new LastUse(ids => markUsed(kysely, ids, clock.now()), log)
+  const providers = await openProviders(kysely, parts.seals)
+  const forget = () => {
+    identifier.forget()
+    parts.announcements.announce({ topic: 'identity.changed' })
+  }
+  // Whatever becomes of the reading: what is remembered may be wrong by now.
+  const refresh = () => providers.read().finally(forget)
+  const namers: Namer[] = []
+  const room: Room = {
+    database,
+    audit: parts.audit,
+    clock,
+    pepper,
+    refresh,
+    namers,
+    sealSecret: parts.sealSecret,
+  }
+  const admitted: Identity['admit'] = (provider, claims, via) => admit({ room, log }, provider, claims, via)
+  const { origin } = parts.addresses
   const identifier = new Identifier({
     verifiers: [
       storedTokens({
@@ -89,17 +123,12 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
         hash: token => keyedHash(pepper, token),
         used: tokenId => lastUse.note(tokenId),
       }),
+      jwtTokens({ kysely, clock, log, providers, origin, admit: admitted, gone: forget }),
     ],
     clock,
     log,
   })
-  const refresh = async () => {
-    identifier.forget()
-    parts.announcements.announce({ topic: 'identity.changed' })
-  }
   const sessions = openSessions({ kysely, pepper, clock })
-  const namers: Namer[] = []
-  const room: Room = { database, audit: parts.audit, clock, pepper, refresh, namers }
   const flows = openFlows({ kysely, pepper, clock, seals: parts.seals })
   const signInRoom = { database, audit: parts.audit, clock, sessions, flows }
   const signIn = openSignIn(signInRoom, room)
@@ -109,6 +138,8 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     recheck: principal => identifier.recheck(principal),
     standInOf: (subject, from = kysely) => standInOf(from, subject),
     hasTeam: async name => (await teamByName(kysely, name)) !== undefined,
+    providers,
+    admit: admitted,
     sessions,
     signIn,
     ...openSessionCookie(sessions, openCookies(parts.addresses)),
@@ -119,16 +150,23 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     refresh,
     onRemoval: namer => void namers.push(namer),
     routes: [
-      me,
-      claimRoute(room),
-      ...userRoutes(room),
-      ...teamRoutes(room),
-      ...accountRoutes(room),
-      ...tokenRoutes(room),
+      ...routesOf(room, providers),
       ...signInRoutes({ room: signInRoom, signIn, addresses: parts.addresses }),
     ],
     close: () => lastUse.close(),
   }
+}
+
+function routesOf(room: Room, providers: Providers): Route[] {
+  return [
+    me,
+    claimRoute(room),
+    ...userRoutes(room),
+    ...teamRoutes(room),
+    ...accountRoutes(room),
+    ...tokenRoutes(room),
+    ...providerRoutes(room, providers),
+  ]
 }
 
 /** With another key every token would be unknown, and nobody would see why. */

@@ -1,8 +1,10 @@
 import { type AuditEvent, type AuditRecord, changeEvent } from '../audit/index.ts'
 import type { Database } from '../database/index.ts'
 import type { Clock } from '../foundation/clock.ts'
+import type { ErrorCode } from '../foundation/errors.ts'
 import type { Caller } from '../foundation/route.ts'
 import { operator } from './principal.ts'
+import type { SealSecret } from './providers/stored.ts'
 import type { From } from './table.ts'
 
 /** What the parts of this room share. */
@@ -15,12 +17,15 @@ export type Room = {
   /** Forgets what was remembered and tells the other rooms. */
   refresh(): Promise<void>
   readonly namers: readonly Namer[]
+  readonly sealSecret: SealSecret
 }
 
 /** A room that keeps names of subjects. It must not outlive them: whoever gets the name next is somebody else. */
 export type Namer = {
   /** Drops the name, inside the transaction that removes `user:...`, `team:...` or `account:...`. */
   forget(tx: From, subject: string): Promise<void>
+  /** Lets it follow somebody whose address changes. Throws `http.conflict` where it cannot, before it changes anything. */
+  rename(tx: From, from: string, to: string): Promise<void>
   /** After such a transaction. */
   refresh(): Promise<void>
 }
@@ -30,20 +35,44 @@ export type By = { readonly caller: Caller | 'nobody'; readonly requestId: strin
 
 export type Act = By & {
   readonly action: `identity.${string}`
-  /** `user:...`, `team:...`, `account:...` */
+  /** `user:...`, `team:...`, `account:...`, `identity-provider:...` */
   readonly target: string
   readonly detail?: Readonly<Record<string, unknown>>
 }
 
 /** Makes one change, audited in its transaction: without the record there is no change. */
-export async function change<T>(room: Room, act: Act, work: (tx: From) => Promise<T>): Promise<T> {
+export function change<T>(room: Room, act: Act, work: (tx: From) => Promise<T>): Promise<T> {
+  return changeToldAfter(room, async tx => ({ answer: await work(tx), act }))
+}
+
+/** The same for work that knows only at its end what it did. */
+export async function changeToldAfter<T>(
+  room: Room,
+  work: (tx: From) => Promise<{ readonly answer: T; readonly act: Act }>,
+): Promise<T> {
   const answer = await room.database.change(async tx => {
     const outcome = await work(tx)
-    await room.audit.recorded(eventOf(act))
-    return outcome
+    await room.audit.recorded(eventOf(outcome.act))
+    return outcome.answer
   })
   await room.refresh()
   return answer
+}
+
+/** Puts into the audit that something was refused, and why. */
+export function recordRefusal(
+  room: Pick<Room, 'audit'>,
+  act: Act,
+  error: ErrorCode,
+  reason: string,
+): Promise<void> {
+  return room.audit.recorded({
+    ...eventOf(act),
+    kind: 'identity',
+    decision: { allowed: false, reason },
+    outcome: 'rejected',
+    error,
+  })
 }
 
 /** A change that removes its target. */

@@ -99,7 +99,7 @@ export function openSessions({ kysely, pepper, clock }: Parts): Sessions {
       const now = clock.now()
       if (row === undefined || row.expires_at <= now || row.seen_at <= now - idleMilliseconds)
         return undefined
-      if (whyUserRefused(row) !== undefined) return undefined
+      if (whyUserRefused(row) !== undefined || row.provider_removed_at !== null) return undefined
       if (row.seen_at <= now - noteMilliseconds) await updateSession(kysely, row.id, { seen_at: now })
       return asSession(kysely, row)
     },
@@ -110,7 +110,8 @@ export function openSessions({ kysely, pepper, clock }: Parts): Sessions {
 }
 
 async function asSession(from: From, row: SessionRow): Promise<BrowserSession> {
-  const user = { id: row.user_id, email: row.email, role: row.role }
+  const { user_id: id, email, role, user_provider_id: provider_id } = row
+  const user = { id, email, role, provider_id }
   return {
     id: row.id,
     // Events name the session where they name the token of others.

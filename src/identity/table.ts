@@ -8,15 +8,18 @@ export type Team = Selectable<Tables['teams']>
 export type Account = Selectable<Tables['virtual_accounts']> & {
   owner_email: string | null
   owner_disabled_at: number | null
+  owner_provider_id: string | null
 }
 export type Token = Selectable<Tables['tokens']> & {
   user_email: string | null
   user_role: User['role'] | null
   user_disabled_at: number | null
+  user_provider_id: string | null
   account_name: string | null
   account_owner_id: string | null
   account_disabled_at: number | null
   owner_disabled_at: number | null
+  owner_provider_id: string | null
 }
 
 export function users(from: From): Promise<User[]> {
@@ -122,7 +125,11 @@ function selectAccounts(from: From) {
     .selectFrom('virtual_accounts')
     .leftJoin('users as owner', 'owner.id', 'virtual_accounts.owner_id')
     .selectAll('virtual_accounts')
-    .select(['owner.email as owner_email', 'owner.disabled_at as owner_disabled_at'])
+    .select([
+      'owner.email as owner_email',
+      'owner.disabled_at as owner_disabled_at',
+      'owner.provider_id as owner_provider_id',
+    ])
 }
 
 export function accounts(from: From): Promise<Account[]> {
@@ -163,10 +170,12 @@ function selectTokens(from: From) {
       'users.email as user_email',
       'users.role as user_role',
       'users.disabled_at as user_disabled_at',
+      'users.provider_id as user_provider_id',
       'account.name as account_name',
       'account.owner_id as account_owner_id',
       'account.disabled_at as account_disabled_at',
       'owner.disabled_at as owner_disabled_at',
+      'owner.provider_id as owner_provider_id',
     ])
 }
 

@@ -48,7 +48,7 @@ export async function removeUser(room: Pick<Room, 'namers'>, tx: From, email: st
   await forget(room, tx, `user:${email}`)
 }
 
-async function alterUser(
+export async function alterUser(
   tx: From,
   user: User,
   set: Partial<Pick<User, 'role' | 'disabled_at'>>,

@@ -75,6 +75,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   '@cedar-policy/cedar-wasm/nodejs': ['src/access/policies/cedar.ts'],
   '@simplewebauthn/server': ['src/identity/passkeys/'],
   '@simplewebauthn/server/helpers': ['src/identity/passkeys/'],
+  jose: ['src/identity/'],
   kysely: ['src/database/'],
   'kysely/migration': ['src/database/'],
   pino: ['src/foundation/log.ts'],

@@ -14,7 +14,11 @@ const byId = z.object({ id: z.string().max(1400) })
 const byEmail = z.object({ email: emailSchema })
 const noSessions = 'There is no open session of a browser.'
 
-type Parts = { readonly room: SignInRoom; readonly signIn: SignIn; readonly addresses: Addresses }
+type Parts = {
+  readonly room: SignInRoom
+  readonly signIn: SignIn
+  readonly addresses: Pick<Addresses, 'origin'>
+}
 
 export function signInRoutes(parts: Parts): Route[] {
   return [...ownSessions(parts), ...ownPasskeys(parts), ...sessionsOfUsers(parts), makeLink(parts)]
