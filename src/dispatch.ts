@@ -7,18 +7,19 @@ import { answerProblem, type Over } from './http/index.ts'
 
 export type Handler = (request: IncomingMessage, response: ServerResponse, over: Over) => void
 
+/** A plane, and the paths at which and below which it answers. */
+export type Plane = { readonly at: readonly string[]; readonly handle: Handler }
+
 export type Planes = {
   readonly mcp: Handler
   readonly http: Handler
-  /** Further planes by the path they are at and below. */
-  readonly others?: Readonly<Record<string, Handler>>
+  readonly others: readonly Plane[]
   /** Told the status of every answer of the HTTP plane that went out whole; MCP counts its exchanges itself. */
   answered(status: number): void
 }
 
 /** One handler over all planes: each has its paths, and everything else is the HTTP plane's. */
 export function dispatch(planes: Planes): Handler {
-  const others = Object.entries(planes.others ?? {})
   return (request, response, over) => {
     const target = request.url ?? '/'
     if (!target.startsWith('/')) {
@@ -32,7 +33,8 @@ export function dispatch(planes: Planes): Handler {
     const path = request.url ?? '/'
     if (isBelow('/mcp', path)) return planes.mcp(request, response, over)
     response.on('finish', () => planes.answered(response.statusCode))
-    const [, handle = planes.http] = others.find(([root]) => isBelow(root, path)) ?? []
+    const other = planes.others.find(({ at }) => at.some(root => isBelow(root, path)))
+    const handle = other?.handle ?? planes.http
     handle(request, response, over)
   }
 }

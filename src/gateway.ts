@@ -8,8 +8,10 @@ import { dispatch } from './dispatch.ts'
 import { followRevision } from './follow-revision.ts'
 import { openAddresses } from './foundation/addresses.ts'
 import { openAnnouncements } from './foundation/announcements.ts'
+import { openBrowsers } from './foundation/browsers.ts'
 import { systemClock } from './foundation/clock.ts'
-import { openFailureLimit } from './foundation/failure-limit.ts'
+import { openCookies } from './foundation/cookies.ts'
+import { openBeginningLimit, openFailureLimit } from './foundation/failure-limit.ts'
 import { compileGuards } from './foundation/guards.ts'
 import { openHandles } from './foundation/handles.ts'
 import type { Log } from './foundation/log.ts'
@@ -22,6 +24,7 @@ import { openManifest, simulateRoutes } from './manifest/index.ts'
 import { methods, openMcp } from './mcp/index.ts'
 import { openScim } from './scim/index.ts'
 import { explainRoutes, openServers } from './servers/index.ts'
+import { openSignInPages } from './sign-in/index.ts'
 import { openMetrics } from './telemetry/metrics.ts'
 import {
   Connections,
@@ -72,6 +75,8 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     announcements,
     log,
     seals: vault.seals,
+    sealSecret: vault.sealSecret,
+    addresses,
   })
   const access = await openAccess({ database, audit, announcements, identity, log })
   const register = await openRegister({
@@ -167,6 +172,8 @@ export async function createGateway(config: Config, log: Log, environment: Envir
       ...audit.routes,
     ],
     identify: identity.identify,
+    sessionOf: identity.sessionOf,
+    addresses,
     operator: identity.operator,
     audit,
     config,
@@ -186,6 +193,16 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     clock,
     log,
     requestBytes: limits.requestBytes,
+  })
+  const signIn = openSignInPages({
+    identity,
+    addresses,
+    browsers: openBrowsers(openCookies(addresses), masterKey.derive('form tokens')),
+    guards,
+    failures,
+    beginnings: openBeginningLimit(clock),
+    clock,
+    log,
   })
   metrics.gauges({
     sessions: mcp.sessions,
@@ -212,7 +229,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     handle: dispatch({
       mcp: mcp.handle,
       http: http.handle,
-      others: { '/scim/v2': scim },
+      others: [signIn, scim],
       answered: metrics.httpRequest,
     }),
     listening: addresses.listening,

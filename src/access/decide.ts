@@ -100,6 +100,16 @@ export function closedBy(target: Target): Omit<Target, 'source'> | undefined {
   return source === undefined ? undefined : closedBy(source)
 }
 
+/** Is the group not there for this caller, whatever is granted? */
+export function isOutside({ within }: Caller, group: string): boolean {
+  return within !== undefined && 'groupPrefix' in within && !group.startsWith(within.groupPrefix)
+}
+
+/** Has the caller nothing but what a team is granted? Policies permit them nothing then, and may forbid. */
+export function isGrantedOnly({ within }: Caller): boolean {
+  return within !== undefined && 'team' in within
+}
+
 function scopeAllows(scope: ToolScope, action: Action, tool: Target['tool']): boolean {
   if (scope === 'all') return true
   switch (action) {
@@ -128,22 +138,23 @@ export type GrantVerdict =
   | 'tools only'
 
 export function weigh(caller: Caller, action: Action, target: Target, grant: Grant): GrantVerdict {
-  if (!caller.subjects.includes(grant.subject)) return 'other subject'
+  if (isOutside(caller, target.group) || !caller.subjects.includes(grant.subject)) return 'other subject'
   if (grant.servers !== undefined && !grant.servers.includes(target.server)) return 'other server'
   if (scopeAllows(grant.tools, action, target.tool)) return 'gives'
   if (action !== 'tool.call') return 'tools only'
   return grant.tools === 'readOnly' ? 'not read-only' : 'other tools'
 }
 
-/** Is it made by what no policy changes: the tool policy of the server, or who types on the gateway's own machine? */
+/** Is it made by what no policy changes: the tool policy of the server, the bounds of a provider, or who types on the gateway's own machine? */
 export function isSettled(decision: Decision): boolean {
-  return decision === operator || decision === denied.policy
+  return decision === operator || decision === denied.policy || decision === denied.outside
 }
 
 const operator = { allowed: true, reason: 'operator of this machine' } as const
 const denied = {
   noGrant: { allowed: false, reason: 'no grant' },
   policy: { allowed: false, reason: 'tool policy of the server' },
+  outside: { allowed: false, reason: 'outside of what their identity provider is bound to' },
 } as const
 
 /**
@@ -154,6 +165,7 @@ const denied = {
 export function decide(caller: Caller, action: Action, target: Target, grants: readonly Grant[]): Decision {
   if (closedBy(target) !== undefined) return denied.policy
   if (caller.kind === 'operator') return operator
+  if (isOutside(caller, target.group)) return denied.outside
   for (const grant of grants)
     if (weigh(caller, action, target, grant) === 'gives')
       return { allowed: true, reason: `grant ${grant.id} to ${grant.subject}` }

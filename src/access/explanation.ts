@@ -8,6 +8,8 @@ import {
   decide,
   type Grant,
   type GrantVerdict,
+  isGrantedOnly,
+  isOutside,
   type Target,
   weigh,
 } from './decide.ts'
@@ -55,10 +57,11 @@ export function explanationOf({ clear, policies, grants: all }: Parts, asked: As
     .map(grant => ({ grant, gives: weigh(caller, action, target, grant) }))
     .filter(({ gives }) => gives !== 'other subject')
   const circumstances = asked.circumstances?.()
+  const isCounting = ({ effect }: Weighed) => effect === 'forbid' || !isGrantedOnly(caller)
   const said = (about: Target, granted: Decision) =>
-    caller.kind === 'operator'
+    caller.kind === 'operator' || isOutside(caller, target.group)
       ? []
-      : policies.weigh({ caller, action, target: about, granted, circumstances })
+      : policies.weigh({ caller, action, target: about, granted, circumstances }).filter(isCounting)
   return {
     decision: clear(caller, action, target, asked.circumstances),
     closedBy: closedBy(target),

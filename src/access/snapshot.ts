@@ -5,6 +5,8 @@ import {
   type Decision,
   decide,
   type Grant,
+  isGrantedOnly,
+  isOutside,
   isSettled,
   type Target,
   type TargetTool,
@@ -54,7 +56,8 @@ export function takeSnapshot(groups: readonly Group[], policies: Judge): Snapsho
   }
   const judge = (caller: Caller, action: Action, target: Target, circumstances?: Circumstances) => {
     const granted = decide(caller, action, target, byName.get(target.group)?.grants ?? noGrants)
-    if (isSettled(granted)) return { decision: granted, depends: false }
+    if (isSettled(granted) || (isGrantedOnly(caller) && !granted.allowed))
+      return { decision: granted, depends: false }
     const judged = policies.judge({ caller, action, target, granted, circumstances })
     const { source } = target
     if (source === undefined || !judged.decision.allowed) return judged
@@ -82,7 +85,9 @@ export function takeSnapshot(groups: readonly Group[], policies: Judge): Snapsho
   }
   const snapshot: Snapshot = {
     groups: byName,
-    sees: (caller, group) => sees(caller, group) || policies.reaches(caller, group.name),
+    sees: (caller, group) =>
+      !isOutside(caller, group.name) &&
+      (sees(caller, group) || (!isGrantedOnly(caller) && policies.reaches(caller, group.name))),
     explain: (caller, action, target, circumstances) =>
       explanationOf(
         { clear: snapshot.clear, policies, grants: byName.get(target.group)?.grants ?? noGrants },
@@ -131,6 +136,7 @@ export function managesAll(caller: Caller): boolean {
 }
 
 export function manages(caller: Caller, group: Group): boolean {
+  if (isOutside(caller, group.name)) return false
   return managesAll(caller) || group.managers.some(subject => caller.subjects.includes(subject))
 }
 

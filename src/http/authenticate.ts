@@ -1,11 +1,13 @@
 /** Who asks, and whether they may enter a route at all. */
 import type { IncomingMessage } from 'node:http'
 import { type AuditRecord, refusalEvent } from '../audit/index.ts'
+import type { Addresses } from '../foundation/addresses.ts'
 import type { Clock } from '../foundation/clock.ts'
-import { asGatewayError, fail, GatewayError } from '../foundation/errors.ts'
+import { asGatewayError, type ErrorCode, fail, GatewayError } from '../foundation/errors.ts'
 import type { FailureLimit } from '../foundation/failure-limit.ts'
 import type { Caller, Entry, Route } from '../foundation/route.ts'
-import { apiResource, type Principal, type Rejection } from '../identity/index.ts'
+import { apiResource, type BrowserSession, type Principal, type Rejection } from '../identity/index.ts'
+import { checkChange, checkFresh } from './browser-session.ts'
 
 /** How a request came in: over the network, or over the socket only the operator can open. */
 export type Over = 'tcp' | 'local'
@@ -15,7 +17,10 @@ export type Doorkeeping = {
     authorization: string | undefined,
     resource: string,
   ): Principal | Rejection | Promise<Principal | Rejection>
+  /** The session of the browser that sends the request. */
+  sessionOf(request: IncomingMessage): Promise<BrowserSession | undefined>
   operator(): Principal
+  readonly addresses: Addresses
   readonly audit: AuditRecord
   readonly failures: FailureLimit
   readonly clock: Clock
@@ -30,6 +35,14 @@ export type Visit = {
 /** Stands in for the caller of a route that anyone may enter. */
 const nobody: Caller = { id: '', kind: 'user', name: '', role: 'member', subjects: [], tokenId: undefined }
 
+/** Refusals that are worth an event. */
+const recorded: readonly ErrorCode[] = [
+  'identity.bad_token',
+  'identity.forbidden',
+  'identity.cross_site',
+  'identity.step_up_required',
+]
+
 /** The caller of a route, if they may enter it. A refused token or role is in the audit before it is answered. */
 export async function enter(route: Route, visit: Visit, parts: Doorkeeping): Promise<Caller> {
   if (visit.over === 'local') return parts.operator()
@@ -37,13 +50,17 @@ export async function enter(route: Route, visit: Visit, parts: Doorkeeping): Pro
   const startedAt = parts.clock.elapsed()
   let caller: Caller | undefined
   try {
-    caller = await authenticate(visit, parts)
+    const session = await signedIn(visit, parts)
+    caller = session?.principal ?? (await bearer(visit, parts))
+    if (session !== undefined)
+      checkChange(visit.request, parts.addresses.originOf(visit.request.headers.host))
     checkRole(route, caller)
+    checkFresh(route, session, parts.clock)
     return caller
   } catch (thrown) {
     const error = asGatewayError(thrown)
     const total = parts.clock.elapsed() - startedAt
-    if (error.code === 'identity.bad_token' || error.code === 'identity.forbidden')
+    if (recorded.includes(error.code))
       await parts.audit.recorded(
         refusalEvent(error, {
           caller,
@@ -59,8 +76,24 @@ export async function enter(route: Route, visit: Visit, parts: Doorkeeping): Pro
   }
 }
 
-/** The caller behind the Authorization header. Throws `identity.*`; only bad tokens count against the address. */
+/** Who reads: by the session of a browser, or by the Authorization header. Throws `identity.*`. */
 export async function authenticate(visit: Visit, parts: Doorkeeping): Promise<Caller> {
+  return (await signedIn(visit, parts))?.principal ?? bearer(visit, parts)
+}
+
+/** The session of a request that brings no Authorization header, which is looked at first and alone. */
+async function signedIn({ request }: Visit, parts: Doorkeeping): Promise<BrowserSession | undefined> {
+  const { authorization, cookie } = request.headers
+  if (authorization !== undefined || cookie === undefined) return undefined
+  try {
+    return await parts.sessionOf(request)
+  } catch (cause) {
+    return fail('identity.unavailable', { why: 'The store of sessions does not answer.', cause })
+  }
+}
+
+/** The caller behind the Authorization header. Only bad tokens count against the address. */
+async function bearer(visit: Visit, parts: Doorkeeping): Promise<Caller> {
   const outcome = await check(visit.request.headers.authorization, parts)
   if (!('rejected' in outcome)) return outcome
   if (outcome.rejected === 'identity.bad_token') parts.failures.count(addressOf(visit) ?? 'unknown')

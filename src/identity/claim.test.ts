@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { onEachDatabase } from '../../test/fixtures/databases.ts'
-import { openOffice, testMasterKey } from '../../test/fixtures/identity.ts'
+import { openOffice, testAddresses, testMasterKey } from '../../test/fixtures/identity.ts'
 import { openAnnouncements } from '../foundation/announcements.ts'
 import { silentLog } from '../foundation/log.ts'
 import { openVault } from '../vault/index.ts'
@@ -96,9 +96,19 @@ onEachDatabase((open, _name, newPlace) => {
     const office = await openOffice(await open())
     const masterKey = { derive: (label: string) => Buffer.from(`other ${label}`) }
     const { database, audit, clock } = office
-    const { seals } = openVault({ masterKey: testMasterKey })
+    const { seals, sealSecret } = openVault({ masterKey: testMasterKey })
     const announcements = openAnnouncements()
-    const parts = { database, audit, clock, masterKey, announcements, log: silentLog, seals }
+    const parts = {
+      database,
+      audit,
+      clock,
+      masterKey,
+      announcements,
+      log: silentLog,
+      seals,
+      sealSecret,
+      addresses: testAddresses,
+    }
     await expect(openIdentity(parts)).rejects.toMatchObject({ code: 'vault.unsealable' })
   })
 })

@@ -1,6 +1,7 @@
 import type { Caller } from '../foundation/route.ts'
 import type { Known, Verifier } from './identify.ts'
 import { asPrincipal, type Principal, type Rejection } from './principal.ts'
+import { boundOf, confined } from './providers/bounds.ts'
 import {
   type Account,
   accountByName,
@@ -48,7 +49,7 @@ async function holderOf(
 ): Promise<{ principal: Principal; token: Token } | Rejection> {
   if (token === undefined) return refused('The token is not known here.')
   if (token.revoked_at !== null) return refused('The token has been revoked.')
-  const caller = token.kind === 'pat' ? await asUser(from, token) : asAccount(token)
+  const caller = token.kind === 'pat' ? await asUser(from, token) : await asAccount(from, token)
   return 'rejected' in caller ? caller : { principal: frozen(caller), token }
 }
 
@@ -72,14 +73,17 @@ export async function standInOf(from: From, subject: string): Promise<StandIn | 
     return user && { caller: await userCaller(from, user, undefined), refused: whyUserRefused(user) }
   }
   const account = await accountByName(from, name)
-  return account && { caller: accountCaller(account, undefined), refused: whyAccountRefused(account) }
+  return (
+    account && { caller: await accountCaller(from, account, undefined), refused: whyAccountRefused(account) }
+  )
 }
 
 async function asUser(from: From, token: Token): Promise<Caller | Rejection> {
   const { user_id: id, user_email: email, user_role: role, user_disabled_at: disabled_at } = token
+  const { user_provider_id: provider_id } = token
   if (id === null || email === null || role === null) return refused('The token stands for nobody.')
   const why = whyUserRefused({ disabled_at })
-  return why === undefined ? userCaller(from, { id, email, role }, token.id) : refused(why)
+  return why === undefined ? userCaller(from, { id, email, role, provider_id }, token.id) : refused(why)
 }
 
 export function whyUserRefused({ disabled_at }: Pick<User, 'disabled_at'>): string | undefined {
@@ -88,18 +92,20 @@ export function whyUserRefused({ disabled_at }: Pick<User, 'disabled_at'>): stri
 
 export async function userCaller(
   from: From,
-  { id, email: name, role }: Pick<User, 'id' | 'email' | 'role'>,
+  { id, email: name, role, provider_id }: Pick<User, 'id' | 'email' | 'role' | 'provider_id'>,
   tokenId: string | undefined,
 ): Promise<Caller> {
   const teams = (await teamNamesOf(from, id)).map(team => `team:${team}`)
-  return { id, kind: 'user', name, role, subjects: [`user:${name}`, ...teams, 'everyone'], tokenId }
+  const subjects = [`user:${name}`, ...teams, 'everyone']
+  return confined({ id, kind: 'user', name, role, subjects, tokenId }, await boundOf(from, provider_id))
 }
 
-function asAccount(token: Token): Caller | Rejection {
+async function asAccount(from: From, token: Token): Promise<Caller | Rejection> {
   const { account_id: id, account_name: name, account_disabled_at: disabled_at, owner_disabled_at } = token
   if (id === null || name === null) return refused('The token stands for nobody.')
   const why = whyAccountRefused({ disabled_at, owner_disabled_at })
-  return why === undefined ? accountCaller({ id, name }, token.id) : refused(why)
+  const { owner_provider_id } = token
+  return why === undefined ? accountCaller(from, { id, name, owner_provider_id }, token.id) : refused(why)
 }
 
 function whyAccountRefused({
@@ -110,6 +116,13 @@ function whyAccountRefused({
   return owner_disabled_at === null ? undefined : 'The owner of the virtual account is disabled.'
 }
 
-function accountCaller({ id, name }: Pick<Account, 'id' | 'name'>, tokenId: string | undefined): Caller {
-  return { id, kind: 'account', name, role: 'member', subjects: [`account:${name}`, 'everyone'], tokenId }
+/** An account reaches no further than who answers for it may. */
+async function accountCaller(
+  from: From,
+  { id, name, owner_provider_id }: Pick<Account, 'id' | 'name' | 'owner_provider_id'>,
+  tokenId: string | undefined,
+): Promise<Caller> {
+  const subjects = [`account:${name}`, 'everyone']
+  const caller = { id, kind: 'account', name, role: 'member', subjects, tokenId } as const
+  return confined(caller, await boundOf(from, owner_provider_id))
 }

@@ -1,7 +1,9 @@
 import type { AuditRecord } from '../audit/index.ts'
 import type { Database } from '../database/index.ts'
+import type { Addresses } from '../foundation/addresses.ts'
 import type { Announcements } from '../foundation/announcements.ts'
 import type { Clock } from '../foundation/clock.ts'
+import { openCookies } from '../foundation/cookies.ts'
 import { fail } from '../foundation/errors.ts'
 import type { JsonObject } from '../foundation/json.ts'
 import type { Log } from '../foundation/log.ts'
@@ -17,14 +19,20 @@ import { LastUse } from './last-use.ts'
 import { type StandIn, standInOf, storedTokens } from './load.ts'
 import { operator, type Principal } from './principal.ts'
 import { type Admitted, admit, type Via } from './providers/admit.ts'
+import { jwtTokens } from './providers/bearer/verify-jwt.ts'
 import type { IdentityProvider } from './providers/provider.ts'
+import { providerRoutes } from './providers/routes.ts'
 import { openProviders, type Providers } from './providers/store.ts'
+import type { SealSecret } from './providers/stored.ts'
 import { type Expiring, expiringTokens, openReminders } from './reminders.ts'
 import type { Namer, Room } from './room.ts'
 import { rotateRoute } from './rotate.ts'
 import { type IssuedToken, meView } from './schemas.ts'
 import { type Provisioning, provisioningOf } from './scim/index.ts'
+import { openSessionCookie, type SessionCookie } from './session-cookie.ts'
 import { openSessions, type Sessions } from './sessions.ts'
+import { openSignIn, type SignIn } from './sign-in/open.ts'
+import { signInRoutes } from './sign-in/routes.ts'
 import { type From, firstFact, markUsed, teamByName } from './table.ts'
 import { teamRoutes } from './teams.ts'
 import { tokenRoutes } from './tokens.ts'
@@ -55,6 +63,11 @@ export type Identity = Declared & {
   provisioning(principal: Principal): Provisioning | undefined
   /** Sessions of browsers. */
   readonly sessions: Sessions
+  /** How people come in with a browser, and out again. */
+  readonly signIn: SignIn
+  /** The session of the browser that sends a request: `identity.sessionOf(request)`. */
+  readonly sessionOf: SessionCookie['sessionOf']
+  readonly sessionCookie: SessionCookie['sessionCookie']
   /** What a browser is in the midst of. */
   readonly flows: Flows
   /** The person on the gateway's own machine. */
@@ -80,6 +93,8 @@ type Parts = {
   readonly announcements: Announcements
   readonly log: Log
   readonly seals: Seals
+  readonly sealSecret: SealSecret
+  readonly addresses: Pick<Addresses, 'origin' | 'isSecure'>
 }
 
 /** Throws `vault.unsealable` when the database was used with another master key. */
@@ -89,6 +104,18 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
   const pepper = parts.masterKey.derive('identity tokens')
   await checkMasterKey(parts)
   const lastUse = new LastUse(ids => markUsed(kysely, ids, clock.now()), log)
+  const providers = await openProviders(kysely, parts.seals)
+  const forget = () => {
+    identifier.forget()
+    parts.announcements.announce({ topic: 'identity.changed' })
+  }
+  // Whatever becomes of the reading: what is remembered may be wrong by now.
+  const refresh = () => providers.read().finally(forget)
+  const namers: Namer[] = []
+  const { audit, sealSecret } = parts
+  const room: Room = { database, audit, clock, pepper, refresh, namers, sealSecret }
+  const admitted: Identity['admit'] = (provider, claims, via) => admit({ room, log }, provider, claims, via)
+  const { origin } = parts.addresses
   const identifier = new Identifier({
     verifiers: [
       storedTokens({
@@ -96,21 +123,13 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
         hash: token => keyedHash(pepper, token),
         used: tokenId => lastUse.note(tokenId),
       }),
+      jwtTokens({ kysely, clock, log, providers, origin, admit: admitted, gone: forget }),
     ],
     clock,
     log,
   })
-  const providers = await openProviders(kysely, parts.seals)
-  const refresh = async () => {
-    // Whatever becomes of the reading: what is remembered may be wrong by now.
-    await providers.read().finally(() => {
-      identifier.forget()
-      parts.announcements.announce({ topic: 'identity.changed' })
-    })
-  }
-  const namers: Namer[] = []
-  const stopReminding = openReminders({ kysely, audit: parts.audit, clock, log })
-  const room: Room = { database, audit: parts.audit, clock, pepper, refresh, namers }
+  const stopReminding = openReminders({ kysely, audit, clock, log })
+  const browser = openBrowserRoom(parts, room)
   return {
     ...declared(room),
     identify: (authorization, resource) => identifier.identify(authorization, resource),
@@ -119,20 +138,15 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     hasTeam: async name => (await teamByName(kysely, name)) !== undefined,
     expiringTokens: days => expiringTokens({ kysely, clock }, days),
     providers,
-    admit: (provider, claims, via) => admit({ room, log }, provider, claims, via),
-    provisioning(principal) {
-      if (principal.kind !== 'account') return undefined
-      const provider = providers.list().find(({ scim }) => scim?.account === principal.name)
-      return provider && provisioningOf(room, provider)
-    },
-    sessions: openSessions({ kysely, pepper, clock }),
-    flows: openFlows({ kysely, pepper, clock, seals: parts.seals }),
+    admit: admitted,
+    provisioning: principal => provisioningBy(room, providers, principal),
+    ...browser.doors,
     operator: () => operator,
     openClaim: () => openClaim(room),
     claim: (secret, by) => claim(room, secret, by),
     refresh,
     onRemoval: namer => void namers.push(namer),
-    routes: routesOf(room),
+    routes: [...routesOf(room, providers), ...browser.routes],
     close() {
       stopReminding()
       return lastUse.close()
@@ -140,7 +154,35 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
   }
 }
 
-function routesOf(room: Room): Route[] {
+type Browser = {
+  readonly doors: Pick<Identity, 'sessions' | 'flows' | 'signIn' | 'sessionOf' | 'sessionCookie'>
+  readonly routes: readonly Route[]
+}
+
+/** What there is for people with a browser. */
+function openBrowserRoom({ database, audit, clock, seals, addresses }: Parts, room: Room): Browser {
+  const { kysely } = database
+  const sessions = openSessions({ kysely, pepper: room.pepper, clock })
+  const flows = openFlows({ kysely, pepper: room.pepper, clock, seals })
+  const own = { database, audit, clock, sessions, flows }
+  const signIn = openSignIn(own, room)
+  return {
+    doors: { sessions, flows, signIn, ...openSessionCookie(sessions, openCookies(addresses)) },
+    routes: signInRoutes({ room: own, signIn, addresses }),
+  }
+}
+
+function provisioningBy(
+  room: Room,
+  providers: Providers,
+  { kind, name }: Principal,
+): Provisioning | undefined {
+  if (kind !== 'account') return undefined
+  const provider = providers.list().find(({ scim }) => scim?.account === name)
+  return provider && provisioningOf(room, provider)
+}
+
+function routesOf(room: Room, providers: Providers): Route[] {
   return [
     me,
     claimRoute(room),
@@ -149,6 +191,7 @@ function routesOf(room: Room): Route[] {
     ...accountRoutes(room),
     ...tokenRoutes(room),
     rotateRoute(room),
+    ...providerRoutes(room, providers),
   ]
 }
 

@@ -4,6 +4,7 @@ import type { Clock } from '../foundation/clock.ts'
 import type { ErrorCode } from '../foundation/errors.ts'
 import type { Caller } from '../foundation/route.ts'
 import { operator } from './principal.ts'
+import type { SealSecret } from './providers/stored.ts'
 import type { From } from './table.ts'
 
 /** What the parts of this room share. */
@@ -16,6 +17,7 @@ export type Room = {
   /** Forgets what was remembered and tells the other rooms. */
   refresh(): Promise<void>
   readonly namers: readonly Namer[]
+  readonly sealSecret: SealSecret
 }
 
 /** A room that keeps names of subjects. It must not outlive them: whoever gets the name next is somebody else. */

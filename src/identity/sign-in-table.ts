@@ -5,14 +5,22 @@ import type { From, User } from './table.ts'
 
 export type { From } from './table.ts'
 
-export type SessionRow = Selectable<Tables['browser_sessions']> & Pick<User, 'email' | 'role' | 'disabled_at'>
+export type SessionRow = Selectable<Tables['browser_sessions']> &
+  Pick<User, 'email' | 'role' | 'disabled_at'> & {
+    /** The name of the identity provider. */
+    provider: string | null
+    provider_removed_at: number | null
+    user_provider_id: string | null
+  }
 
 function selectSessions(from: From) {
   return from
     .selectFrom('browser_sessions')
     .innerJoin('users', 'users.id', 'browser_sessions.user_id')
+    .leftJoin('identity_providers as provider', 'provider.id', 'browser_sessions.provider_id')
     .selectAll('browser_sessions')
-    .select(['users.email', 'users.role', 'users.disabled_at'])
+    .select(['users.email', 'users.role', 'users.disabled_at', 'users.provider_id as user_provider_id'])
+    .select(['provider.name as provider', 'provider.removed_at as provider_removed_at'])
 }
 
 export function sessionByHash(from: From, hash: string): Promise<SessionRow | undefined> {
@@ -41,6 +49,10 @@ export async function deleteSession(from: From, id: string): Promise<void> {
 
 export async function deleteSessionsOf(from: From, userId: string): Promise<void> {
   await from.deleteFrom('browser_sessions').where('user_id', '=', userId).execute()
+}
+
+export async function deleteSessionsOfProvider(from: From, providerId: string): Promise<void> {
+  await from.deleteFrom('browser_sessions').where('provider_id', '=', providerId).execute()
 }
 
 export async function deleteOldSessions(from: From, now: number, idleSince: number): Promise<void> {

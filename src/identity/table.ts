@@ -8,15 +8,18 @@ export type Team = Selectable<Tables['teams']>
 export type Account = Selectable<Tables['virtual_accounts']> & {
   owner_email: string | null
   owner_disabled_at: number | null
+  owner_provider_id: string | null
 }
 export type Token = Selectable<Tables['tokens']> & {
   user_email: string | null
   user_role: User['role'] | null
   user_disabled_at: number | null
+  user_provider_id: string | null
   account_name: string | null
   account_owner_id: string | null
   account_disabled_at: number | null
   owner_disabled_at: number | null
+  owner_provider_id: string | null
 }
 
 export function users(from: From): Promise<User[]> {
@@ -25,6 +28,10 @@ export function users(from: From): Promise<User[]> {
 
 export function userByEmail(from: From, email: string): Promise<User | undefined> {
   return from.selectFrom('users').selectAll().where('email', '=', email).executeTakeFirst()
+}
+
+export function userById(from: From, id: string): Promise<User | undefined> {
+  return from.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
 export async function insertUser(tx: From, user: Insertable<Tables['users']>): Promise<void> {
@@ -125,7 +132,11 @@ function selectAccounts(from: From) {
     .selectFrom('virtual_accounts')
     .leftJoin('users as owner', 'owner.id', 'virtual_accounts.owner_id')
     .selectAll('virtual_accounts')
-    .select(['owner.email as owner_email', 'owner.disabled_at as owner_disabled_at'])
+    .select([
+      'owner.email as owner_email',
+      'owner.disabled_at as owner_disabled_at',
+      'owner.provider_id as owner_provider_id',
+    ])
 }
 
 export function accounts(from: From): Promise<Account[]> {
@@ -166,10 +177,12 @@ function selectTokens(from: From) {
       'users.email as user_email',
       'users.role as user_role',
       'users.disabled_at as user_disabled_at',
+      'users.provider_id as user_provider_id',
       'account.name as account_name',
       'account.owner_id as account_owner_id',
       'account.disabled_at as account_disabled_at',
       'owner.disabled_at as owner_disabled_at',
+      'owner.provider_id as owner_provider_id',
     ])
 }
 

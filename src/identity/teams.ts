@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { fail } from '../foundation/errors.ts'
 import { newId } from '../foundation/id.ts'
 import { type Route, route } from '../foundation/route.ts'
+import { keepBoundTeam } from './providers/changes.ts'
 import { change, forget, type Room, removal } from './room.ts'
 import { emailSchema, isoTime, listed, listOf, nameSchema, teamView } from './schemas.ts'
 import {
@@ -36,6 +37,7 @@ export async function putTeam(tx: From, { name, members }: WantedTeam, now: numb
 }
 
 export async function removeTeam(room: Pick<Room, 'namers'>, tx: From, name: string): Promise<void> {
+  await keepBoundTeam(tx, name)
   await deleteTeam(tx, (await knownTeam(tx, name)).id)
   await forget(room, tx, `team:${name}`)
 }

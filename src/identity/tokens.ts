@@ -193,6 +193,7 @@ function createToken(room: Room): Route {
     path: '/api/v1/tokens',
     summary: 'Make a token; its text is in this answer and nowhere else',
     entry: 'signed-in',
+    stepUp: true,
     status: 201,
     body: newTokenSchema,
     answer: issuedToken,

@@ -4,6 +4,7 @@ import { newId } from '../foundation/id.ts'
 import { type Role, type Route, route } from '../foundation/route.ts'
 import { change, forget, type Room, removal } from './room.ts'
 import { emailSchema, isoTime, listed, listOf, roleSchema, userView } from './schemas.ts'
+import { deleteSessionsOf } from './sign-in-table.ts'
 import {
   accounts,
   admins,
@@ -55,6 +56,7 @@ export async function alterUser(
   const after = { ...user, ...set }
   if (after.role !== 'admin' || after.disabled_at !== null) await keepAnAdmin(tx, user)
   await updateUser(tx, user.id, set)
+  if (after.disabled_at !== null) await deleteSessionsOf(tx, user.id)
 }
 
 /** Refuses to lose the last admin who can act. */
@@ -110,6 +112,7 @@ function createUser(room: Room): Route {
     path: '/api/v1/users',
     summary: 'Add a user',
     entry: 'admin',
+    stepUp: true,
     status: 201,
     body: z.strictObject({ email: emailSchema, role: roleSchema.default('member') }),
     answer: userView,
@@ -143,6 +146,7 @@ function alterUserRoute(room: Room): Route {
     path: '/api/v1/users/{email}',
     summary: 'Change the role of a user, disable or enable them',
     entry: 'admin',
+    stepUp: true,
     params: byEmail,
     body: z.strictObject({ role: roleSchema.optional(), disabled: z.boolean().optional() }),
     answer: userView,
@@ -167,6 +171,7 @@ function deleteUserRoute(room: Room): Route {
     path: '/api/v1/users/{email}',
     summary: 'Delete a user and their tokens',
     entry: 'admin',
+    stepUp: true,
     params: byEmail,
     act({ caller, requestId, params: { email } }) {
       const act = { caller, requestId, action: 'identity.delete_user', target: `user:${email}` } as const

@@ -25,15 +25,19 @@ export type ScimParts = {
   readonly requestBytes: number
 }
 
-export type ScimHandler = (request: IncomingMessage, response: ServerResponse) => void
+export type Scim = {
+  /** The path at which and below which it answers. */
+  readonly at: readonly string[]
+  handle(request: IncomingMessage, response: ServerResponse): void
+}
 
 /** How often a patch is made again of what another left meanwhile. */
 const mostAttempts = 5
 
 /** Handles every request below `/scim/v2`. */
-export function openScim(parts: ScimParts): ScimHandler {
+export function openScim(parts: ScimParts): Scim {
   declareResources()
-  return (request, response) => {
+  const handle: Scim['handle'] = (request, response) => {
     const requestId = newId()
     const visit: Visit = { parts, request, requestId, at: parts.clock.now(), principal: undefined }
     serve(visit)
@@ -41,6 +45,7 @@ export function openScim(parts: ScimParts): ScimHandler {
       .then(answer => send(response, answer, requestId))
       .catch(error => parts.log.error({ err: error, requestId }, 'An answer of SCIM was lost.'))
   }
+  return { at: ['/scim/v2'], handle }
 }
 
 type Visit = {

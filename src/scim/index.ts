@@ -1,1 +1,1 @@
-export { openScim, type ScimHandler, type ScimParts } from './door.ts'
+export { openScim, type Scim, type ScimParts } from './door.ts'

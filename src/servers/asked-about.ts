@@ -63,7 +63,14 @@ function plainly(subject: string): string {
   return `This is what ${subject} gets.`
 }
 
-function also({ kind, role, subjects }: Caller): string {
+function also(caller: Caller): string {
+  const { within } = caller
+  if (within === undefined) return roleAndTeams(caller)
+  const bound = 'team' in within ? `what team:${within.team} is granted` : `groups ${within.groupPrefix}*`
+  return `${roleAndTeams(caller)}, whose identity provider is bound to ${bound}`
+}
+
+function roleAndTeams({ kind, role, subjects }: Caller): string {
   const teams = subjects.filter(subject => subject.startsWith('team:'))
   const what =
     kind === 'user'

@@ -4,11 +4,13 @@ import type { SealedValue, SealPlace } from '../upstreams/index.ts'
 import { resolveReferences } from './references.ts'
 import type { Sealer } from './seal.ts'
 
-type Wanted = {
+export type Wanted = {
   readonly name: string
   readonly text: string
   readonly context: readonly string[]
-  readonly place: SealPlace
+  /** The reference that stands for it where it was given literally: `env:NAME`. */
+  readonly placeholder: string
+  readonly secrets: SealPlace['secrets']
   readonly previous: SealedValue | undefined
 }
 
@@ -17,12 +19,11 @@ type Wanted = {
  * placeholder for a secret that was given literally, or the text itself when nothing suggests a secret.
  */
 export function sealValue(sealer: Sealer, wanted: Wanted): SealedValue {
-  const { text, place, previous } = wanted
-  const placeholder = placeholderOf(wanted.name, place)
-  const isUnset = text === `\${${placeholder}}` && !Object.hasOwn(place.secrets, placeholder)
+  const { text, placeholder, secrets, previous } = wanted
+  const isUnset = text === `\${${placeholder}}` && !Object.hasOwn(secrets, placeholder)
   // An export writes placeholders, and applying it where nobody set them must leave what is stored alone.
   if (isUnset && previous?.text === text) return previous
-  const value = resolveReferences(text, place.secrets)
+  const value = resolveReferences(text, secrets)
   const shown = isShowable(wanted.name, text) ? text : `\${${placeholder}}`
   if (previous?.text === shown && opened(sealer, previous, wanted.context) === value) return previous
   return { sealed: sealer.seal(value, wanted.context), text: shown }

@@ -12,7 +12,7 @@ import {
 } from '../upstreams/index.ts'
 import { authSchema, authTypes } from './auth-types/index.ts'
 import { type Sealer, sealer } from './seal.ts'
-import { sealValue } from './seal-value.ts'
+import { placeholderOf, sealValue, type Wanted } from './seal-value.ts'
 
 export type Vault = Sealing & {
   /**
@@ -22,6 +22,8 @@ export type Vault = Sealing & {
   equip(upstream: Upstream, principalId: string): Equipped
   /** Sealing for what other rooms keep. */
   readonly seals: Sealer
+  /** Seals a secret that another room keeps, with what a manifest shows of it. Throws `vault.secret_missing`. */
+  sealSecret(wanted: Wanted): SealedValue
 }
 
 /** Opens the vault: everything it keeps stands in the register, sealed under the master key of this instance. */
@@ -40,6 +42,7 @@ export function openVault({ masterKey }: { masterKey: MasterKey }): Vault {
   return {
     ...sealing(seals),
     seals,
+    sealSecret: wanted => sealValue(seals, wanted),
     equip: (upstream, principalId) => markEquipped({ ...equipmentOf(upstream), principalId }),
   }
 }
@@ -53,7 +56,8 @@ function sealing(seals: Sealer): Sealing {
       sealValue(seals, {
         name,
         text,
-        place,
+        placeholder: placeholderOf(name, place),
+        secrets: place.secrets,
         context: contextOf(place.serverId, name),
         previous: before?.[name],
       })

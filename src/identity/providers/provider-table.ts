@@ -49,6 +49,17 @@ export function usersOfProvider(from: From, providerId: string): Promise<User[]>
   return from.selectFrom('users').selectAll().where('provider_id', '=', providerId).orderBy('email').execute()
 }
 
+/** How many people come from each, by its id. */
+export async function peopleByProvider(from: From): Promise<ReadonlyMap<string, number>> {
+  const rows = await from
+    .selectFrom('users')
+    .select(['provider_id', row => row.fn.countAll<number | string>().as('people')])
+    .where('provider_id', 'is not', null)
+    .groupBy('provider_id')
+    .execute()
+  return new Map(rows.map(({ provider_id, people }) => [provider_id ?? '', Number(people)]))
+}
+
 export function userById(from: From, id: string): Promise<User | undefined> {
   return from.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirst()
 }

@@ -1,5 +1,6 @@
 /** An identity provider as people write it, and with everything its preset says. */
 import { z } from 'zod'
+import { fail } from '../../foundation/errors.ts'
 import { nameSchema } from '../schemas.ts'
 import { objections } from './objections.ts'
 import { presetNames, presetOf } from './presets/index.ts'
@@ -136,11 +137,38 @@ export const providerSchema = providerFields.superRefine((provider, context) => 
 
 export type ProviderInput = z.infer<typeof providerSchema>
 
+const { shape } = providerFields
+
+/** What a PATCH may name: null takes away what need not be there. */
+export const changesSchema = z.strictObject({
+  preset: shape.preset.unwrap().optional(),
+  title: shape.title.unwrap().optional(),
+  clientId: shape.clientId.nullable(),
+  clientSecret: shape.clientSecret.nullable(),
+  use: use.optional(),
+  audiences: shape.audiences.unwrap().optional(),
+  algorithms: shape.algorithms.nullable(),
+  claims: claims.optional(),
+  teams: teams.optional(),
+  domains: shape.domains.unwrap().optional(),
+  provisioning: shape.provisioning.unwrap().optional(),
+  bound: shape.bound.nullable(),
+  allowPrivateNetwork: z.boolean().optional(),
+  endpoints: endpoints.optional(),
+})
+
+/** The provider after the change. Throws `http.bad_request`. */
+export function changedInput(before: ProviderInput, changes: z.infer<typeof changesSchema>): ProviderInput {
+  const named = Object.entries(changes).filter(([, value]) => value !== undefined)
+  const after = Object.entries({ ...before, ...Object.fromEntries(named) }).filter(
+    ([, value]) => value !== null,
+  )
+  const parsed = providerFields.safeParse(Object.fromEntries(after))
+  return parsed.success ? parsed.data : fail('http.bad_request', { why: z.prettifyError(parsed.error) })
+}
+
 /** What is stored of it as JSON; name, issuer and secret have columns of their own. */
 export type ProviderSettings = Omit<ProviderInput, 'name' | 'issuer' | 'clientSecret'>
-
-/** Whose people stay within something. */
-export type Bound = NonNullable<ProviderInput['bound']>
 
 /** An identity provider with everything its preset says. */
 export type IdentityProvider = Omit<ProviderSettings, 'claims' | 'algorithms'> & {

@@ -2,8 +2,9 @@ import { fail } from '../../foundation/errors.ts'
 import { Secret } from '../../foundation/secret.ts'
 import type { Seals } from '../flows.ts'
 import type { From } from '../table.ts'
-import { type IdentityProvider, type ProviderSettings, resolveProvider } from './provider.ts'
+import { type IdentityProvider, resolveProvider } from './provider.ts'
 import { type ProviderRow, providerRows } from './provider-table.ts'
+import { secretContext, settingsOf, storedSecret } from './stored.ts'
 
 /** The identity providers as they were last read. Every look is at memory. */
 export type Providers = {
@@ -23,8 +24,6 @@ export type ProviderStore = Providers & {
 
 type Held = { readonly provider: IdentityProvider; readonly sealed: string | undefined }
 
-export const secretContext = (id: string): readonly string[] => ['identity_providers', id, 'client_secret']
-
 export async function openProviders(kysely: From, seals: Seals): Promise<ProviderStore> {
   let held = new Map<string, Held>()
   let byName = new Map<string, IdentityProvider>()
@@ -41,9 +40,9 @@ export async function openProviders(kysely: From, seals: Seals): Promise<Provide
     list: () => [...byName.values()],
     byName: name => byName.get(name),
     byIssuer: issuer => byIssuer.get(issuer),
-    async clientSecret({ id }) {
+    async clientSecret({ id, issuer }) {
       const { sealed } = held.get(id) ?? fail('identity.provider_unknown')
-      return sealed === undefined ? undefined : new Secret(await seals.open(sealed, secretContext(id)))
+      return sealed === undefined ? undefined : new Secret(await seals.open(sealed, secretContext(issuer)))
     },
     read,
   }
@@ -57,21 +56,7 @@ function heldOf(row: ProviderRow): Held {
   return { provider: providerOf(row), sealed: storedSecret(row)?.sealed }
 }
 
-/** What our own column holds was checked when it was written. */
-export function settingsOf({ settings_json }: Pick<ProviderRow, 'settings_json'>): ProviderSettings {
-  return JSON.parse(settings_json)
-}
-
 export function providerOf(row: ProviderRow): IdentityProvider {
   const { id, name, issuer, version } = row
   return resolveProvider({ id, name, issuer, version }, settingsOf(row))
-}
-
-/** The client secret: sealed, and as a manifest shows it. */
-export type StoredSecret = { readonly sealed: string; readonly text: string }
-
-export function storedSecret({
-  client_secret_json,
-}: Pick<ProviderRow, 'client_secret_json'>): StoredSecret | undefined {
-  return client_secret_json === null ? undefined : JSON.parse(client_secret_json)
 }
