@@ -10,6 +10,7 @@ const says = (plane: string, status: number) => (_: unknown, response: ServerRes
 const handle = dispatch({
   mcp: says('mcp', 200),
   http: says('http', 404),
+  oauth: says('oauth', 200),
   answered: status => void answered.push(status),
 })
 const server = createServer((request, response) => handle(request, response, 'tcp'))
@@ -34,6 +35,15 @@ it.each([
   ['/mcp?a', 'mcp'],
   ['/mcp/lab/work/server', 'mcp'],
   ['/mcps', 'http'],
+  ['/oauth/token', 'oauth'],
+  ['/oauth', 'http'],
+  ['/.well-known/oauth-authorization-server', 'oauth'],
+  ['/.well-known/oauth-protected-resource/mcp/lab/work', 'oauth'],
+  ['/.well-known/openid-configuration', 'oauth'],
+  ['/.well-known/other', 'http'],
+  ['/token', 'oauth'],
+  ['/authorize?a=b', 'oauth'],
+  ['/tokens', 'http'],
   ['/MCP', 'http'],
   ['/', 'http'],
   ['/api/v1/mcp', 'http'],

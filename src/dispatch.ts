@@ -10,11 +10,12 @@ export type Handler = (request: IncomingMessage, response: ServerResponse, over:
 export type Planes = {
   readonly mcp: Handler
   readonly http: Handler
+  readonly oauth: Handler
   /** Told the status of every answer of the HTTP plane that went out whole; MCP counts its exchanges itself. */
   answered(status: number): void
 }
 
-/** One handler over both planes: `/mcp` and below is MCP, everything else the HTTP plane. */
+/** One handler over all planes: `/mcp` and below is MCP, `/oauth` and `/.well-known` OAuth, everything else the HTTP plane. */
 export function dispatch(planes: Planes): Handler {
   return (request, response, over) => {
     const target = request.url ?? '/'
@@ -26,13 +27,17 @@ export function dispatch(planes: Planes): Handler {
         return
       }
     }
-    if (isMcp(request.url ?? '/')) planes.mcp(request, response, over)
-    else {
-      response.on('finish', () => planes.answered(response.statusCode))
-      planes.http(request, response, over)
-    }
+    const path = request.url ?? '/'
+    if (isMcp(path)) return planes.mcp(request, response, over)
+    response.on('finish', () => planes.answered(response.statusCode))
+    const plane = oauthPaths.test(path) ? planes.oauth : planes.http
+    plane(request, response, over)
   }
 }
+
+/** The last three are where clients of MCP 2025-03-26 look that found no metadata. */
+const oauthPaths =
+  /^\/(?:oauth\/|\.well-known\/(?:oauth-|openid-configuration)|(?:authorize|token|register)(?:\?|$))/
 
 function isMcp(path: string): boolean {
   if (!path.startsWith('/mcp')) return false

@@ -5,6 +5,7 @@ import { openAudit } from './audit/index.ts'
 import type { Config } from './config/schema.ts'
 import { openDatabase } from './database/index.ts'
 import { dispatch } from './dispatch.ts'
+import { guardedFetch } from './egress/index.ts'
 import { followRevision } from './follow-revision.ts'
 import { openAddresses } from './foundation/addresses.ts'
 import { openAnnouncements } from './foundation/announcements.ts'
@@ -16,10 +17,11 @@ import type { Log } from './foundation/log.ts'
 import { openMasterKey } from './foundation/master-key.ts'
 import { version } from './foundation/version.ts'
 import { healthOf } from './health.ts'
-import { type Over, openHttp } from './http/index.ts'
+import { answerProblem, type Over, openHttp } from './http/index.ts'
 import { type Claim, openIdentity } from './identity/index.ts'
 import { openManifest, simulateRoutes } from './manifest/index.ts'
 import { methods, openMcp } from './mcp/index.ts'
+import { openOAuth } from './oauth/index.ts'
 import { explainRoutes, openServers } from './servers/index.ts'
 import { openMetrics } from './telemetry/metrics.ts'
 import {
@@ -126,6 +128,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
   const failures = openFailureLimit(clock)
   const mcp = openMcp({
     access,
+    addresses,
     announcements,
     audit,
     catalogue,
@@ -177,6 +180,25 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     failures,
     clock,
   })
+  const oauth = openOAuth({
+    addresses,
+    announcements,
+    audit,
+    clock,
+    config,
+    csrfKey: masterKey.derive('oauth consent'),
+    fetchDocument: guardedFetch({
+      allowPrivateNetwork: false,
+      totalMilliseconds: 2500,
+      answerBytes: 5 * 1024,
+    }),
+    guards,
+    identity,
+    log,
+    settings: config.oauth,
+    usable: servers.usable,
+    answerProblem,
+  })
   metrics.gauges({
     sessions: mcp.sessions,
     pooledSessions: () => crossings.counts().sessions,
@@ -199,7 +221,12 @@ export async function createGateway(config: Config, log: Log, environment: Envir
   })
 
   return {
-    handle: dispatch({ mcp: mcp.handle, http: http.handle, answered: metrics.httpRequest }),
+    handle: dispatch({
+      mcp: mcp.handle,
+      http: http.handle,
+      oauth: oauth.handle,
+      answered: metrics.httpRequest,
+    }),
     listening: addresses.listening,
     hasAdmin: async () =>
       (await identity.readDeclared(database.kysely)).users.some(({ role }) => role === 'admin'),

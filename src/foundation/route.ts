@@ -13,6 +13,10 @@ export type Caller = {
   /** Every subject this caller stands for in grants, as written in the manifest: `user:<email>`, `team:<name>`, `account:<name>`, `everyone`. */
   readonly subjects: readonly string[]
   readonly tokenId: string | undefined
+  /** What the token is limited to, for the token of an OAuth client; absent for those that are good for all that is granted. */
+  readonly scopes?: readonly string[]
+  /** The OAuth client that acts for them. */
+  readonly client?: { readonly id: string; readonly name: string }
 }
 
 export type RouteInput<Params, Query, Body> = {

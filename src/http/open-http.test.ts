@@ -111,6 +111,7 @@ beforeAll(async () => {
     answered: () => {},
     http: http.handle,
     mcp: (_, response) => response.end('mcp'),
+    oauth: (_, response) => response.end('oauth'),
   })
   socketPath = join(mkdtempSync(join(tmpdir(), 'gatehouse-http-')), 'socket')
   listening = await listen({

@@ -16,6 +16,9 @@ import { Identifier, type Outcome } from './identify.ts'
 import { keyedHash } from './keyed-hash.ts'
 import { LastUse } from './last-use.ts'
 import { type StandIn, standInOf, storedTokens } from './load.ts'
+import { oauthAccessTokens } from './oauth/access-tokens.ts'
+import { type OAuthStore, openOAuthStore } from './oauth/index.ts'
+import { markGrantsUsed } from './oauth/table.ts'
 import { operator, type Principal } from './principal.ts'
 import type { Namer, Room } from './room.ts'
 import { type IssuedToken, meView } from './schemas.ts'
@@ -45,6 +48,8 @@ export type Identity = Declared & {
   readonly sessionCookie: SessionCookie['sessionCookie']
   /** What a browser is in the midst of. */
   readonly flows: Flows
+  /** What the authorization server keeps. */
+  readonly oauth: OAuthStore
   /** The person on the gateway's own machine. */
   operator(): Principal
   /** A one-time secret with which the first admin is made; undefined when there is an admin. */
@@ -78,13 +83,12 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
   const pepper = parts.masterKey.derive('identity tokens')
   await checkMasterKey(parts)
   const lastUse = new LastUse(ids => markUsed(kysely, ids, clock.now()), log)
+  const lastUseOfGrants = new LastUse(ids => markGrantsUsed(kysely, ids, clock.now()), log)
+  const hash = (token: string) => keyedHash(pepper, token)
   const identifier = new Identifier({
     verifiers: [
-      storedTokens({
-        kysely,
-        hash: token => keyedHash(pepper, token),
-        used: tokenId => lastUse.note(tokenId),
-      }),
+      storedTokens({ kysely, hash, used: tokenId => lastUse.note(tokenId) }),
+      oauthAccessTokens({ kysely, hash, used: grantId => lastUseOfGrants.note(grantId) }),
     ],
     clock,
     log,
@@ -105,6 +109,7 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     sessions,
     ...openSessionCookie(sessions, openCookies(parts.addresses)),
     flows: openFlows({ kysely, pepper, clock, seals: parts.seals }),
+    oauth: openOAuthStore(room, parts.seals),
     operator: () => operator,
     openClaim: () => openClaim(room),
     claim: (secret, by) => claim(room, secret, by),
@@ -118,7 +123,10 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
       ...accountRoutes(room),
       ...tokenRoutes(room),
     ],
-    close: () => lastUse.close(),
+    async close() {
+      await lastUse.close()
+      await lastUseOfGrants.close()
+    },
   }
 }
 

@@ -4,6 +4,7 @@ import { toolPins } from './0002-tool-pins.ts'
 import { policies } from './0003-policies.ts'
 import { virtualServers } from './0004-virtual-servers.ts'
 import { signIn } from './0005-sign-in.ts'
+import { oauth } from './0008-oauth.ts'
 
 /** Every migration, forward only, by the name it is remembered under. Never change one that was released; add one. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -12,4 +13,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0003-policies': policies,
   '0004-virtual-servers': virtualServers,
   '0005-sign-in': signIn,
+  '0008-oauth': oauth,
 }
