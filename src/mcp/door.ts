@@ -15,7 +15,7 @@ import { accepted } from './answer-ok.ts'
 import { serveBatch } from './batch.ts'
 import { challengeOf } from './challenge.ts'
 import { classify } from './classify.ts'
-import { mayUse } from './clear.ts'
+import { checkScope, mayUse } from './clear.ts'
 import { allowPage, preflight } from './cors.ts'
 import { Exchange, type ExchangeParts, type Over } from './exchange.ts'
 import { follow } from './listen-door.ts'
@@ -124,6 +124,7 @@ function locate(parts: DoorParts, exchange: Exchange, principal: Principal): Loc
     fail('access.not_found')
   }
   exchange.served = upstream
+  checkScope(principal, upstream)
   return { upstream, isSse }
 }
 

@@ -1,5 +1,12 @@
 /** The one place where oidc-provider is put together. What it decides is in the files it is given. */
-import { type Adapter, type Configuration, errors, interactionPolicy, Provider } from 'oidc-provider'
+import {
+  type Adapter,
+  type Configuration,
+  errors,
+  interactionPolicy,
+  Provider,
+  type TokenEndpointGrantContext,
+} from 'oidc-provider'
 import type { Clock } from '../foundation/clock.ts'
 import { newId } from '../foundation/id.ts'
 import { type Jwk, newToken, type OAuthStore } from '../identity/index.ts'
@@ -44,7 +51,12 @@ export const routes = {
 export function buildProvider(issuer: string, keys: readonly Jwk[], parts: ProviderParts): Provider {
   /** Its own handling of codes and refresh tokens, under our rule for both. */
   class OneUseProvider extends Provider {
-    override registerGrantType: Provider['registerGrantType'] = (name, handle, ...more) => {
+    // A method and no field, for the library calls it while it is constructed.
+    override registerGrantType<Params extends object>(
+      name: string,
+      handle: (ctx: TokenEndpointGrantContext<Params>) => Promise<void> | void,
+      ...more: [Names?, Names?]
+    ): void {
       const rule = oneUse[name]
       const handler: typeof handle =
         rule === undefined ? handle : onceOnly({ ...parts, errors }, rule, async ctx => handle(ctx))
@@ -57,6 +69,8 @@ export function buildProvider(issuer: string, keys: readonly Jwk[], parts: Provi
   nameTokens(provider)
   return provider
 }
+
+type Names = string | readonly string[] | ReadonlySet<string>
 
 const oneUse: Readonly<Record<string, Parameters<typeof onceOnly>[1]>> = {
   authorization_code: { model: 'AuthorizationCode', param: 'code' },
