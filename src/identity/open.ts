@@ -17,6 +17,8 @@ import { keyedHash } from './keyed-hash.ts'
 import { LastUse } from './last-use.ts'
 import { type StandIn, standInOf, storedTokens } from './load.ts'
 import { oauthAccessTokens } from './oauth/access-tokens.ts'
+import { authorizationRoutes } from './oauth/authorization-routes.ts'
+import { oauthClientRoutes } from './oauth/client-routes.ts'
 import { type OAuthStore, openOAuthStore } from './oauth/index.ts'
 import { markGrantsUsed } from './oauth/table.ts'
 import { operator, type Principal } from './principal.ts'
@@ -97,9 +99,11 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     identifier.forget()
     parts.announcements.announce({ topic: 'identity.changed' })
   }
+  const { seals } = parts
   const sessions = openSessions({ kysely, pepper, clock })
   const namers: Namer[] = []
   const room: Room = { database, audit: parts.audit, clock, pepper, refresh, namers }
+  const oauth = openOAuthStore(room, seals)
   return {
     ...declared(room),
     identify: (authorization, resource) => identifier.identify(authorization, resource),
@@ -108,8 +112,8 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     hasTeam: async name => (await teamByName(kysely, name)) !== undefined,
     sessions,
     ...openSessionCookie(sessions, openCookies(parts.addresses)),
-    flows: openFlows({ kysely, pepper, clock, seals: parts.seals }),
-    oauth: openOAuthStore(room, parts.seals),
+    flows: openFlows({ kysely, pepper, clock, seals }),
+    oauth,
     operator: () => operator,
     openClaim: () => openClaim(room),
     claim: (secret, by) => claim(room, secret, by),
@@ -122,6 +126,8 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
       ...teamRoutes(room),
       ...accountRoutes(room),
       ...tokenRoutes(room),
+      ...oauthClientRoutes({ room, seals }),
+      ...authorizationRoutes({ room, store: oauth }),
     ],
     async close() {
       await lastUse.close()

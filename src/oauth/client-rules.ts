@@ -1,6 +1,6 @@
 /** What a client may say of itself, wherever its metadata comes from: an admin, a registration, a document at its URL. */
 import type { ClientMetadata } from 'oidc-provider'
-import { isLoopback } from '../foundation/guards.ts'
+import { isLocalRedirect, mostRedirects, wrongWithRedirect } from '../foundation/redirect-uri.ts'
 
 export type ClientKind = 'company' | 'itself' | 'document'
 
@@ -8,36 +8,6 @@ export type ClientKind = 'company' | 'itself' | 'document'
 export function kindOf(clientId: string): ClientKind {
   if (clientId.startsWith('https://')) return 'document'
   return clientId.startsWith('dcr_') ? 'itself' : 'company'
-}
-
-const mostRedirects = 20
-const longestRedirect = 2000
-/** What a browser would do something else with than to start an application. */
-const dangerousSchemes =
-  /^(?:javascript|vbscript|data|blob|file|filesystem|about|ftp|ws|wss|mailto|tel|sms|view-source|chrome|intent|jar|ms-.*|resource):/i
-
-/** Why a redirect URI is not taken; undefined when it is. */
-export function wrongWithRedirect(uri: unknown): string | undefined {
-  if (typeof uri !== 'string' || uri.length > longestRedirect) return 'is no text of at most 2000 characters'
-  const url = URL.parse(uri)
-  if (url === null || /[\s\\*]/.test(uri)) return 'is no absolute URI without wildcards'
-  if (uri.includes('#')) return 'has a fragment'
-  if (url.username !== '' || url.password !== '') return 'has a user name in it'
-  if (url.protocol === 'https:') return undefined
-  if (url.protocol === 'http:')
-    return isLoopback(url.hostname) ? undefined : 'is http and not of this machine'
-  return dangerousSchemes.test(uri) ? 'has a scheme that is no application' : undefined
-}
-
-/** Does it lead to a program on the person's own machine, of which nobody can tell which it is? */
-export function isLocalRedirect(uri: string): boolean {
-  return !uri.startsWith('https:')
-}
-
-export function hostOf(uri: string): string {
-  const url = URL.parse(uri)
-  if (url === null) return uri
-  return url.protocol === 'https:' || url.protocol === 'http:' ? url.host : url.protocol
 }
 
 export type Complaint = { readonly isRedirect: boolean; readonly what: string }

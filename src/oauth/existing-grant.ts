@@ -1,7 +1,7 @@
 /** Must the person be asked? */
 import type { KoaContextWithOIDC } from 'oidc-provider'
+import { hostOf, isLocalRedirect } from '../foundation/redirect-uri.ts'
 import type { Consent, OAuthStore } from '../identity/index.ts'
-import { hostOf, isLocalRedirect } from './client-rules.ts'
 import { visit } from './visit.ts'
 
 export type ConsentRules = { readonly store: OAuthStore }
