@@ -11,10 +11,8 @@ const handle = dispatch({
   mcp: says('mcp', 200),
   http: says('http', 404),
   others: [
-    {
-      at: ['/sign-in', '/sign-out', '/claim', '/link', '/account', '/signed-out'],
-      handle: says('sign-in', 303),
-    },
+    { at: ['/sign-in', '/sign-out'], handle: says('sign-in', 303) },
+    { at: ['/oauth', '/.well-known/oauth-protected-resource', '/token'], handle: says('oauth', 200) },
   ],
   answered: status => void answered.push(status),
 })
@@ -50,6 +48,15 @@ it.each([
   ['/sign-inside', 'http'],
   ['/api/v1/claim', 'http'],
   ['/mcps', 'http'],
+  ['/oauth/token', 'oauth'],
+  ['/oauth', 'http'],
+  ['/.well-known/oauth-authorization-server', 'oauth'],
+  ['/.well-known/oauth-protected-resource/mcp/lab/work', 'oauth'],
+  ['/.well-known/openid-configuration', 'oauth'],
+  ['/.well-known/other', 'http'],
+  ['/token', 'oauth'],
+  ['/authorize?a=b', 'oauth'],
+  ['/tokens', 'http'],
   ['/MCP', 'http'],
   ['/', 'http'],
   ['/api/v1/mcp', 'http'],

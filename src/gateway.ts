@@ -5,6 +5,7 @@ import { openAudit } from './audit/index.ts'
 import type { Config } from './config/schema.ts'
 import { openDatabase } from './database/index.ts'
 import { dispatch } from './dispatch.ts'
+import { guardedFetch } from './egress/index.ts'
 import { followRevision } from './follow-revision.ts'
 import { openAddresses } from './foundation/addresses.ts'
 import { openAnnouncements } from './foundation/announcements.ts'
@@ -18,10 +19,11 @@ import type { Log } from './foundation/log.ts'
 import { openMasterKey } from './foundation/master-key.ts'
 import { version } from './foundation/version.ts'
 import { healthOf } from './health.ts'
-import { type Over, openHttp } from './http/index.ts'
+import { answerProblem, type Over, openHttp } from './http/index.ts'
 import { type Claim, openIdentity } from './identity/index.ts'
 import { openManifest, simulateRoutes } from './manifest/index.ts'
 import { methods, openMcp } from './mcp/index.ts'
+import { openOAuth } from './oauth/index.ts'
 import { openScim } from './scim/index.ts'
 import { explainRoutes, openServers } from './servers/index.ts'
 import { openSignInPages } from './sign-in/index.ts'
@@ -131,6 +133,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
   const failures = openFailureLimit(clock)
   const mcp = openMcp({
     access,
+    addresses,
     announcements,
     audit,
     catalogue,
@@ -204,6 +207,25 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     clock,
     log,
   })
+  const oauth = openOAuth({
+    addresses,
+    announcements,
+    audit,
+    clock,
+    config,
+    csrfKey: masterKey.derive('oauth consent'),
+    fetchDocument: guardedFetch({
+      allowPrivateNetwork: false,
+      totalMilliseconds: 2500,
+      answerBytes: 5 * 1024,
+    }),
+    guards,
+    identity,
+    log,
+    settings: config.oauth,
+    usable: servers.usable,
+    answerProblem,
+  })
   metrics.gauges({
     sessions: mcp.sessions,
     pooledSessions: () => crossings.counts().sessions,
@@ -229,7 +251,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     handle: dispatch({
       mcp: mcp.handle,
       http: http.handle,
-      others: [signIn, scim],
+      others: [signIn, oauth, scim],
       answered: metrics.httpRequest,
     }),
     listening: addresses.listening,

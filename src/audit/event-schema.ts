@@ -27,6 +27,10 @@ export const eventSchema: z.ZodType<AuditEvent> = z
       tokenId: text,
       address: text.describe('Client address.'),
       client: text.describe('What the client calls itself, unverified.'),
+      oauthClient: z
+        .string()
+        .exactOptional()
+        .describe('The client_id of the OAuth client whose token it was.'),
     }),
     action: z.string().describe('An MCP method, or room.verb for a change.'),
     target: text.describe('group/server, or user:..., team:..., group:... and so on.'),

@@ -16,6 +16,8 @@ export type AuditEvent = {
     readonly address: string | null
     /** User-Agent or clientInfo, unverified; at most 200 characters. */
     readonly client: string | null
+    /** The client_id of the OAuth client whose token it was. */
+    readonly oauthClient?: string
   }
   /** What was asked: an MCP method, or `room.verb` for a change. */
   readonly action: string

@@ -20,6 +20,15 @@ export function addKeysCommands(program: Command, kit: Kit): void {
         kit.show(options, { id, file }, () => [`id    ${id}`, `file  ${file}`])
       }),
     )
+  leaf(keys, 'rotate', 'sign ID tokens of OAuth clients with new keys; the old ones stay published').action(
+    (options: SharedOptions) =>
+      kit.online(options, 'Making new keys', async ({ api }) => {
+        const made = await api.post('/oauth/keys/rotate', {})
+        kit.show(options, made, () => [
+          'New keys sign ID tokens from now on. What the old ones signed stays good.',
+        ])
+      }),
+  )
   leaf(keys, 'backup <file>', 'copy the master key to a new file').action(
     (file: string, options: SharedOptions) =>
       kit.run(options, () => {

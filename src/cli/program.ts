@@ -16,6 +16,7 @@ import { addDoctorCommand } from './doctor.ts'
 import { addGroupCommands } from './group.ts'
 import { addKeysCommands } from './keys.ts'
 import { type Kit, openKit, report } from './kit.ts'
+import { addOAuthClientCommands } from './oauth-client.ts'
 import { addPolicyCommands } from './policy.ts'
 import { addServerCommands } from './server.ts'
 import { addStartCommand } from './start.ts'
@@ -36,6 +37,7 @@ const families: readonly ((program: Command, kit: Kit) => void)[] = [
   addUserCommands,
   addTeamCommands,
   addAccountCommands,
+  addOAuthClientCommands,
   addGroupCommands,
   addPolicyCommands,
   addAccessCommands,

@@ -67,6 +67,43 @@ export const configSchema = z.strictObject({
         .describe('A list of more tokens than this, estimated, is long.'),
     })
     .prefault({}),
+  oauth: z
+    .strictObject({
+      registration: z
+        .enum(['open', 'off'])
+        .default('open')
+        .describe(
+          'May MCP clients register themselves (RFC 7591)? What they may do is still for people to allow.',
+        ),
+      clientMetadata: z
+        .enum(['open', 'off'])
+        .default('open')
+        .describe('May the client_id be the https URL of a document about the client?'),
+      clientMetadataDomains: z
+        .array(z.string())
+        .default([])
+        .describe('Hosts that such documents are fetched from; any when it is empty.'),
+      accessTokenSeconds: z.coerce
+        .number()
+        .int()
+        .min(60)
+        .max(3600)
+        .default(900)
+        .describe('How long an access token of an MCP client is good.'),
+      refreshIdleDays: z.coerce
+        .number()
+        .positive()
+        .max(365)
+        .default(30)
+        .describe('An authorization that is not used for so long ends.'),
+      refreshDays: z.coerce
+        .number()
+        .positive()
+        .max(365)
+        .default(90)
+        .describe('An authorization ends after so long, used or not.'),
+    })
+    .prefault({}),
   limits: z
     .strictObject({
       requestBytes: z.coerce

@@ -135,6 +135,69 @@ export type Tables = {
     created_at: number
     updated_at: number
   }
+  oauth_clients: {
+    /** The client_id. */
+    id: string
+    /** `company`: an admin. `itself`: dynamic registration. */
+    registered_by: 'company' | 'itself'
+    name: string
+    /** JSON of the metadata of RFC 7591, without secrets. */
+    metadata_json: string
+    /** The client secret, sealed; null for a client without. */
+    secret_sealed: string | null
+    /** Raised by every change. */
+    version: number
+    created_at: number
+    updated_at: number
+    /** When it first got a token; a client that registered itself and never did goes after a while. */
+    used_at: number | null
+  }
+  /** What a person allowed a client: all its tokens hang on it and go with it. */
+  oauth_grants: {
+    id: string
+    user_id: string
+    client_id: string
+    /** As it was shown to the person. */
+    client_name: string
+    resource: string
+    scope: string
+    payload_json: string
+    created_at: number
+    expires_at: number
+    used_at: number | null
+  }
+  /** Tokens, codes, interactions and sessions of the authorization server. */
+  oauth_artifacts: {
+    model: string
+    /** HMAC-SHA-256 of the token or id under the pepper, base64url. */
+    hash: string
+    grant_id: string | null
+    uid_hash: string | null
+    /** JSON without the token; sealed where the rest of it is secret too. */
+    payload: string
+    consumed_at: number | null
+    /** What was answered to a refresh, sealed: for its repetition. */
+    answer_sealed: string | null
+    expires_at: number | null
+  }
+  /** What a person need not be asked again. */
+  oauth_consents: {
+    user_id: string
+    /** HMAC of everything that was agreed to. */
+    hash: string
+    client_id: string
+    created_at: number
+  }
+  /** Keys that sign ID tokens. */
+  oauth_keys: {
+    id: string
+    algorithm: 'ES256' | 'RS256'
+    /** The private JWK, sealed. */
+    sealed: string
+    created_at: number
+    /** From then on it signs nothing more; it stays published for a while. */
+    retired_at: number | null
+  }
   server_groups: { id: string; name: string; description: string; created_at: number }
   group_managers: { group_id: string; subject: string }
   grants: {

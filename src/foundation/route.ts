@@ -19,6 +19,10 @@ export type Caller = {
   readonly tokenId: string | undefined
   /** The bounds of the identity provider they come from, where it has some. */
   readonly within?: Within
+  /** What the token is limited to, for the token of an OAuth client; absent for those that are good for all that is granted. */
+  readonly scopes?: readonly string[]
+  /** The OAuth client that acts for them. */
+  readonly client?: { readonly id: string; readonly name: string }
 }
 
 export type RouteInput<Params, Query, Body> = {

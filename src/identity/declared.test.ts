@@ -9,6 +9,7 @@ const people: DeclaredPeople = {
     { email: 'bo@example.com', role: 'member' },
   ],
   teams: [{ name: 'red', members: ['ana@example.com', 'bo@example.com'] }],
+  oauthClients: [],
   virtualAccounts: [{ name: 'nightly', owner: 'user:ana@example.com' }, { name: 'weekly' }],
 }
 
@@ -29,6 +30,7 @@ onEachDatabase(open => {
     await declare({
       ...people,
       users: people.users.toReversed(),
+      oauthClients: [],
       virtualAccounts: people.virtualAccounts.toReversed(),
     })
     expect(await identity.readDeclared()).toEqual(people)
@@ -42,6 +44,7 @@ onEachDatabase(open => {
     const next: DeclaredPeople = {
       users: [people.users[0]!, { email: 'bo@example.com', role: 'auditor' }],
       teams: [{ name: 'red', members: ['bo@example.com'] }],
+      oauthClients: [],
       virtualAccounts: [{ name: 'nightly' }, { name: 'weekly', owner: 'user:bo@example.com' }],
     }
     await declare(next)
@@ -56,7 +59,12 @@ onEachDatabase(open => {
       await identity.putTeam(tx, { name: 'red', members: ['nobody@example.com'] })
     })
     await expect(work).rejects.toMatchObject({ code: 'identity.unknown' })
-    expect(await identity.readDeclared()).toEqual({ users: [], teams: [], virtualAccounts: [] })
+    expect(await identity.readDeclared()).toEqual({
+      users: [],
+      teams: [],
+      oauthClients: [],
+      virtualAccounts: [],
+    })
   })
 
   it('removes accounts, teams and users, but not the last admin', async () => {
@@ -70,6 +78,7 @@ onEachDatabase(open => {
     expect(await identity.readDeclared()).toEqual({
       users: [{ email: 'ana@example.com', role: 'admin' }],
       teams: [],
+      oauthClients: [],
       virtualAccounts: [{ name: 'weekly' }],
     })
     const last = database.change(tx => identity.removeUser(tx, 'ana@example.com'))

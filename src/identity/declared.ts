@@ -1,6 +1,12 @@
 /** People as the manifest declares them. These work inside a transaction of the manifest, which audits the whole. */
 import type { Role } from '../foundation/route.ts'
 import { ownerOf, putAccount, removeAccount } from './accounts.ts'
+import {
+  type OAuthClientInput,
+  putCompanyClient,
+  readCompanyClients,
+  removeClient,
+} from './oauth/company-clients.ts'
 import type { Room } from './room.ts'
 import { accounts, type From, users } from './table.ts'
 import { putTeam, removeTeam, teamsWithMembers } from './teams.ts'
@@ -15,6 +21,8 @@ export type DeclaredPeople = {
   readonly users: readonly DeclaredUser[]
   readonly teams: readonly DeclaredTeam[]
   readonly virtualAccounts: readonly DeclaredAccount[]
+  /** Those of the company. */
+  readonly oauthClients: readonly OAuthClientInput[]
 }
 
 /**
@@ -28,9 +36,11 @@ export type Declared = {
   putUser(tx: From, user: DeclaredUser): Promise<void>
   putTeam(tx: From, team: DeclaredTeam): Promise<void>
   putAccount(tx: From, account: DeclaredAccount): Promise<void>
+  putOAuthClient(tx: From, client: OAuthClientInput): Promise<void>
   removeUser(tx: From, email: string): Promise<void>
   removeTeam(tx: From, name: string): Promise<void>
   removeAccount(tx: From, name: string): Promise<void>
+  removeOAuthClient(tx: From, name: string): Promise<void>
 }
 
 export function declared(room: Pick<Room, 'database' | 'clock' | 'namers'>): Declared {
@@ -40,6 +50,8 @@ export function declared(room: Pick<Room, 'database' | 'clock' | 'namers'>): Dec
     putUser: (tx, user) => putUser(tx, user, clock.now()),
     putTeam: (tx, team) => putTeam(tx, team, clock.now()),
     putAccount: (tx, account) => putAccount(tx, account, clock.now()),
+    putOAuthClient: (tx, client) => putCompanyClient(tx, client, clock.now()),
+    removeOAuthClient: removeClient,
     removeUser: (tx, email) => removeUser(room, tx, email),
     removeTeam: (tx, name) => removeTeam(room, tx, name),
     removeAccount: (tx, name) => removeAccount(room, tx, name),
@@ -50,9 +62,11 @@ async function readDeclared(from: From): Promise<DeclaredPeople> {
   const people = await users(from)
   const teams = await teamsWithMembers(from)
   const virtualAccounts = await accounts(from)
+  const oauthClients = await readCompanyClients(from)
   return {
     users: people.map(({ email, role }) => ({ email, role })),
     teams: teams.map(({ name, members }) => ({ name, members })),
+    oauthClients,
     virtualAccounts: virtualAccounts.map(account => {
       const owner = ownerOf(account)
       return owner === null ? { name: account.name } : { name: account.name, owner }

@@ -17,6 +17,11 @@ import { Identifier, type Outcome } from './identify.ts'
 import { keyedHash } from './keyed-hash.ts'
 import { LastUse } from './last-use.ts'
 import { type StandIn, standInOf, storedTokens } from './load.ts'
+import { oauthAccessTokens } from './oauth/access-tokens.ts'
+import { authorizationRoutes } from './oauth/authorization-routes.ts'
+import { oauthClientRoutes } from './oauth/client-routes.ts'
+import { type OAuthStore, openOAuthStore } from './oauth/index.ts'
+import { markGrantsUsed } from './oauth/table.ts'
 import { operator, type Principal } from './principal.ts'
 import { type Admitted, admit, type Via } from './providers/admit.ts'
 import { jwtTokens } from './providers/bearer/verify-jwt.ts'
@@ -70,6 +75,8 @@ export type Identity = Declared & {
   readonly sessionCookie: SessionCookie['sessionCookie']
   /** What a browser is in the midst of. */
   readonly flows: Flows
+  /** What the authorization server keeps. */
+  readonly oauth: OAuthStore
   /** The person on the gateway's own machine. */
   operator(): Principal
   /** A one-time secret with which the first admin is made; undefined when there is an admin. */
@@ -103,7 +110,6 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
   const { kysely } = database
   const pepper = parts.masterKey.derive('identity tokens')
   await checkMasterKey(parts)
-  const lastUse = new LastUse(ids => markUsed(kysely, ids, clock.now()), log)
   const providers = await openProviders(kysely, parts.seals)
   const forget = () => {
     identifier.forget()
@@ -112,17 +118,16 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
   // Whatever becomes of the reading: what is remembered may be wrong by now.
   const refresh = () => providers.read().finally(forget)
   const namers: Namer[] = []
-  const { audit, sealSecret } = parts
+  const { audit, sealSecret, seals } = parts
   const room: Room = { database, audit, clock, pepper, refresh, namers, sealSecret }
   const admitted: Identity['admit'] = (provider, claims, via) => admit({ room, log }, provider, claims, via)
+  const uses = openUses(parts)
+  const hash = (token: string) => keyedHash(pepper, token)
   const { origin } = parts.addresses
   const identifier = new Identifier({
     verifiers: [
-      storedTokens({
-        kysely,
-        hash: token => keyedHash(pepper, token),
-        used: tokenId => lastUse.note(tokenId),
-      }),
+      storedTokens({ kysely, hash, used: uses.token }),
+      oauthAccessTokens({ kysely, hash, used: uses.grant }),
       jwtTokens({ kysely, clock, log, providers, origin, admit: admitted, gone: forget }),
     ],
     clock,
@@ -130,6 +135,7 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
   })
   const stopReminding = openReminders({ kysely, audit, clock, log })
   const browser = openBrowserRoom(parts, room)
+  const oauth = openOAuthRoom(room, seals)
   return {
     ...declared(room),
     identify: (authorization, resource) => identifier.identify(authorization, resource),
@@ -141,17 +147,38 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     admit: admitted,
     provisioning: principal => provisioningBy(room, providers, principal),
     ...browser.doors,
+    oauth: oauth.store,
     operator: () => operator,
     openClaim: () => openClaim(room),
     claim: (secret, by) => claim(room, secret, by),
     refresh,
     onRemoval: namer => void namers.push(namer),
-    routes: [...routesOf(room, providers), ...browser.routes],
+    routes: [...routesOf(room, providers), ...browser.routes, ...oauth.routes],
     close() {
       stopReminding()
-      return lastUse.close()
+      return uses.close()
     },
   }
+}
+
+/** Notes of when tokens and grants of clients were last used. */
+function openUses({ database: { kysely }, clock, log }: Parts) {
+  const tokens = new LastUse(ids => markUsed(kysely, ids, clock.now()), log)
+  const grants = new LastUse(ids => markGrantsUsed(kysely, ids, clock.now()), log)
+  return {
+    token: (id: string) => tokens.note(id),
+    grant: (id: string) => grants.note(id),
+    async close() {
+      await tokens.close()
+      await grants.close()
+    },
+  }
+}
+
+/** What there is for clients that are let in by people. */
+function openOAuthRoom(room: Room, seals: Seals): { store: OAuthStore; routes: readonly Route[] } {
+  const store = openOAuthStore(room, seals)
+  return { store, routes: [...oauthClientRoutes({ room, seals }), ...authorizationRoutes({ room, store })] }
 }
 
 type Browser = {

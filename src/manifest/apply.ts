@@ -131,6 +131,7 @@ async function record(audit: AuditRecord, application: Application, steps: reado
 
 function targetOf(kind: PlanEntry['kind'], name: string): string {
   if (kind === 'server' || kind === 'virtualServer') return name
+  if (kind === 'oauthClient') return `oauth-client:${name}`
   return `${kind === 'virtualAccount' ? 'account' : kind}:${name}`
 }
 

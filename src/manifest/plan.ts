@@ -3,7 +3,7 @@ import type { Transaction } from 'kysely'
 import { type GroupInput, normalGroup, type PolicyInput } from '../access/index.ts'
 import type { Tables } from '../database/index.ts'
 import type { Caller } from '../foundation/route.ts'
-import type { DeclaredAccount, DeclaredTeam, DeclaredUser } from '../identity/index.ts'
+import type { DeclaredAccount, DeclaredTeam, DeclaredUser, OAuthClientInput } from '../identity/index.ts'
 import { type DeclaredVirtual, declared } from '../servers/index.ts'
 import type { Upstream } from '../upstreams/index.ts'
 import { changedSecrets, type Difference, differences } from './differences.ts'
@@ -17,7 +17,16 @@ type Tx = Transaction<Tables>
 /** What applying does to one thing. */
 export type PlanEntry = {
   readonly action: 'create' | 'update' | 'delete' | 'keep'
-  readonly kind: 'user' | 'team' | 'virtualAccount' | 'group' | 'server' | 'virtualServer' | 'tool' | 'policy'
+  readonly kind:
+    | 'user'
+    | 'team'
+    | 'virtualAccount'
+    | 'oauthClient'
+    | 'group'
+    | 'server'
+    | 'virtualServer'
+    | 'tool'
+    | 'policy'
   /** E-mail of a user, `group/server`, `group/server tool`, name of anything else. */
   readonly name: string
   /** For updates. */
@@ -51,9 +60,40 @@ type Wanted = {
 
 /** Creations and updates by section and name, then deletions in the other direction, so that nothing is named before it is there. */
 export function planSteps(rooms: Rooms, state: State, wanted: Wanted, doomed: Doomed): Step[] {
-  const { identity, access, register } = rooms
+  const { access, register } = rooms
   const { manifest, servers } = wanted
   const parts = [
+    ...peopleSteps(rooms, state, manifest, doomed),
+    oauthClientSteps(rooms, state, manifest, doomed),
+    stepsOf<GroupInput>({
+      doomed: doomed.groups,
+      kind: 'group',
+      before: state.groups.map(normalGroup),
+      wanted: (manifest.groups ?? []).map(normalGroup),
+      compare: differences,
+      put: access.putGroup,
+      remove: (tx, { name }) => access.removeGroup(tx, name),
+    }),
+    stepsOf<Upstream>({
+      doomed: doomed.servers,
+      kind: 'server',
+      before: state.servers,
+      wanted: servers,
+      compare: (before, wanted) => [
+        ...differences(register.manifest.show(before), register.manifest.show(wanted)),
+        ...changedSecrets(before, wanted),
+      ],
+      put: register.manifest.put,
+      remove: register.manifest.remove,
+    }),
+    virtualSteps(rooms, state, wanted, doomed),
+    policySteps(rooms, state, manifest, doomed),
+  ]
+  return [...parts.flatMap(({ puts }) => puts), ...parts.toReversed().flatMap(({ removals }) => removals)]
+}
+
+function peopleSteps({ identity }: Rooms, state: State, manifest: Manifest, doomed: Doomed) {
+  return [
     stepsOf<DeclaredUser>({
       doomed: doomed.users,
       kind: 'user',
@@ -81,31 +121,19 @@ export function planSteps(rooms: Rooms, state: State, wanted: Wanted, doomed: Do
       put: identity.putAccount,
       remove: (tx, { name }) => identity.removeAccount(tx, name),
     }),
-    stepsOf<GroupInput>({
-      doomed: doomed.groups,
-      kind: 'group',
-      before: state.groups.map(normalGroup),
-      wanted: (manifest.groups ?? []).map(normalGroup),
-      compare: differences,
-      put: access.putGroup,
-      remove: (tx, { name }) => access.removeGroup(tx, name),
-    }),
-    stepsOf<Upstream>({
-      doomed: doomed.servers,
-      kind: 'server',
-      before: state.servers,
-      wanted: servers,
-      compare: (before, wanted) => [
-        ...differences(register.manifest.show(before), register.manifest.show(wanted)),
-        ...changedSecrets(before, wanted),
-      ],
-      put: register.manifest.put,
-      remove: register.manifest.remove,
-    }),
-    virtualSteps(rooms, state, wanted, doomed),
-    policySteps(rooms, state, manifest, doomed),
   ]
-  return [...parts.flatMap(({ puts }) => puts), ...parts.toReversed().flatMap(({ removals }) => removals)]
+}
+
+function oauthClientSteps({ identity }: Rooms, state: State, manifest: Manifest, doomed: Doomed) {
+  return stepsOf<OAuthClientInput>({
+    doomed: doomed.oauthClients,
+    kind: 'oauthClient',
+    before: state.oauthClients,
+    wanted: manifest.oauthClients ?? [],
+    compare: differences,
+    put: identity.putOAuthClient,
+    remove: (tx, { name }) => identity.removeOAuthClient(tx, name),
+  })
 }
 
 function virtualSteps({ servers: room }: Rooms, state: State, wanted: Wanted, doomed: Doomed) {

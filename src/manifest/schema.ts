@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { groupSchema, mostPolicies, policySchema } from '../access/index.ts'
-import { emailSchema, nameSchema, ownerSchema, roleSchema } from '../identity/index.ts'
+import { emailSchema, nameSchema, oauthClientSchema, ownerSchema, roleSchema } from '../identity/index.ts'
 import { virtualServerSchema } from '../servers/index.ts'
 import { serverInputSchema } from '../upstreams/index.ts'
 import { authSchema } from '../vault/index.ts'
@@ -21,6 +21,7 @@ export const thingSchemas = {
   users: userSchema,
   teams: teamSchema,
   virtualAccounts: accountSchema,
+  oauthClients: oauthClientSchema,
   groups: groupSchema,
   servers: serverInputSchema(authSchema),
   virtualServers: virtualServerSchema,
@@ -37,6 +38,11 @@ export const manifestSchema = z
       .max(most)
       .optional()
       .describe('Identities of programs.'),
+    oauthClients: z
+      .array(thingSchemas.oauthClients)
+      .max(most)
+      .optional()
+      .describe('OAuth clients of the company. Secrets are made with: gatehouse oauth-client secret <name>.'),
     groups: z
       .array(thingSchemas.groups)
       .max(most)

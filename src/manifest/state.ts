@@ -16,6 +16,8 @@ export type Rooms = {
     | 'removeUser'
     | 'removeTeam'
     | 'removeAccount'
+    | 'putOAuthClient'
+    | 'removeOAuthClient'
     | 'refresh'
   >
   readonly access: Pick<Access, 'readGroups' | 'putGroup' | 'removeGroup' | 'policies' | 'refresh'>

@@ -10,9 +10,11 @@ import {
   isComposed,
   judgeCall,
   mayUse,
+  missingScopes,
   type Refusal,
   type Served,
   targetOf,
+  whyScopes,
 } from '../servers/index.ts'
 import { type Catalogue, type Equipped, metaKeys, targetTool } from '../upstreams/index.ts'
 import type { Vault } from '../vault/index.ts'
@@ -108,8 +110,17 @@ export async function clear(parts: ClearParts, exchange: Exchange, aim: Aim): Pr
 
 type Refused = { readonly row: MethodRow; readonly action: Action; readonly subject: string | undefined }
 
+/** Throws `access.scope_missing` where the token of an OAuth client is not for this server at all. */
+export function checkScope(principal: Principal, served: Served): void {
+  if (served.id === everythingId) return
+  const scopes = missingScopes(principal, 'server.use', targetOf(served))
+  if (scopes !== undefined) fail('access.scope_missing', { why: whyScopes(scopes), data: { scopes } })
+}
+
 /** A refusal as its caller is told of it. */
 export function refusalOf(refusal: Refusal, { row, action, subject }: Refused): GatewayError {
+  if (refusal.code === 'access.scope_missing')
+    return new GatewayError(refusal.code, { why: refusal.why, data: { scopes: refusal.scopes } })
   if (refusal.code !== 'absent')
     return new GatewayError(refusal.code, refusal.why === undefined ? {} : { why: refusal.why })
   return row.subject === 'task' ? new GatewayError('access.task_unknown') : absent(action, subject)

@@ -1,18 +1,21 @@
 /** The way in for MCP: guards, identity, the body, then the era's own path. Owns no rule of access. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Addresses } from '../foundation/addresses.ts'
 import { asGatewayError, fail, type GatewayError } from '../foundation/errors.ts'
 import type { FailureLimit } from '../foundation/failure-limit.ts'
 import { checkFraming, checkQuery, type Guards } from '../foundation/guards.ts'
 import { newId } from '../foundation/id.ts'
 import { parseBounded } from '../foundation/json.ts'
 import type { Log } from '../foundation/log.ts'
+import { mcpAddressOf } from '../foundation/mcp-address.ts'
 import { type Identity, isRejection, type Principal } from '../identity/index.ts'
 import type { Addressed, Servers } from '../servers/index.ts'
 import { answerError, type ErrorHeaders } from './answer-error.ts'
 import { accepted } from './answer-ok.ts'
 import { serveBatch } from './batch.ts'
+import { challengeOf } from './challenge.ts'
 import { classify } from './classify.ts'
-import { mayUse } from './clear.ts'
+import { checkScope, mayUse } from './clear.ts'
 import { allowPage, preflight } from './cors.ts'
 import { Exchange, type ExchangeParts, type Over } from './exchange.ts'
 import { follow } from './listen-door.ts'
@@ -28,6 +31,7 @@ export type DoorParts = SseParts &
     readonly failures: FailureLimit
     readonly identity: Pick<Identity, 'identify' | 'operator'>
     readonly servers: Pick<Servers, 'find' | 'everything'>
+    readonly addresses: Addresses
     readonly requestBytes: number
     readonly log: Log
   }
@@ -46,22 +50,16 @@ function refuse(parts: DoorParts, exchange: Exchange, thrown: unknown): void {
   const error = asGatewayError(thrown)
   if (error.code === 'internal.unexpected')
     parts.log.error({ err: error.cause, requestId: exchange.requestId }, error.internal)
-  answerError(exchange, error, headersFor(error, exchange))
+  answerError(exchange, error, headersFor(parts, error, exchange))
 }
 
 const pathOf = ({ request }: Exchange) => (request.url ?? '').split('?', 1)[0] ?? ''
 const isOlderDoor = (exchange: Exchange) => /\/sse\/?$/.test(pathOf(exchange))
 
-// RFC 6750: why the caller is asked for a token, and whether the one that came was the trouble.
-function headersFor(error: GatewayError, exchange: Exchange): ErrorHeaders {
+function headersFor(parts: DoorParts, error: GatewayError, exchange: Exchange): ErrorHeaders {
   if (error.status === 405) return { allow: isOlderDoor(exchange) ? 'GET, POST' : 'POST, GET, DELETE' }
-  if (error.status !== 401) return {}
-  const wasSent = exchange.request.headers.authorization !== undefined
-  return {
-    'www-authenticate': wasSent
-      ? 'Bearer realm="gatehouse", error="invalid_token"'
-      : 'Bearer realm="gatehouse"',
-  }
+  const challenge = challengeOf(parts.addresses, exchange.request, error)
+  return challenge === undefined ? {} : { 'www-authenticate': challenge }
 }
 
 async function serve(parts: DoorParts, exchange: Exchange): Promise<void> {
@@ -109,27 +107,25 @@ async function authenticate(parts: DoorParts, exchange: Exchange): Promise<Princ
   return fail(outcome.rejected, { why: outcome.why })
 }
 
-const address = /^\/mcp\/([a-z0-9-]{1,63})\/([a-z0-9-]{1,63})(\/server|\/sse)?\/?$/
-
 /** A server, and whether the path is the one for clients that know only HTTP+SSE. */
 type Located = { readonly upstream: Addressed; readonly isSse: boolean }
 
 /** The server a path names, if this caller may use it. One that is not there and one that is not granted look the same. */
 function locate(parts: DoorParts, exchange: Exchange, principal: Principal): Located {
-  const path = pathOf(exchange)
-  const [, group, server, door] = address.exec(path) ?? []
-  if (path === '/mcp' || path === '/mcp/')
-    return { upstream: everythingOf(parts, exchange, principal), isSse: false }
-  if (group === undefined || server === undefined)
+  const address = mcpAddressOf(pathOf(exchange))
+  if (address === undefined)
     fail('access.not_found', { fix: 'The address of a server is /mcp/{group}/{server}/server.' })
-  exchange.target = `${group}/${server}`
-  const upstream = parts.servers.find(group, server)
+  const { server, isSse } = address
+  if (server === undefined) return { upstream: everythingOf(parts, exchange, principal), isSse }
+  exchange.target = `${server.group}/${server.name}`
+  const upstream = parts.servers.find(server.group, server.name)
   if (upstream === undefined || !mayUse(parts.access, principal, upstream)) {
     exchange.decision = { allowed: false, reason: upstream === undefined ? 'no such server' : 'no grant' }
     fail('access.not_found')
   }
   exchange.served = upstream
-  return { upstream, isSse: door === '/sse' }
+  checkScope(principal, upstream)
+  return { upstream, isSse }
 }
 
 function everythingOf(parts: DoorParts, exchange: Exchange, principal: Principal): Addressed {

@@ -119,6 +119,7 @@ export class Exchange {
         tokenId: principal?.tokenId ?? null,
         address: request.socket.remoteAddress ?? null,
         client: request.headers['user-agent']?.slice(0, 200) ?? null,
+        ...(principal?.client === undefined ? {} : { oauthClient: principal.client.id }),
       },
       action: this.action,
       target: this.target,

@@ -3,6 +3,7 @@
 import type { Access } from '../access/index.ts'
 import type { AuditRecord } from '../audit/index.ts'
 import type { Config } from '../config/schema.ts'
+import type { Addresses } from '../foundation/addresses.ts'
 import type { Announcements } from '../foundation/announcements.ts'
 import type { Clock } from '../foundation/clock.ts'
 import type { FailureLimit } from '../foundation/failure-limit.ts'
@@ -34,6 +35,7 @@ export { clientNotifications, type MethodRow, methods } from './methods.ts'
 
 export type McpParts = {
   readonly access: Access
+  readonly addresses: Addresses
   readonly announcements: Announcements
   readonly audit: AuditRecord
   readonly catalogue: Catalogue

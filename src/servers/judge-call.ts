@@ -8,6 +8,7 @@ import { type Arranged, arrange } from './arguments.ts'
 import type { Composition, Item } from './composition.ts'
 import { targetOfItem } from './everything.ts'
 import { type ComposedServer, everythingId, type Served } from './served.ts'
+import { missingScopes, whyScopes } from './token-scope.ts'
 
 export type JudgeParts = {
   readonly access: Pick<Access, 'clear'>
@@ -30,6 +31,8 @@ export type Asked = {
 /** How a refusal is told. `absent`: as if the thing were not there. */
 export type Refusal =
   | { readonly code: 'absent' }
+  /** It is granted, but not to the client that asks. */
+  | { readonly code: 'access.scope_missing'; readonly why: string; readonly scopes: readonly string[] }
   | {
       readonly code: Extract<
         ErrorCode,
@@ -102,7 +105,20 @@ export function judgeKnown(
     : aimedAt(upstream, action, subject)
   const decision = access.clear(caller, action, target, circumstancesOf(asked, asked.arguments))
   if (!decision.allowed) return refused(access, { upstream, asked }, target, decision)
-  return facts?.held === undefined ? { decision, target, refusal: undefined } : held(facts.held, target)
+  if (facts?.held !== undefined) return held(facts.held, target)
+  return outOfScope(asked, target) ?? { decision, target, refusal: undefined }
+}
+
+/** Only now, because a client is told of what its person may do, and of nothing else. */
+function outOfScope({ caller, action }: Asked, target: Target): Verdict | undefined {
+  const scopes = missingScopes(caller, action, target)
+  if (scopes === undefined) return undefined
+  const why = whyScopes(scopes)
+  return {
+    decision: { allowed: false, reason: why },
+    target,
+    refusal: { code: 'access.scope_missing', why, scopes },
+  }
 }
 
 /** Only those who could call a tool if it were not held are told so. */
@@ -160,7 +176,9 @@ export function judgeItem(
   const circumstances =
     wrong === undefined ? circumstancesOf(asked, arranged?.arguments ?? asked.arguments) : undefined
   const decision = access.clear(asked.caller, asked.action, target, circumstances)
-  return { ...judgedItem({ decision, target, wrong }, heldOf(catalogue, item)), item, arranged }
+  const judged = judgedItem({ decision, target, wrong }, heldOf(catalogue, item))
+  const narrowed = judged.decision.allowed ? outOfScope(asked, target) : undefined
+  return { ...(narrowed ?? judged), item, arranged }
 }
 
 function heldOf(catalogue: Pick<Catalogue, 'tool'>, { kind, source, own }: Item): string | undefined {

@@ -9,6 +9,7 @@ import { oneAtATime } from '../foundation/one-at-a-time.ts'
 import type { Caller, Route } from '../foundation/route.ts'
 import { type Catalogue, offersOf, type Register, type UsableTool } from '../upstreams/index.ts'
 import { type Changes, openChanges } from './changes.ts'
+import { mayUse } from './judge-call.ts'
 import { openVirtualVerbs, type VirtualVerbs } from './manifest.ts'
 import { offersWithVirtual } from './policy-offers.ts'
 import { virtualRoutes } from './routes.ts'
@@ -28,6 +29,8 @@ export type ServersParts = {
 export type Servers = Changes & {
   /** A server of the gateway, real or virtual. Virtual servers are there once they are published. */
   find(group: string, name: string): Addressed | undefined
+  /** Every server that the caller may use, real and virtual, by `group/server`. */
+  usable(caller: Caller): string[]
   /** All that the caller may use, as one server. */
   everything(caller: Caller): ComposedServer
   virtuals(): Iterable<StoredVirtual>
@@ -71,6 +74,11 @@ export async function openServers(parts: ServersParts): Promise<Servers> {
   const known = { ...parts, find: (place: string) => stored.get(place) }
   return {
     find,
+    usable: caller =>
+      [...register.list(), ...served.values()]
+        .filter(server => mayUse(access, caller, server))
+        .map(({ group, name }) => `${group}/${name}`)
+        .toSorted(),
     everything(caller) {
       const known = everything.get(caller)
       if (known !== undefined) return known

@@ -6,7 +6,7 @@ const infrastructure = ['foundation', 'config', 'database', 'telemetry', 'egress
 const rooms = ['audit', 'identity', 'access', 'upstreams', 'vault', 'servers']
 
 /** The ways in. They lead requests through the rooms and know nothing of each other. */
-const planes = ['mcp', 'http', 'manifest', 'scim', 'sign-in']
+const planes = ['mcp', 'http', 'oauth', 'scim', 'sign-in', 'manifest']
 
 /** The areas that each area of src may import, besides itself. */
 export const mayImport: Readonly<Record<string, readonly string[]>> = {
@@ -76,6 +76,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   '@simplewebauthn/server': ['src/identity/passkeys/'],
   '@simplewebauthn/server/helpers': ['src/identity/passkeys/'],
   jose: ['src/identity/'],
+  'oidc-provider': ['src/oauth/provider.ts'],
   kysely: ['src/database/'],
   'kysely/migration': ['src/database/'],
   pino: ['src/foundation/log.ts'],

@@ -64,7 +64,10 @@ it('answers 401 without a token, with the challenge, also inside a session', asy
     for (const { name, asked } of steps) {
       const answer = await call(url, asked(session))
       expect([name, answer.status]).toEqual([name, 401])
-      expect(answer.headers['www-authenticate']).toBe('Bearer realm="gatehouse"')
+      const metadata = url.replace('/mcp/', '/.well-known/oauth-protected-resource/mcp/')
+      expect(answer.headers['www-authenticate']).toBe(
+        `Bearer resource_metadata="${metadata}", scope="mcp:use"`,
+      )
     }
   }
 })

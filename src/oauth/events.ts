@@ -1,0 +1,128 @@
+/** One audit event for each grant, refusal, registration and revocation, before its answer goes out. */
+import type { Provider } from 'oidc-provider'
+import type { AuditEvent, AuditRecord } from '../audit/index.ts'
+import { newId } from '../foundation/id.ts'
+import { isObject } from '../foundation/json.ts'
+import type { Caller } from '../foundation/route.ts'
+import { scopesSupported } from './scopes.ts'
+import { visit } from './visit.ts'
+
+type Said = {
+  readonly action: `oauth.${string}`
+  readonly outcome: AuditEvent['outcome']
+  readonly who?: Pick<Caller, 'id' | 'kind' | 'name'> | undefined
+  readonly clientId?: string | undefined
+  readonly error?: string | undefined
+  readonly why?: string | undefined
+  readonly detail?: Readonly<Record<string, unknown>>
+}
+
+/** Tells the audit what was decided about the present request. */
+export async function tell(audit: AuditRecord, said: Said): Promise<void> {
+  const { request, requestId } = visit()
+  const at = Date.now()
+  const isOk = said.outcome === 'ok'
+  await audit.recorded({
+    id: newId(at),
+    at,
+    kind: 'identity',
+    requestId,
+    who: {
+      id: said.who?.id ?? null,
+      kind: said.who?.kind ?? 'nobody',
+      name: said.who?.name ?? null,
+      tokenId: null,
+      address: request.socket.remoteAddress ?? null,
+      client: request.headers['user-agent']?.slice(0, 200) ?? null,
+    },
+    action: said.action,
+    target: said.clientId === undefined ? null : `oauth-client:${said.clientId.slice(0, 300)}`,
+    subject: null,
+    decision: isOk ? null : { allowed: false, reason: (said.why ?? said.error ?? '').slice(0, 300) },
+    outcome: said.outcome,
+    error: said.error ?? null,
+    input: null,
+    bytes: { in: 0, out: 0 },
+    time: { total: 0, upstream: 0 },
+    era: null,
+    detail: said.detail ?? null,
+  })
+}
+
+/** What the library calls its endpoints, and what the audit does. Where nothing is decided, only errors are told. */
+const actions: Readonly<
+  Record<string, { readonly action: `oauth.${string}`; readonly isDecision: boolean }>
+> = {
+  authorization: { action: 'oauth.authorize', isDecision: false },
+  resume: { action: 'oauth.authorize', isDecision: false },
+  token: { action: 'oauth.token', isDecision: true },
+  registration: { action: 'oauth.register_client', isDecision: true },
+  client: { action: 'oauth.read_client', isDecision: false },
+  client_update: { action: 'oauth.update_client', isDecision: true },
+  client_delete: { action: 'oauth.delete_client', isDecision: true },
+  revocation: { action: 'oauth.revoke', isDecision: true },
+  introspection: { action: 'oauth.introspect', isDecision: false },
+}
+
+const errorEvents = [
+  'authorization.error',
+  'grant.error',
+  'registration_create.error',
+  'registration_read.error',
+  'registration_update.error',
+  'registration_delete.error',
+  'revocation.error',
+  'introspection.error',
+  'server_error',
+] as const
+
+/** Has the library's answers told to the audit before they are sent. */
+export function tellOf(provider: Provider, audit: AuditRecord): void {
+  const failed = (_: unknown, error: Error) => {
+    const { about } = visit()
+    about.error = 'error' in error && typeof error.error === 'string' ? error.error : 'server_error'
+    about.why = 'error_description' in error ? String(error.error_description) : error.message
+  }
+  const events: NodeJS.EventEmitter = provider
+  for (const event of errorEvents) events.on(event, failed)
+  provider.on('authorization.success', () => {
+    visit().about.isDecided = true
+  })
+  provider.use(async (ctx, next) => {
+    await next()
+    if (ctx.oidc.route === 'discovery') completeMetadata(ctx.body)
+    const known = actions[ctx.oidc.route]
+    if (known === undefined) return
+    const { about, session } = visit()
+    if (about.error === undefined && !known.isDecision && about.isDecided !== true) return
+    const { params = {}, entities } = ctx.oidc
+    const { grant_type: grantType, resource, scope } = { grant_type: undefined, ...params }
+    await tell(audit, {
+      action: known.action,
+      outcome: about.error === undefined ? 'ok' : 'rejected',
+      who: session?.principal ?? personOf(entities.Grant?.accountId),
+      clientId: ctx.oidc.client?.clientId ?? asText(params.client_id),
+      error: about.error,
+      why: about.why,
+      detail: { grantType, resource: asText(resource), scope: asText(scope), grant: entities.Grant?.jti },
+    })
+  })
+}
+
+/** The library knows the scopes of OpenID only, and lists response modes that no client of ours may use. */
+function completeMetadata(body: unknown): void {
+  if (!isObject(body)) return
+  const own = Array.isArray(body.scopes_supported) ? body.scopes_supported : []
+  Object.assign(body, {
+    scopes_supported: [...scopesSupported, ...own],
+    response_modes_supported: ['query'],
+  })
+}
+
+function personOf(id: string | undefined) {
+  return id === undefined ? undefined : ({ id, kind: 'user', name: '' } as const)
+}
+
+function asText(value: unknown): string | undefined {
+  return typeof value === 'string' ? value.slice(0, 300) : undefined
+}
