@@ -28,6 +28,9 @@ export type Visit = {
   readonly requestId: string
 }
 
+/** Refusals that are in the audit before they are answered. */
+const toldRefusals: readonly string[] = ['identity.bad_token', 'identity.forbidden', 'identity.not_admitted']
+
 /** Stands in for the caller of a route that anyone may enter. */
 const nobody: Caller = { id: '', kind: 'user', name: '', role: 'member', subjects: [], tokenId: undefined }
 
@@ -44,7 +47,7 @@ export async function enter(route: Route, visit: Visit, parts: Doorkeeping): Pro
   } catch (thrown) {
     const error = asGatewayError(thrown)
     const total = parts.clock.elapsed() - startedAt
-    if (error.code === 'identity.bad_token' || error.code === 'identity.forbidden')
+    if (toldRefusals.includes(error.code))
       await parts.audit.recorded({
         ...refusal(visit, caller, error),
         ...whatAndWhen(route, parts.clock.now(), total),
