@@ -60,7 +60,7 @@ export const errorTable = {
   'identity.forbidden': row(403, gateway + 2, 'Your role does not allow this.', 'Ask an admin, or a manager of the group.'),
   'identity.unknown': row(404, gateway + 4, 'There is no such user, team, account or token.', 'List them with: gatehouse user list (or team, account, token).'),
   'identity.claim_refused': row(403, gateway + 2, 'This claim link is not valid any more.', 'Restart the gateway to print a new link, or run: gatehouse user add <email> --role admin.'),
-  'identity.not_admitted': row(403, gateway + 2, 'The identity provider knows this person, and the gateway does not let them in.', 'Ask an admin; the audit says why: gatehouse audit search.'),
+  'identity.not_admitted': row(403, gateway + 2, 'The identity provider knows this person, and the gateway does not let them in.', 'Ask an admin; the audit says why: gatehouse audit.'),
   'identity.provider_unknown': row(404, gateway + 4, 'There is no such identity provider.', 'List them with: gatehouse identity-provider list.'),
   'access.not_found': row(404, gateway + 4, 'There is no such group or server, or you have no access to it.', 'Check the name, or ask a manager of the group for access.'),
   'access.tool_unknown': row(200, rpcCodes.invalidParams, 'Unknown tool.', 'List the tools you may use with tools/list.'),
