@@ -2,8 +2,27 @@ import { defineConfig } from 'vitest/config'
 
 const shared = { pool: 'forks', testTimeout: 30_000, hookTimeout: 60_000 } as const
 
-// Journeys and interop start processes that need the machine for themselves: one file at a time.
-const alone = { ...shared, fileParallelism: false, testTimeout: 120_000, hookTimeout: 300_000 }
+const slow = { ...shared, testTimeout: 120_000, hookTimeout: 300_000 }
+
+// These start processes and mostly wait for them, so two files share the machine well.
+const inPairs = { ...slow, maxWorkers: 2 }
+
+// These load the machine until it shows, or break things under it: one file at a time, after all others.
+const alone = { ...slow, fileParallelism: false, sequence: { groupOrder: 1 } }
+const loads = [
+  'bad-framing',
+  'chaos',
+  'crowd',
+  'dead-server',
+  'flood-of-streams',
+  'heal',
+  'hostile-upstream',
+  'idle-streams',
+  'kill-9',
+  'kill-nine',
+  'large-results',
+  'live-sessions',
+].map(name => `test/journeys/${name}.test.ts`)
 
 export default defineConfig({
   test: {
@@ -15,8 +34,11 @@ export default defineConfig({
           ...shared,
         },
       },
-      { test: { name: 'journeys', include: ['test/journeys/**/*.test.ts'], ...alone } },
-      { test: { name: 'interop', include: ['test/interop/**/*.test.ts'], ...alone } },
+      {
+        test: { name: 'journeys', include: ['test/journeys/**/*.test.ts'], exclude: loads, ...inPairs },
+      },
+      { test: { name: 'journeys-alone', include: loads, ...alone } },
+      { test: { name: 'interop', include: ['test/interop/**/*.test.ts'], ...inPairs } },
     ],
   },
 })

@@ -10,6 +10,12 @@ const says = (plane: string, status: number) => (_: unknown, response: ServerRes
 const handle = dispatch({
   mcp: says('mcp', 200),
   http: says('http', 404),
+  others: [
+    {
+      at: ['/sign-in', '/sign-out', '/claim', '/link', '/account', '/signed-out'],
+      handle: says('sign-in', 303),
+    },
+  ],
   answered: status => void answered.push(status),
 })
 const server = createServer((request, response) => handle(request, response, 'tcp'))
@@ -33,6 +39,16 @@ it.each([
   ['/mcp/', 'mcp'],
   ['/mcp?a', 'mcp'],
   ['/mcp/lab/work/server', 'mcp'],
+  ['/sign-in', 'sign-in'],
+  ['/sign-in?return=/', 'sign-in'],
+  ['/sign-in/callback?code=1', 'sign-in'],
+  ['/sign-out', 'sign-in'],
+  ['/signed-out', 'sign-in'],
+  ['/claim', 'sign-in'],
+  ['/link/x', 'sign-in'],
+  ['/account/passkeys', 'sign-in'],
+  ['/sign-inside', 'http'],
+  ['/api/v1/claim', 'http'],
   ['/mcps', 'http'],
   ['/MCP', 'http'],
   ['/', 'http'],

@@ -7,14 +7,18 @@ import { answerProblem, type Over } from './http/index.ts'
 
 export type Handler = (request: IncomingMessage, response: ServerResponse, over: Over) => void
 
+/** A plane, and the paths at which and below which it answers. */
+export type Plane = { readonly at: readonly string[]; readonly handle: Handler }
+
 export type Planes = {
   readonly mcp: Handler
   readonly http: Handler
+  readonly others: readonly Plane[]
   /** Told the status of every answer of the HTTP plane that went out whole; MCP counts its exchanges itself. */
   answered(status: number): void
 }
 
-/** One handler over both planes: `/mcp` and below is MCP, everything else the HTTP plane. */
+/** One handler over all planes: each has its paths, and everything else is the HTTP plane's. */
 export function dispatch(planes: Planes): Handler {
   return (request, response, over) => {
     const target = request.url ?? '/'
@@ -26,17 +30,19 @@ export function dispatch(planes: Planes): Handler {
         return
       }
     }
-    if (isMcp(request.url ?? '/')) planes.mcp(request, response, over)
-    else {
-      response.on('finish', () => planes.answered(response.statusCode))
-      planes.http(request, response, over)
-    }
+    const path = request.url ?? '/'
+    if (isBelow('/mcp', path)) return planes.mcp(request, response, over)
+    response.on('finish', () => planes.answered(response.statusCode))
+    const other = planes.others.find(({ at }) => at.some(root => isBelow(root, path)))
+    const handle = other?.handle ?? planes.http
+    handle(request, response, over)
   }
 }
 
-function isMcp(path: string): boolean {
-  if (!path.startsWith('/mcp')) return false
-  const next = path[4]
+/** Is it the root, or a path below it? */
+function isBelow(root: string, path: string): boolean {
+  if (!path.startsWith(root)) return false
+  const next = path[root.length]
   return next === undefined || next === '/' || next === '?'
 }
 

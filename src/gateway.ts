@@ -8,8 +8,10 @@ import { dispatch } from './dispatch.ts'
 import { followRevision } from './follow-revision.ts'
 import { openAddresses } from './foundation/addresses.ts'
 import { openAnnouncements } from './foundation/announcements.ts'
+import { openBrowsers } from './foundation/browsers.ts'
 import { systemClock } from './foundation/clock.ts'
-import { openFailureLimit } from './foundation/failure-limit.ts'
+import { openCookies } from './foundation/cookies.ts'
+import { openBeginningLimit, openFailureLimit } from './foundation/failure-limit.ts'
 import { compileGuards } from './foundation/guards.ts'
 import { openHandles } from './foundation/handles.ts'
 import type { Log } from './foundation/log.ts'
@@ -20,7 +22,9 @@ import { type Over, openHttp } from './http/index.ts'
 import { type Claim, openIdentity } from './identity/index.ts'
 import { openManifest, simulateRoutes } from './manifest/index.ts'
 import { methods, openMcp } from './mcp/index.ts'
+import { openScim } from './scim/index.ts'
 import { explainRoutes, openServers } from './servers/index.ts'
+import { openSignInPages } from './sign-in/index.ts'
 import { openMetrics } from './telemetry/metrics.ts'
 import {
   Connections,
@@ -168,15 +172,37 @@ export async function createGateway(config: Config, log: Log, environment: Envir
       ...audit.routes,
     ],
     identify: identity.identify,
+    sessionOf: identity.sessionOf,
+    addresses,
     operator: identity.operator,
     audit,
     config,
     log,
     version,
     metrics: () => metrics.text(),
-    health: healthOf({ database, audit, register, catalogue, config }),
+    health: healthOf({ database, audit, identity, register, catalogue, config }),
     failures,
     clock,
+  })
+  const scim = openScim({
+    identity,
+    addresses,
+    guards,
+    failures,
+    audit,
+    clock,
+    log,
+    requestBytes: limits.requestBytes,
+  })
+  const signIn = openSignInPages({
+    identity,
+    addresses,
+    browsers: openBrowsers(openCookies(addresses), masterKey.derive('form tokens')),
+    guards,
+    failures,
+    beginnings: openBeginningLimit(clock),
+    clock,
+    log,
   })
   metrics.gauges({
     sessions: mcp.sessions,
@@ -200,7 +226,12 @@ export async function createGateway(config: Config, log: Log, environment: Envir
   })
 
   return {
-    handle: dispatch({ mcp: mcp.handle, http: http.handle, answered: metrics.httpRequest }),
+    handle: dispatch({
+      mcp: mcp.handle,
+      http: http.handle,
+      others: [signIn, scim],
+      answered: metrics.httpRequest,
+    }),
     listening: addresses.listening,
     hasAdmin: async () =>
       (await identity.readDeclared(database.kysely)).users.some(({ role }) => role === 'admin'),

@@ -48,6 +48,23 @@ export function addUserCommands(program: Command, kit: Kit): void {
         kit.show(options, changed, () => [`Changed ${email}.`])
       }),
     )
+  leaf(user, 'link <email>', 'make a link that signs a user in once, in a browser').action(
+    (email: string, options: SharedOptions) =>
+      kit.online(options, 'Making the link', async ({ api }) => {
+        const link = await api.post(path`/users/${email}/link`, {})
+        kit.show(options, link, () => [
+          String(link.url),
+          `For ${email} alone, once, until ${link.expiresAt}. Then they can add a passkey.`,
+        ])
+      }),
+  )
+  leaf(user, 'sign-out <email>', 'end every session of a user in a browser').action(
+    (email: string, options: SharedOptions) =>
+      kit.online(options, 'Signing the user out', async ({ api }) => {
+        const { ended } = await api.remove(path`/users/${email}/sessions`)
+        kit.show(options, { ended }, () => [`Signed ${email} out; sessions that ended: ${ended}.`])
+      }),
+  )
   leaf(user, 'remove <email>', 'remove a user and their tokens').action(
     (email: string, options: SharedOptions) =>
       kit.online(options, 'Removing the user', async ({ api }) => {

@@ -15,6 +15,7 @@ export type Caller = {
   readonly role: Role
   /** Every subject this caller stands for in grants, as written in the manifest: `user:<email>`, `team:<name>`, `account:<name>`, `everyone`. */
   readonly subjects: readonly string[]
+  /** Of the token, or of the session of their browser. */
   readonly tokenId: string | undefined
   /** The bounds of the identity provider they come from, where it has some. */
   readonly within?: Within
@@ -37,6 +38,8 @@ export type Route = {
   readonly path: string
   readonly summary: string
   readonly entry: Entry
+  /** Dangerous: a browser's session must be fresh. Bearer tokens are not asked. */
+  readonly stepUp?: true
   /** Status of success; 200 unless told, 204 when there is nothing to say. */
   readonly status?: number
   readonly params?: z.ZodType
@@ -54,6 +57,7 @@ export function route<Params = undefined, Query = undefined, Body = undefined, A
   readonly path: string
   readonly summary: string
   readonly entry: Entry
+  readonly stepUp?: true
   readonly status?: number
   readonly params?: Schema<Params>
   readonly query?: Schema<Query>

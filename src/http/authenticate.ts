@@ -1,12 +1,13 @@
 /** Who asks, and whether they may enter a route at all. */
 import type { IncomingMessage } from 'node:http'
-import type { AuditEvent, AuditRecord } from '../audit/index.ts'
+import { type AuditRecord, refusalEvent } from '../audit/index.ts'
+import type { Addresses } from '../foundation/addresses.ts'
 import type { Clock } from '../foundation/clock.ts'
-import { asGatewayError, fail, GatewayError } from '../foundation/errors.ts'
+import { asGatewayError, type ErrorCode, fail, GatewayError } from '../foundation/errors.ts'
 import type { FailureLimit } from '../foundation/failure-limit.ts'
-import { newId } from '../foundation/id.ts'
 import type { Caller, Entry, Route } from '../foundation/route.ts'
-import { apiResource, type Principal, type Rejection } from '../identity/index.ts'
+import { apiResource, type BrowserSession, type Principal, type Rejection } from '../identity/index.ts'
+import { checkChange, checkFresh } from './browser-session.ts'
 
 /** How a request came in: over the network, or over the socket only the operator can open. */
 export type Over = 'tcp' | 'local'
@@ -16,7 +17,10 @@ export type Doorkeeping = {
     authorization: string | undefined,
     resource: string,
   ): Principal | Rejection | Promise<Principal | Rejection>
+  /** The session of the browser that sends the request. */
+  sessionOf(request: IncomingMessage): Promise<BrowserSession | undefined>
   operator(): Principal
+  readonly addresses: Addresses
   readonly audit: AuditRecord
   readonly failures: FailureLimit
   readonly clock: Clock
@@ -28,11 +32,17 @@ export type Visit = {
   readonly requestId: string
 }
 
-/** Refusals that are in the audit before they are answered. */
-const toldRefusals: readonly string[] = ['identity.bad_token', 'identity.forbidden', 'identity.not_admitted']
-
 /** Stands in for the caller of a route that anyone may enter. */
 const nobody: Caller = { id: '', kind: 'user', name: '', role: 'member', subjects: [], tokenId: undefined }
+
+/** Refusals that are worth an event. */
+const recorded: readonly ErrorCode[] = [
+  'identity.bad_token',
+  'identity.forbidden',
+  'identity.not_admitted',
+  'identity.cross_site',
+  'identity.step_up_required',
+]
 
 /** The caller of a route, if they may enter it. A refused token or role is in the audit before it is answered. */
 export async function enter(route: Route, visit: Visit, parts: Doorkeeping): Promise<Caller> {
@@ -41,23 +51,50 @@ export async function enter(route: Route, visit: Visit, parts: Doorkeeping): Pro
   const startedAt = parts.clock.elapsed()
   let caller: Caller | undefined
   try {
-    caller = await authenticate(visit, parts)
+    const session = await signedIn(visit, parts)
+    caller = session?.principal ?? (await bearer(visit, parts))
+    if (session !== undefined)
+      checkChange(visit.request, parts.addresses.originOf(visit.request.headers.host))
     checkRole(route, caller)
+    checkFresh(route, session, parts.clock)
     return caller
   } catch (thrown) {
     const error = asGatewayError(thrown)
     const total = parts.clock.elapsed() - startedAt
-    if (toldRefusals.includes(error.code))
-      await parts.audit.recorded({
-        ...refusal(visit, caller, error),
-        ...whatAndWhen(route, parts.clock.now(), total),
-      })
+    if (recorded.includes(error.code))
+      await parts.audit.recorded(
+        refusalEvent(error, {
+          caller,
+          requestId: visit.requestId,
+          action: `${route.method} ${route.path}`,
+          address: addressOf(visit),
+          client: visit.request.headers['user-agent'],
+          at: parts.clock.now(),
+          total,
+        }),
+      )
     throw error
   }
 }
 
-/** The caller behind the Authorization header. Throws `identity.*`; only bad tokens count against the address. */
+/** Who reads: by the session of a browser, or by the Authorization header. Throws `identity.*`. */
 export async function authenticate(visit: Visit, parts: Doorkeeping): Promise<Caller> {
+  return (await signedIn(visit, parts))?.principal ?? bearer(visit, parts)
+}
+
+/** The session of a request that brings no Authorization header, which is looked at first and alone. */
+async function signedIn({ request }: Visit, parts: Doorkeeping): Promise<BrowserSession | undefined> {
+  const { authorization, cookie } = request.headers
+  if (authorization !== undefined || cookie === undefined) return undefined
+  try {
+    return await parts.sessionOf(request)
+  } catch (cause) {
+    return fail('identity.unavailable', { why: 'The store of sessions does not answer.', cause })
+  }
+}
+
+/** The caller behind the Authorization header. Only bad tokens count against the address. */
+async function bearer(visit: Visit, parts: Doorkeeping): Promise<Caller> {
   const outcome = await check(visit.request.headers.authorization, parts)
   if (!('rejected' in outcome)) return outcome
   if (outcome.rejected === 'identity.bad_token') parts.failures.count(addressOf(visit) ?? 'unknown')
@@ -91,37 +128,4 @@ export function mayEnter(entry: Entry, caller: Caller): boolean {
 
 function addressOf(visit: Visit): string | undefined {
   return visit.request.socket.remoteAddress
-}
-
-function whatAndWhen(route: Route, at: number, total: number): Pick<AuditEvent, 'at' | 'action' | 'time'> {
-  return { at, action: `${route.method} ${route.path}`, time: { total, upstream: 0 } }
-}
-
-function refusal(
-  visit: Visit,
-  caller: Caller | undefined,
-  error: GatewayError,
-): Omit<AuditEvent, 'at' | 'action' | 'time'> {
-  return {
-    id: newId(),
-    kind: 'identity',
-    requestId: visit.requestId,
-    who: {
-      id: caller?.id ?? null,
-      kind: caller?.kind ?? 'nobody',
-      name: caller?.name ?? null,
-      tokenId: caller?.tokenId ?? null,
-      address: addressOf(visit) ?? null,
-      client: visit.request.headers['user-agent']?.slice(0, 200) ?? null,
-    },
-    target: null,
-    subject: null,
-    decision: { allowed: false, reason: error.why },
-    outcome: caller === undefined ? 'rejected' : 'denied',
-    error: error.code,
-    input: null,
-    bytes: { in: 0, out: 0 },
-    era: null,
-    detail: null,
-  }
 }

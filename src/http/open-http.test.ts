@@ -8,6 +8,7 @@ import { z } from 'zod'
 import type { AuditEvent } from '../audit/index.ts'
 import { configSchema } from '../config/schema.ts'
 import { dispatch } from '../dispatch.ts'
+import { openAddresses } from '../foundation/addresses.ts'
 import { fail } from '../foundation/errors.ts'
 import { silentLog } from '../foundation/log.ts'
 import { type Caller, type Role, route } from '../foundation/route.ts'
@@ -93,6 +94,8 @@ beforeAll(async () => {
       if (authorization === undefined) return { rejected: 'identity.no_token', why: 'There is no token.' }
       return people.get(authorization) ?? { rejected: 'identity.bad_token', why: 'It is not known.' }
     },
+    sessionOf: async () => undefined,
+    addresses: openAddresses(config),
     operator: () => principal('operator', 'admin', 'operator'),
     audit: {
       record: (event, written) => {
@@ -110,6 +113,7 @@ beforeAll(async () => {
   const handle = dispatch({
     answered: () => {},
     http: http.handle,
+    others: [],
     mcp: (_, response) => response.end('mcp'),
   })
   socketPath = join(mkdtempSync(join(tmpdir(), 'gatehouse-http-')), 'socket')
@@ -398,8 +402,8 @@ describe('health and metrics', () => {
   })
 })
 
-describe('the first pages', () => {
-  it.each(['/', '/claim'])('%s allows only its own script and style', async path => {
+describe('the first page', () => {
+  it.each(['/'])('%s allows only its own script and style', async path => {
     const { headers, text } = await ask(path)
     expect(headers.get('content-security-policy')).toMatch(
       /^default-src 'none'; script-src '(none|sha256-\S+)'/,

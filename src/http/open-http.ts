@@ -16,10 +16,10 @@ import { allowPage } from './cors.ts'
 import { doctorRoute, type Health, readiness } from './health.ts'
 import { type App, type Ask, mount } from './mount.ts'
 import { openApi } from './openapi.ts'
-import { claimPage, landingPage } from './pages.ts'
+import { landingPage } from './pages.ts'
 import { answerProblem, logError } from './problem.ts'
 
-export type HttpParts = Pick<Doorkeeping, 'identify' | 'operator'> & {
+export type HttpParts = Pick<Doorkeeping, 'identify' | 'sessionOf' | 'operator' | 'addresses'> & {
   /** What the rooms declare. */
   readonly routes: readonly Route[]
   readonly audit: AuditRecord
@@ -83,6 +83,7 @@ function setSafeHeaders(response: ServerResponse, requestId: string): void {
   response.setHeader('cache-control', 'no-store')
   response.setHeader('x-content-type-options', 'nosniff')
   response.setHeader('referrer-policy', 'no-referrer')
+  response.setHeader('cross-origin-resource-policy', 'same-origin')
 }
 
 const probes = ['/healthz', '/readyz']
@@ -111,8 +112,7 @@ function addPlainPaths(app: App, routes: readonly Route[], parts: HttpParts & Do
     })
   })
   app.get('/', () => show(landingPage))
-  app.get('/claim', () => show(claimPage))
-  for (const path of ['/api/v1/openapi.json', '/metrics', '/', '/claim', ...probes])
+  for (const path of ['/api/v1/openapi.json', '/metrics', '/', ...probes])
     app.all(path, () => fail('http.method_not_allowed', { data: { allow: ['GET'] } }))
 }
 

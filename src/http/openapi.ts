@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { isObject, type JsonObject } from '../foundation/json.ts'
 import type { Route } from '../foundation/route.ts'
+import { sessionCookieName } from '../identity/index.ts'
 
 export function openApi(routes: readonly Route[], version: string): JsonObject {
   const paths: Record<string, Record<string, JsonObject>> = {}
@@ -20,16 +21,20 @@ export function openApi(routes: readonly Route[], version: string): JsonObject {
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
-    security: [{ bearer: [] }],
+    security: [{ bearer: [] }, { session: [] }],
     paths,
     components: {
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer', description: 'A personal access token: gth_pat_...' },
+        session: { type: 'apiKey', in: 'cookie', name: sessionCookieName, description: sessionWords },
       },
       schemas,
     },
   }
 }
+
+const sessionWords =
+  'The session of a browser that signed in; __Host- stands before the name where there is https. Changes have to come from a page of the gateway, as JSON.'
 
 /** Schemas that have a name, by it: the document has each once. */
 type Schemas = Record<string, unknown>
@@ -57,7 +62,7 @@ function operation(route: Route, schemas: Schemas): JsonObject {
     operationId: operationId(route),
     tags: [route.path.split('/')[3] ?? 'api'],
     summary: route.summary,
-    description: entries[route.entry],
+    description: entries[route.entry] + (route.stepUp ? stepUp : ''),
     ...(route.entry === 'anyone' ? { security: [] } : {}),
     parameters: [...parameters(route.params, 'path', schemas), ...parameters(route.query, 'query', schemas)],
     ...(route.body === undefined
@@ -79,6 +84,9 @@ const entries = {
   auditor: 'For auditors and admins.',
   admin: 'For admins.',
 } as const satisfies Record<Route['entry'], string>
+
+/** How dangerous routes are told. */
+const stepUp = ' With the session of a browser: within 10 minutes of signing in.'
 
 /** `GET /api/v1/users/{email}` is `getUsersByEmail`. */
 function operationId(route: Route): string {

@@ -101,6 +101,7 @@ function createAccount(room: Room): Route {
     path: '/api/v1/accounts',
     summary: 'Create a virtual account',
     entry: 'admin',
+    stepUp: true,
     status: 201,
     body: z.strictObject({ name: nameSchema, owner: ownerSchema.optional() }),
     answer: accountView,
@@ -142,6 +143,7 @@ function alterAccount(room: Room): Route {
     path: '/api/v1/accounts/{name}',
     summary: 'Give a virtual account another owner, disable or enable it',
     entry: 'admin',
+    stepUp: true,
     params: byName,
     body: z.strictObject({ owner: ownerSchema.nullable().optional(), disabled: z.boolean().optional() }),
     answer: accountView,
@@ -165,6 +167,7 @@ function deleteAccountRoute(room: Room): Route {
     path: '/api/v1/accounts/{name}',
     summary: 'Delete a virtual account and its tokens',
     entry: 'admin',
+    stepUp: true,
     params: byName,
     act({ caller, requestId, params: { name } }) {
       const act = { caller, requestId, action: 'identity.delete_account', target: `account:${name}` } as const

@@ -8,7 +8,7 @@ import { Secret } from '../foundation/secret.ts'
 import { keyedHash } from './keyed-hash.ts'
 import { type Act, change, type Room } from './room.ts'
 import { emailSchema, type IssuedToken, issuedToken } from './schemas.ts'
-import { admins, deleteFact, type From, fact, putFact, updateUser } from './table.ts'
+import { admins, deleteFact, type From, fact, putFact, type User, updateUser } from './table.ts'
 import { issue, userHolder } from './tokens.ts'
 import { knownUser, putUser } from './users.ts'
 
@@ -30,13 +30,15 @@ export function openClaim(room: Room): Promise<Claim | undefined> {
   })
 }
 
+type Claimer = {
+  readonly email: string
+  readonly requestId: string
+  /** What else becomes of them, in the same transaction. */
+  also?(tx: From, user: User): Promise<void>
+}
+
 /** Makes the first admin and their first token. Throws `identity.claim_refused`; a secret is good once. */
-export function claim(
-  room: Room,
-  secret: string,
-  by: { email: string; requestId: string },
-): Promise<IssuedToken> {
-  const { email, requestId } = by
+export function claim(room: Room, secret: string, { email, requestId, also }: Claimer): Promise<IssuedToken> {
   const now = room.clock.now()
   const act: Act = { caller: 'nobody', requestId, action: 'identity.claim', target: `user:${email}` }
   return change(room, act, async tx => {
@@ -44,6 +46,7 @@ export function claim(
     await putUser(tx, { email, role: 'admin' }, now)
     const user = await knownUser(tx, email)
     await updateUser(tx, user.id, { disabled_at: null })
+    await also?.(tx, user)
     return issue(room, tx, { ...userHolder(user), id: newId(now), name: 'first admin', expires: '90d' })
   })
 }

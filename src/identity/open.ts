@@ -3,6 +3,7 @@ import type { Database } from '../database/index.ts'
 import type { Addresses } from '../foundation/addresses.ts'
 import type { Announcements } from '../foundation/announcements.ts'
 import type { Clock } from '../foundation/clock.ts'
+import { openCookies } from '../foundation/cookies.ts'
 import { fail } from '../foundation/errors.ts'
 import type { JsonObject } from '../foundation/json.ts'
 import type { Log } from '../foundation/log.ts'
@@ -23,9 +24,15 @@ import type { IdentityProvider } from './providers/provider.ts'
 import { providerRoutes } from './providers/routes.ts'
 import { openProviders, type Providers } from './providers/store.ts'
 import type { SealSecret } from './providers/stored.ts'
+import { type Expiring, expiringTokens, openReminders } from './reminders.ts'
 import type { Namer, Room } from './room.ts'
+import { rotateRoute } from './rotate.ts'
 import { type IssuedToken, meView } from './schemas.ts'
+import { type Provisioning, provisioningOf } from './scim/index.ts'
+import { openSessionCookie, type SessionCookie } from './session-cookie.ts'
 import { openSessions, type Sessions } from './sessions.ts'
+import { openSignIn, type SignIn } from './sign-in/open.ts'
+import { signInRoutes } from './sign-in/routes.ts'
 import { type From, firstFact, markUsed, teamByName } from './table.ts'
 import { teamRoutes } from './teams.ts'
 import { tokenRoutes } from './tokens.ts'
@@ -43,6 +50,8 @@ export type Identity = Declared & {
   standInOf(subject: string, from?: From): Promise<StandIn | undefined>
   /** Is there a team of this name? */
   hasTeam(name: string): Promise<boolean>
+  /** Tokens that expire within so many days and have no successor, the first to go first. */
+  expiringTokens(days: number): Promise<Expiring[]>
   /** Where people of companies come from. */
   readonly providers: Providers
   /**
@@ -50,8 +59,15 @@ export type Identity = Declared & {
    * and puts into teams as the provider's rules say. A sign-in that is refused is in the audit then.
    */
   admit(provider: IdentityProvider, claims: JsonObject, via: Via): Promise<Admitted>
+  /** What the identity provider whose tokens these are may keep here; undefined for everybody else. */
+  provisioning(principal: Principal): Provisioning | undefined
   /** Sessions of browsers. */
   readonly sessions: Sessions
+  /** How people come in with a browser, and out again. */
+  readonly signIn: SignIn
+  /** The session of the browser that sends a request: `identity.sessionOf(request)`. */
+  readonly sessionOf: SessionCookie['sessionOf']
+  readonly sessionCookie: SessionCookie['sessionCookie']
   /** What a browser is in the midst of. */
   readonly flows: Flows
   /** The person on the gateway's own machine. */
@@ -78,7 +94,7 @@ type Parts = {
   readonly log: Log
   readonly seals: Seals
   readonly sealSecret: SealSecret
-  readonly addresses: Pick<Addresses, 'origin'>
+  readonly addresses: Pick<Addresses, 'origin' | 'isSecure'>
 }
 
 /** Throws `vault.unsealable` when the database was used with another master key. */
@@ -96,15 +112,8 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
   // Whatever becomes of the reading: what is remembered may be wrong by now.
   const refresh = () => providers.read().finally(forget)
   const namers: Namer[] = []
-  const room: Room = {
-    database,
-    audit: parts.audit,
-    clock,
-    pepper,
-    refresh,
-    namers,
-    sealSecret: parts.sealSecret,
-  }
+  const { audit, sealSecret } = parts
+  const room: Room = { database, audit, clock, pepper, refresh, namers, sealSecret }
   const admitted: Identity['admit'] = (provider, claims, via) => admit({ room, log }, provider, claims, via)
   const { origin } = parts.addresses
   const identifier = new Identifier({
@@ -119,24 +128,58 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     clock,
     log,
   })
+  const stopReminding = openReminders({ kysely, audit, clock, log })
+  const browser = openBrowserRoom(parts, room)
   return {
     ...declared(room),
     identify: (authorization, resource) => identifier.identify(authorization, resource),
     recheck: principal => identifier.recheck(principal),
     standInOf: (subject, from = kysely) => standInOf(from, subject),
     hasTeam: async name => (await teamByName(kysely, name)) !== undefined,
+    expiringTokens: days => expiringTokens({ kysely, clock }, days),
     providers,
     admit: admitted,
-    sessions: openSessions({ kysely, pepper, clock }),
-    flows: openFlows({ kysely, pepper, clock, seals: parts.seals }),
+    provisioning: principal => provisioningBy(room, providers, principal),
+    ...browser.doors,
     operator: () => operator,
     openClaim: () => openClaim(room),
     claim: (secret, by) => claim(room, secret, by),
     refresh,
     onRemoval: namer => void namers.push(namer),
-    routes: routesOf(room, providers),
-    close: () => lastUse.close(),
+    routes: [...routesOf(room, providers), ...browser.routes],
+    close() {
+      stopReminding()
+      return lastUse.close()
+    },
   }
+}
+
+type Browser = {
+  readonly doors: Pick<Identity, 'sessions' | 'flows' | 'signIn' | 'sessionOf' | 'sessionCookie'>
+  readonly routes: readonly Route[]
+}
+
+/** What there is for people with a browser. */
+function openBrowserRoom({ database, audit, clock, seals, addresses }: Parts, room: Room): Browser {
+  const { kysely } = database
+  const sessions = openSessions({ kysely, pepper: room.pepper, clock })
+  const flows = openFlows({ kysely, pepper: room.pepper, clock, seals })
+  const own = { database, audit, clock, sessions, flows }
+  const signIn = openSignIn(own, room)
+  return {
+    doors: { sessions, flows, signIn, ...openSessionCookie(sessions, openCookies(addresses)) },
+    routes: signInRoutes({ room: own, signIn, addresses }),
+  }
+}
+
+function provisioningBy(
+  room: Room,
+  providers: Providers,
+  { kind, name }: Principal,
+): Provisioning | undefined {
+  if (kind !== 'account') return undefined
+  const provider = providers.list().find(({ scim }) => scim?.account === name)
+  return provider && provisioningOf(room, provider)
 }
 
 function routesOf(room: Room, providers: Providers): Route[] {
@@ -147,6 +190,7 @@ function routesOf(room: Room, providers: Providers): Route[] {
     ...teamRoutes(room),
     ...accountRoutes(room),
     ...tokenRoutes(room),
+    rotateRoute(room),
     ...providerRoutes(room, providers),
   ]
 }

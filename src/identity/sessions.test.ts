@@ -44,6 +44,24 @@ onEachDatabase(open => {
     expect(await sessions.find(last.cookie)).toBeUndefined()
   })
 
+  it('knows a browser by its one cookie, and nobody by two', async () => {
+    const { office, cookie } = await signedIn()
+    const { sessionOf, sessionCookie } = office.identity
+    const pair = `__Host-gatehouse_session=${cookie}`
+    const from = (...cookies: string[]) => sessionOf({ headersDistinct: { cookie: cookies } })
+    expect(await from(`a=1; ${pair}; b=2`)).toMatchObject({ principal: { name: 'ana@example.com' } })
+    expect(await sessionOf({ headersDistinct: {} })).toBeUndefined()
+    expect(await from(`${pair}; ${pair}`)).toBeUndefined()
+    expect(await from(pair, 'a=1')).toBeUndefined()
+    expect(await from(`gatehouse_session=${cookie}`)).toBeUndefined()
+    expect(sessionCookie({ cookie, maxAgeSeconds: 60 })).toBe(
+      `${pair}; Path=/; HttpOnly; SameSite=Lax; Max-Age=60; Secure`,
+    )
+    expect(sessionCookie()).toBe(
+      '__Host-gatehouse_session=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0; Secure',
+    )
+  })
+
   it('keeps no cookie in clear', async () => {
     const { office, cookie } = await signedIn()
     const rows = await office.database.kysely.selectFrom('browser_sessions').selectAll().execute()

@@ -33,7 +33,7 @@ export type SignedIn = {
   /** `sid` of the identity provider. */
   readonly providerSession?: string | undefined
   /** The User-Agent. */
-  readonly client?: string | undefined
+  readonly client?: string | null | undefined
 }
 
 export type BrowserSession = {
@@ -45,9 +45,23 @@ export type BrowserSession = {
   readonly authenticatedAt: number
 }
 
+/** The value of its cookie is here and nowhere else. */
+export type OpenedSession = {
+  readonly id: string
+  readonly cookie: string
+  readonly maxAgeSeconds: number
+}
+
+/** For so long after they proved who they are, people may do what is dangerous. */
+const freshMilliseconds = 10 * 60_000
+
+export function isFresh({ authenticatedAt }: BrowserSession, now: number): boolean {
+  return now - authenticatedAt <= freshMilliseconds
+}
+
 export type Sessions = {
-  /** A new session; the answer is the value of its cookie, which is nowhere else. */
-  open(who: SignedIn, from?: From): Promise<{ readonly cookie: string; readonly maxAgeSeconds: number }>
+  /** A new session. */
+  open(who: SignedIn, from?: From): Promise<OpenedSession>
   /** The session of a cookie's value; undefined when it ended, idled for 30 minutes, or its user may not sign in any more. */
   find(cookie: string | undefined): Promise<BrowserSession | undefined>
   of(userId: string): Promise<SessionRow[]>
@@ -62,9 +76,10 @@ export function openSessions({ kysely, pepper, clock }: Parts): Sessions {
     async open({ userId, method, providerId = null, providerSession = null, client = null }, from = kysely) {
       const now = clock.now()
       const cookie = newToken('ses')
+      const id = newId(now)
       await deleteOldSessions(from, now, now - idleMilliseconds)
       await insertSession(from, {
-        id: newId(now),
+        id,
         hash: keyedHash(pepper, cookie),
         user_id: userId,
         method,
@@ -76,7 +91,7 @@ export function openSessions({ kysely, pepper, clock }: Parts): Sessions {
         seen_at: now,
         expires_at: now + absoluteMilliseconds,
       })
-      return { cookie, maxAgeSeconds: absoluteMilliseconds / 1000 }
+      return { id, cookie, maxAgeSeconds: absoluteMilliseconds / 1000 }
     },
     async find(cookie) {
       if (cookie === undefined || tokenKind(cookie) !== 'ses') return undefined
@@ -84,7 +99,7 @@ export function openSessions({ kysely, pepper, clock }: Parts): Sessions {
       const now = clock.now()
       if (row === undefined || row.expires_at <= now || row.seen_at <= now - idleMilliseconds)
         return undefined
-      if (whyUserRefused(row) !== undefined) return undefined
+      if (whyUserRefused(row) !== undefined || row.provider_removed_at !== null) return undefined
       if (row.seen_at <= now - noteMilliseconds) await updateSession(kysely, row.id, { seen_at: now })
       return asSession(kysely, row)
     },
@@ -99,7 +114,8 @@ async function asSession(from: From, row: SessionRow): Promise<BrowserSession> {
   const user = { id, email, role, provider_id }
   return {
     id: row.id,
-    principal: frozen(await userCaller(from, user, undefined)),
+    // Events name the session where they name the token of others.
+    principal: frozen(await userCaller(from, user, row.id)),
     method: row.method,
     providerId: row.provider_id,
     authenticatedAt: row.authenticated_at,

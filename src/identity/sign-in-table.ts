@@ -7,6 +7,9 @@ export type { From } from './table.ts'
 
 export type SessionRow = Selectable<Tables['browser_sessions']> &
   Pick<User, 'email' | 'role' | 'disabled_at'> & {
+    /** The name of the identity provider. */
+    provider: string | null
+    provider_removed_at: number | null
     user_provider_id: string | null
   }
 
@@ -14,8 +17,10 @@ function selectSessions(from: From) {
   return from
     .selectFrom('browser_sessions')
     .innerJoin('users', 'users.id', 'browser_sessions.user_id')
+    .leftJoin('identity_providers as provider', 'provider.id', 'browser_sessions.provider_id')
     .selectAll('browser_sessions')
     .select(['users.email', 'users.role', 'users.disabled_at', 'users.provider_id as user_provider_id'])
+    .select(['provider.name as provider', 'provider.removed_at as provider_removed_at'])
 }
 
 export function sessionByHash(from: From, hash: string): Promise<SessionRow | undefined> {

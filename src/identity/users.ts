@@ -6,6 +6,7 @@ import { boundOf } from './providers/bounds.ts'
 import { providerNames } from './providers/provider-table.ts'
 import { change, forget, type Room, removal } from './room.ts'
 import { emailSchema, isoTime, listed, listOf, roleSchema, userView } from './schemas.ts'
+import { deleteSessionsOf } from './sign-in-table.ts'
 import {
   accounts,
   admins,
@@ -58,6 +59,7 @@ export async function alterUser(
   if (after.role !== user.role) await keepRole(tx, user)
   if (after.role !== 'admin' || after.disabled_at !== null) await keepAnAdmin(tx, user)
   await updateUser(tx, user.id, set)
+  if (after.disabled_at !== null) await deleteSessionsOf(tx, user.id)
 }
 
 /** People who stay within bounds are members, whatever their row says; so let it say that. */
@@ -123,6 +125,7 @@ function createUser(room: Room): Route {
     path: '/api/v1/users',
     summary: 'Add a user',
     entry: 'admin',
+    stepUp: true,
     status: 201,
     body: z.strictObject({ email: emailSchema, role: roleSchema.default('member') }),
     answer: userView,
@@ -156,6 +159,7 @@ function alterUserRoute(room: Room): Route {
     path: '/api/v1/users/{email}',
     summary: 'Change the role of a user, disable or enable them',
     entry: 'admin',
+    stepUp: true,
     params: byEmail,
     body: z.strictObject({ role: roleSchema.optional(), disabled: z.boolean().optional() }),
     answer: userView,
@@ -180,6 +184,7 @@ function deleteUserRoute(room: Room): Route {
     path: '/api/v1/users/{email}',
     summary: 'Delete a user and their tokens',
     entry: 'admin',
+    stepUp: true,
     params: byEmail,
     act({ caller, requestId, params: { email } }) {
       const act = { caller, requestId, action: 'identity.delete_user', target: `user:${email}` } as const

@@ -61,6 +61,7 @@ export function manifestRoutes(parts: ApplyParts): readonly Route[] {
       path: '/api/v1/manifest',
       summary: 'Apply a manifest, all of it or nothing, or see what that would do.',
       entry: 'admin',
+      stepUp: true,
       body: body.refine(
         ({ manifest, lock }) => manifest !== undefined || lock !== undefined,
         'send a manifest, a lock, or both',

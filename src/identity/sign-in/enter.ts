@@ -1,0 +1,59 @@
+/** The one way in: whoever has proved who they are gets a new session, and the audit an event. */
+import type { AuditRecord } from '../../audit/index.ts'
+import type { Database } from '../../database/index.ts'
+import type { Clock } from '../../foundation/clock.ts'
+import type { Flows } from '../flows.ts'
+import type { BrowserSession, OpenedSession, Sessions, SignedIn } from '../sessions.ts'
+import type { User } from '../table.ts'
+import { type Deed, deed, refusal, type Visitor } from './journal.ts'
+
+/** What the rules of signing in share. */
+export type SignInRoom = {
+  readonly database: Database
+  readonly audit: AuditRecord
+  readonly clock: Clock
+  readonly sessions: Sessions
+  readonly flows: Flows
+}
+
+/** A browser that signs in, with the session it has so far. */
+export type Arriving = Visitor & { readonly before: BrowserSession | undefined }
+
+export type Proof = Omit<SignedIn, 'userId' | 'client'> & {
+  readonly user: Pick<User, 'id' | 'email'>
+  /** For the audit. */
+  readonly detail?: Readonly<Record<string, unknown>>
+}
+
+/** Opens a session in place of the one the browser had: no value that was known before signing in is worth anything after. */
+export function enter(
+  { database, audit, sessions }: SignInRoom,
+  proof: Proof,
+  arriving: Arriving,
+): Promise<OpenedSession> {
+  const { user, detail, ...how } = proof
+  const { before, client } = arriving
+  return database.kysely.transaction().execute(async tx => {
+    if (before !== undefined) await sessions.end(before.id, tx)
+    const opened = await sessions.open({ ...how, userId: user.id, client }, tx)
+    const doer = { id: user.id, kind: 'user', name: user.email, tokenId: opened.id } as const
+    const what = { action: 'identity.sign_in', target: `user:${user.email}` } as const
+    await audit.recorded(deed({ ...what, detail: { method: how.method, ...detail } }, arriving, doer))
+    return opened
+  })
+}
+
+/** Does what may be refused; a refusal is in the audit before anybody hears of it. */
+export async function orRefused<T>(
+  { audit }: Pick<SignInRoom, 'audit'>,
+  what: Deed,
+  visitor: Visitor,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work()
+  } catch (thrown) {
+    await audit.recorded(refusal(what, visitor, thrown))
+    throw thrown
+  }
+}

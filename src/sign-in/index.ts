@@ -1,0 +1,2 @@
+export { openSignInPages, type SignInPages } from './open-sign-in.ts'
+export type { SignInParts } from './visit.ts'

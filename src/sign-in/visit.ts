@@ -1,0 +1,70 @@
+/** One request of a browser, as far as every page needs to know it. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Addresses } from '../foundation/addresses.ts'
+import type { Browsers } from '../foundation/browsers.ts'
+import type { Clock } from '../foundation/clock.ts'
+import { fail } from '../foundation/errors.ts'
+import type { FailureLimit } from '../foundation/failure-limit.ts'
+import type { Guards } from '../foundation/guards.ts'
+import type { Log } from '../foundation/log.ts'
+import { fieldsOf } from '../foundation/read-form.ts'
+import type { Arriving, BrowserSession, Identity } from '../identity/index.ts'
+
+export type SignInParts = {
+  readonly identity: Pick<Identity, 'signIn' | 'sessionOf' | 'sessionCookie'>
+  readonly addresses: Addresses
+  readonly browsers: Browsers
+  readonly guards: Guards
+  /** Shared with the other planes: guessing links counts like guessing tokens. */
+  readonly failures: FailureLimit
+  /** Bounds the sign-ins that are begun. */
+  readonly beginnings: FailureLimit
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export type Visit = {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly requestId: string
+  readonly parts: SignInParts
+  readonly path: string
+  readonly query: ReadonlyMap<string, string>
+  /** The origin the browser has in its address line. */
+  readonly origin: string
+  /** Which browser it is. */
+  readonly mark: string
+  readonly markCookie: string
+  readonly arriving: Arriving
+}
+
+type Coming = Pick<Visit, 'request' | 'response' | 'requestId' | 'parts'>
+
+export async function openVisit(coming: Coming): Promise<Visit> {
+  const { request, requestId, parts } = coming
+  const [path = '/', search = ''] = (request.url ?? '/').split(/\?(.*)/s)
+  const { mark, cookie: markCookie } = parts.browsers.markOf(request)
+  return {
+    ...coming,
+    path,
+    query: fieldsOf(new URLSearchParams(search)),
+    origin: parts.addresses.originOf(request.headers.host),
+    mark,
+    markCookie,
+    arriving: {
+      requestId,
+      address: request.socket.remoteAddress ?? null,
+      client: request.headers['user-agent'] ?? null,
+      before: await sessionOf(coming),
+    },
+  }
+}
+
+async function sessionOf({ request, parts }: Coming): Promise<BrowserSession | undefined> {
+  if (request.headers.cookie === undefined) return undefined
+  try {
+    return await parts.identity.sessionOf(request)
+  } catch (cause) {
+    return fail('identity.unavailable', { why: 'The store of sessions does not answer.', cause })
+  }
+}
