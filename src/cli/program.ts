@@ -14,6 +14,7 @@ import { addCompletionCommands } from './completion.ts'
 import { addConnectCommand } from './connect.ts'
 import { addDoctorCommand } from './doctor.ts'
 import { addGroupCommands } from './group.ts'
+import { addIdentityProviderCommands } from './identity-provider.ts'
 import { addKeysCommands } from './keys.ts'
 import { type Kit, openKit, report } from './kit.ts'
 import { addOAuthClientCommands } from './oauth-client.ts'
@@ -40,6 +41,7 @@ const families: readonly ((program: Command, kit: Kit) => void)[] = [
   addOAuthClientCommands,
   addGroupCommands,
   addPolicyCommands,
+  addIdentityProviderCommands,
   addAccessCommands,
   addVirtualCommands,
   addTokenCommands,

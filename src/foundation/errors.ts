@@ -70,7 +70,7 @@ export const errorTable = {
   'identity.passkey_unavailable': row(400, gateway + 6, 'A passkey cannot be used here.', 'Correct what "why" names, or use another way to sign in.'),
   'identity.signed_out': row(401, gateway + 1, 'You are not signed in any more.', 'Sign in again at /sign-in.'),
   'identity.step_up_required': row(403, gateway + 2, 'For this you have to show once more that it is you.', 'Sign in again at the address in "signIn", then repeat it within 10 minutes.'),
-  'identity.not_admitted': row(403, gateway + 2, 'The identity provider knows this person, and the gateway does not let them in.', 'Ask an admin; the audit says why: gatehouse audit search.'),
+  'identity.not_admitted': row(403, gateway + 2, 'The identity provider knows this person, and the gateway does not let them in.', 'Ask an admin; the audit says why: gatehouse audit.'),
   'identity.provider_unknown': row(404, gateway + 4, 'There is no such identity provider.', 'List them with: gatehouse identity-provider list.'),
   'oauth.unknown': row(404, gateway + 4, 'There is no such OAuth client or authorization.', 'List them with: gatehouse oauth-client list, or GET /api/v1/oauth/authorizations.'),
   'oauth.too_many_clients': row(503, gateway + 3, 'Too many clients registered themselves and were never used.', 'Try again later, or have an admin register the client: gatehouse oauth-client add.'),

@@ -39,6 +39,7 @@ const nobody: Caller = { id: '', kind: 'user', name: '', role: 'member', subject
 const recorded: readonly ErrorCode[] = [
   'identity.bad_token',
   'identity.forbidden',
+  'identity.not_admitted',
   'identity.cross_site',
   'identity.step_up_required',
 ]

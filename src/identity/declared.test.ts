@@ -4,6 +4,7 @@ import { openOffice } from '../../test/fixtures/identity.ts'
 import type { DeclaredPeople } from './index.ts'
 
 const people: DeclaredPeople = {
+  identityProviders: [],
   users: [
     { email: 'ana@example.com', role: 'admin' },
     { email: 'bo@example.com', role: 'member' },
@@ -42,6 +43,7 @@ onEachDatabase(open => {
     const { identity, declare } = await declaring()
     await declare(people)
     const next: DeclaredPeople = {
+      identityProviders: [],
       users: [people.users[0]!, { email: 'bo@example.com', role: 'auditor' }],
       teams: [{ name: 'red', members: ['bo@example.com'] }],
       oauthClients: [],
@@ -60,6 +62,7 @@ onEachDatabase(open => {
     })
     await expect(work).rejects.toMatchObject({ code: 'identity.unknown' })
     expect(await identity.readDeclared()).toEqual({
+      identityProviders: [],
       users: [],
       teams: [],
       oauthClients: [],
@@ -76,6 +79,7 @@ onEachDatabase(open => {
       await identity.removeUser(tx, 'bo@example.com')
     })
     expect(await identity.readDeclared()).toEqual({
+      identityProviders: [],
       users: [{ email: 'ana@example.com', role: 'admin' }],
       teams: [],
       oauthClients: [],

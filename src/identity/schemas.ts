@@ -75,6 +75,10 @@ export const userView = z.object({
   role: roleSchema,
   disabled: z.boolean(),
   teams: z.array(z.string()),
+  provider: z
+    .string()
+    .nullable()
+    .describe('The identity provider they come from; null for people of the gateway itself.'),
   createdAt: time,
 })
 

@@ -66,13 +66,20 @@ export async function deleteTeam(tx: From, id: string): Promise<void> {
   await tx.deleteFrom('teams').where('id', '=', id).execute()
 }
 
+export type Membership = {
+  readonly team: string
+  readonly email: string
+  readonly provider_id: string | null
+  readonly given_by: Tables['team_members']['given_by']
+}
+
 /** Who is in which team, by name of both, sorted. */
-export function memberships(from: From): Promise<{ team: string; email: string }[]> {
+export function memberships(from: From): Promise<Membership[]> {
   return from
     .selectFrom('team_members')
     .innerJoin('teams', 'teams.id', 'team_members.team_id')
     .innerJoin('users', 'users.id', 'team_members.user_id')
-    .select(['teams.name as team', 'users.email as email'])
+    .select(['teams.name as team', 'users.email as email', 'users.provider_id', 'given_by'])
     .orderBy('teams.name')
     .orderBy('users.email')
     .execute()
@@ -121,10 +128,6 @@ export async function deleteMember(tx: From, teamId: string, userId: string): Pr
     .where('user_id', '=', userId)
     .executeTakeFirst()
   return result.numDeletedRows > 0n
-}
-
-export async function deleteMembers(tx: From, teamId: string): Promise<void> {
-  await tx.deleteFrom('team_members').where('team_id', '=', teamId).execute()
 }
 
 function selectAccounts(from: From) {

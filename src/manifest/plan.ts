@@ -3,10 +3,16 @@ import type { Transaction } from 'kysely'
 import { type GroupInput, normalGroup, type PolicyInput } from '../access/index.ts'
 import type { Tables } from '../database/index.ts'
 import type { Caller } from '../foundation/route.ts'
-import type { DeclaredAccount, DeclaredTeam, DeclaredUser, OAuthClientInput } from '../identity/index.ts'
+import type {
+  DeclaredAccount,
+  DeclaredTeam,
+  DeclaredUser,
+  OAuthClientInput,
+  StoredProvider,
+} from '../identity/index.ts'
 import { type DeclaredVirtual, declared } from '../servers/index.ts'
 import type { Upstream } from '../upstreams/index.ts'
-import { changedSecrets, type Difference, differences } from './differences.ts'
+import { changedSecret, changedSecrets, type Difference, differences } from './differences.ts'
 import { type Doomed, type Named, nameOf } from './prune.ts'
 import type { Manifest } from './schema.ts'
 import type { Rooms, State } from './state.ts'
@@ -18,6 +24,7 @@ type Tx = Transaction<Tables>
 export type PlanEntry = {
   readonly action: 'create' | 'update' | 'delete' | 'keep'
   readonly kind:
+    | 'identityProvider'
     | 'user'
     | 'team'
     | 'virtualAccount'
@@ -55,25 +62,19 @@ type Wanted = {
   readonly manifest: Manifest
   /** The servers of the manifest. */
   readonly servers: readonly Upstream[]
+  readonly identityProviders: readonly StoredProvider[]
   readonly caller: Caller
 }
 
 /** Creations and updates by section and name, then deletions in the other direction, so that nothing is named before it is there. */
 export function planSteps(rooms: Rooms, state: State, wanted: Wanted, doomed: Doomed): Step[] {
-  const { access, register } = rooms
+  const { register } = rooms
   const { manifest, servers } = wanted
   const parts = [
+    providerSteps(rooms, state, wanted, doomed),
     ...peopleSteps(rooms, state, manifest, doomed),
     oauthClientSteps(rooms, state, manifest, doomed),
-    stepsOf<GroupInput>({
-      doomed: doomed.groups,
-      kind: 'group',
-      before: state.groups.map(normalGroup),
-      wanted: (manifest.groups ?? []).map(normalGroup),
-      compare: differences,
-      put: access.putGroup,
-      remove: (tx, { name }) => access.removeGroup(tx, name),
-    }),
+    groupSteps(rooms, state, manifest, doomed),
     stepsOf<Upstream>({
       doomed: doomed.servers,
       kind: 'server',
@@ -92,12 +93,27 @@ export function planSteps(rooms: Rooms, state: State, wanted: Wanted, doomed: Do
   return [...parts.flatMap(({ puts }) => puts), ...parts.toReversed().flatMap(({ removals }) => removals)]
 }
 
+function providerSteps({ identity }: Rooms, state: State, wanted: Wanted, doomed: Doomed) {
+  return stepsOf<StoredProvider>({
+    doomed: doomed.identityProviders,
+    kind: 'identityProvider',
+    before: state.identityProviders,
+    wanted: wanted.identityProviders,
+    compare: (before, after) => [
+      ...differences(before.input, after.input),
+      ...changedSecret('clientSecret', before.secret, after.secret),
+    ],
+    put: identity.putProvider,
+    remove: (tx, { name }) => identity.removeProvider(tx, name),
+  })
+}
+
 function peopleSteps({ identity }: Rooms, state: State, manifest: Manifest, doomed: Doomed) {
   return [
     stepsOf<DeclaredUser>({
       doomed: doomed.users,
       kind: 'user',
-      before: state.users,
+      before: state.users.map(({ email, role }) => ({ email, role })),
       wanted: manifest.users ?? [],
       compare: differences,
       put: identity.putUser,
@@ -147,6 +163,18 @@ function virtualSteps({ servers: room }: Rooms, state: State, wanted: Wanted, do
     compare: virtualDifferences,
     put: (tx, thing) => room.manifest.put(tx, thing, { by: caller, servers: after }),
     remove: room.manifest.remove,
+  })
+}
+
+function groupSteps({ access }: Rooms, state: State, manifest: Manifest, doomed: Doomed) {
+  return stepsOf<GroupInput>({
+    doomed: doomed.groups,
+    kind: 'group',
+    before: state.groups.map(normalGroup),
+    wanted: (manifest.groups ?? []).map(normalGroup),
+    compare: differences,
+    put: access.putGroup,
+    remove: (tx, { name }) => access.removeGroup(tx, name),
   })
 }
 

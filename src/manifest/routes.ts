@@ -9,6 +9,7 @@ import { checkLock } from './lock-check.ts'
 const entry = z.object({
   action: z.enum(['create', 'update', 'delete', 'keep']),
   kind: z.enum([
+    'identityProvider',
     'user',
     'team',
     'virtualAccount',

@@ -95,9 +95,11 @@ virtualServers:
   it('has a JSON Schema that names every section and describes the kinds', () => {
     const schema = manifestJsonSchema()
     expect(Object.keys(schema.properties as object)).toEqual([
+      'identityProviders',
       'users',
       'teams',
       'virtualAccounts',
+      'oauthClients',
       'groups',
       'servers',
       'policies',

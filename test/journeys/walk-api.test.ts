@@ -21,6 +21,7 @@ const existing = (): Record<string, string> => ({
   'virtual-servers.group': 'lab',
   'virtual-servers.server': 'parts',
   'policies.policy': 'closed-yard',
+  'identity-providers.name': 'acme',
 })
 
 beforeAll(async () => {
@@ -29,6 +30,7 @@ beforeAll(async () => {
   await house.api('POST /virtual-servers/lab/parts/publish')
   const text = 'forbid (principal, action, resource in Group::"yard");'
   await house.api('PUT /policies/closed-yard', { text })
+  await house.api('POST /identity-providers', { name: 'acme', issuer: 'https://acme.example' })
   documented = await operations()
 })
 
