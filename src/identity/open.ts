@@ -128,10 +128,7 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     clock,
     log,
   })
-  const sessions = openSessions({ kysely, pepper, clock })
-  const flows = openFlows({ kysely, pepper, clock, seals: parts.seals })
-  const signInRoom = { database, audit: parts.audit, clock, sessions, flows }
-  const signIn = openSignIn(signInRoom, room)
+  const { routes, ...browsers } = openBrowserSide(parts, { room, providers, admit: admitted })
   return {
     ...declared(room),
     identify: (authorization, resource) => identifier.identify(authorization, resource),
@@ -140,19 +137,13 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     hasTeam: async name => (await teamByName(kysely, name)) !== undefined,
     providers,
     admit: admitted,
-    sessions,
-    signIn,
-    ...openSessionCookie(sessions, openCookies(parts.addresses)),
-    flows,
+    ...browsers,
     operator: () => operator,
     openClaim: () => openClaim(room),
     claim: (secret, by) => claim(room, secret, by),
     refresh,
     onRemoval: namer => void namers.push(namer),
-    routes: [
-      ...routesOf(room, providers),
-      ...signInRoutes({ room: signInRoom, signIn, addresses: parts.addresses }),
-    ],
+    routes: [...routesOf(room, providers), ...routes],
     close: () => lastUse.close(),
   }
 }
@@ -167,6 +158,21 @@ function routesOf(room: Room, providers: Providers): Route[] {
     ...tokenRoutes(room),
     ...providerRoutes(room, providers),
   ]
+}
+
+type Shared = { readonly room: Room } & Pick<Identity, 'providers' | 'admit'>
+
+/** Everything for people in a browser. */
+function openBrowserSide(parts: Parts, { room, providers, admit }: Shared) {
+  const { addresses, log, seals } = parts
+  const { database, audit, clock, pepper } = room
+  const { kysely } = database
+  const sessions = openSessions({ kysely, pepper, clock })
+  const flows = openFlows({ kysely, pepper, clock, seals })
+  const signInRoom = { database, audit, clock, sessions, flows }
+  const signIn = openSignIn({ room: signInRoom, providers, log, admit }, room)
+  const cookie = openSessionCookie(sessions, openCookies(addresses))
+  return { sessions, flows, signIn, ...cookie, routes: signInRoutes({ room: signInRoom, signIn, addresses }) }
 }
 
 /** With another key every token would be unknown, and nobody would see why. */

@@ -76,6 +76,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   '@simplewebauthn/server': ['src/identity/passkeys/'],
   '@simplewebauthn/server/helpers': ['src/identity/passkeys/'],
   jose: ['src/identity/'],
+  'openid-client': ['src/identity/sign-in/'],
   kysely: ['src/database/'],
   'kysely/migration': ['src/database/'],
   pino: ['src/foundation/log.ts'],
