@@ -8,7 +8,8 @@ import { promisify } from 'node:util'
 import { remember, start, temporaryDirectory } from './processes.ts'
 
 const here = fileURLToPath(new URL('..', import.meta.url))
-const email = 'bench@example.com'
+/** Who calls. */
+export const email = 'bench@example.com'
 const adminEmail = 'root@example.com'
 
 /** The servers behind it: their names, and the ports of their stubs, or their whole URLs. */

@@ -15,6 +15,8 @@ export type Comparison = {
   cells?: Partial<Record<TargetName, number>>
   /** The same of virtual servers, set against the plain server: what a call costs, and its latency. */
   virtual?: Partial<Record<TargetName, { cpu: number; p50: number }>>
+  /** The same of calls with a JWT of an identity provider, set against those with a token of the gateway. */
+  jwt?: { cpu: number; p50: number }
 }
 
 export type Medians = {
@@ -49,11 +51,13 @@ const cpuRatio = (rounds: readonly Round[], of: TargetName, to: TargetName) =>
 
 const p50Of = (name: TargetName) => (round: Round) => right(round[name]?.closed)?.p50Ms
 
+function setAgainstGateway(rounds: readonly Round[], name: TargetName): { cpu: number; p50: number } {
+  const p50 = medianWithinRounds(rounds, { of: p50Of(name), to: p50Of('gateway') }, ratio)
+  return { cpu: cpuRatio(rounds, name, 'gateway'), p50: rounded(p50, 2) }
+}
+
 function virtualOf(rounds: readonly Round[]) {
-  const of = (name: TargetName) => {
-    const p50 = medianWithinRounds(rounds, { of: p50Of(name), to: p50Of('gateway') }, ratio)
-    return { cpu: cpuRatio(rounds, name, 'gateway'), p50: rounded(p50, 2) }
-  }
+  const of = (name: TargetName) => setAgainstGateway(rounds, name)
   return { virtual: of('virtual'), 'virtual-changed': of('virtual-changed') }
 }
 
@@ -69,6 +73,7 @@ export function reportOf({ shape, rate, rounds }: ShapeRounds): Report {
       ...(rounds.some(round => round.before) && { cpuRatioToBefore: cpuRatio(rounds, 'gateway', 'before') }),
       ...(rounds.some(round => round.session) && { cells: cellsOf(rounds) }),
       ...(rounds.some(round => round.virtual) && { virtual: virtualOf(rounds) }),
+      ...(rounds.some(round => round.jwt) && { jwt: setAgainstGateway(rounds, 'jwt') }),
     },
     targets: Object.fromEntries(
       targetNames

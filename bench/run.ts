@@ -32,22 +32,23 @@ const environment = () => ({
 const quickWindow = (left: number): number =>
   Math.max(0.2, (quickBudgetSeconds - performance.now() / 1000) / left - overheadSeconds)
 
-function windowOf({ quick, composed }: Options): (left: number) => number {
-  if (composed) return () => composedWindowSeconds
+function windowOf({ quick, composed, jwt }: Options): (left: number) => number {
+  if (composed || (jwt && !quick)) return () => composedWindowSeconds
   return quick ? quickWindow : () => fullWindowSeconds
 }
 
 /** Who is in a hurry compares the gateway with its yardsticks only, and the cells have one of their own. */
-function isMeasured({ quick, cells, composed }: Options, name: TargetName): boolean {
-  if (cells || composed) return name !== 'direct' && name !== 'nginx'
+function isMeasured({ quick, cells, composed, jwt }: Options, name: TargetName): boolean {
+  if (cells || composed || jwt) return name !== 'direct' && name !== 'nginx'
   return !quick || name !== 'direct'
 }
 
 async function measure(options: Options): Promise<ShapeRounds[]> {
   const all = await startTargets(options)
   const targets = all.filter(({ name }) => isMeasured(options, name))
-  const latencyOf = options.composed ? [] : options.quick ? (['bare', 'gateway'] as const) : targetNames
-  const asked = options.composed ? (['small'] as const) : options.only
+  const latencyOf =
+    options.composed || options.jwt ? [] : options.quick ? (['bare', 'gateway'] as const) : targetNames
+  const asked = options.composed || options.jwt ? (['small'] as const) : options.only
   for (const target of all) for (const shape of asked) await proveRight(target, shape)
   return runRounds({
     load: startOwn('./load.ts'),

@@ -104,6 +104,7 @@ async function startMeasured({ withGateway, streams }: Options): Promise<Measure
     withGateway,
     cells: false,
     composed: false,
+    jwt: false,
     against: undefined,
     settings,
   })

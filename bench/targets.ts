@@ -2,7 +2,8 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { type Address, sessionHeaders, sessionProtocolVersion, shapes } from './calls.ts'
-import { type GatewayOptions, pathTo, type RunningGateway, startGateway } from './gateway.ts'
+import { email, type GatewayOptions, pathTo, type RunningGateway, startGateway } from './gateway.ts'
+import { jwtFor } from './identity-provider.ts'
 import { startNginx } from './nginx.ts'
 import type { Options } from './options.ts'
 import { nextMessage, startOwn } from './processes.ts'
@@ -18,6 +19,7 @@ export const targetNames = [
   'session-over-stateless',
   'virtual',
   'virtual-changed',
+  'jwt',
   'memory',
   'everything',
 ] as const
@@ -34,11 +36,11 @@ const cells = [
 // Without a gateway the others still get the same bytes.
 const placeholder = `Bearer gth_pat_${'0'.repeat(48)}`
 
-type Asked = Pick<Options, 'withGateway' | 'cells' | 'composed' | 'against'> &
+type Asked = Pick<Options, 'withGateway' | 'cells' | 'composed' | 'jwt' | 'against'> &
   Pick<GatewayOptions, 'settings'>
 
 export async function startTargets(asked: Asked): Promise<Target[]> {
-  const { withGateway, cells: withCells, composed, against, settings = {} } = asked
+  const { withGateway, cells: withCells, composed, jwt, against, settings = {} } = asked
   const stub = await startListening('./stub.ts')
   const bare = await startListening('./pass-through.ts', String(stub.port))
   const nginxPort = await freePort()
@@ -58,6 +60,7 @@ export async function startTargets(asked: Asked): Promise<Target[]> {
     ...(gateway ? [target('gateway', gateway)] : []),
     ...(gateway && withCells ? await cellsOf(gateway) : []),
     ...(gateway && composed ? await virtualsOf(gateway) : []),
+    ...(gateway && jwt ? [await jwtOf(gateway)] : []),
   ]
 }
 
@@ -92,6 +95,12 @@ async function cellsOf(gateway: RunningGateway): Promise<Target[]> {
     return { name, pid: gateway.pid, address: own }
   })
   return Promise.all(targets)
+}
+
+/** The same calls of the same person, with a JWT of an identity provider in place of the personal access token. */
+async function jwtOf(gateway: RunningGateway): Promise<Target> {
+  const authorization = await jwtFor(gateway, email)
+  return { name: 'jwt', pid: gateway.pid, address: { ...addressOf(gateway, 'stub'), authorization } }
 }
 
 /** A virtual server of the stub and its tools: as they are, and one renamed with an argument that is set here. */

@@ -10,7 +10,12 @@ const says = (plane: string, status: number) => (_: unknown, response: ServerRes
 const handle = dispatch({
   mcp: says('mcp', 200),
   http: says('http', 404),
-  signIn: says('sign-in', 303),
+  others: [
+    {
+      at: ['/sign-in', '/sign-out', '/claim', '/link', '/account', '/signed-out'],
+      handle: says('sign-in', 303),
+    },
+  ],
   answered: status => void answered.push(status),
 })
 const server = createServer((request, response) => handle(request, response, 'tcp'))

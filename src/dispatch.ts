@@ -7,16 +7,18 @@ import { answerProblem, type Over } from './http/index.ts'
 
 export type Handler = (request: IncomingMessage, response: ServerResponse, over: Over) => void
 
+/** A plane, and the paths at which and below which it answers. */
+export type Plane = { readonly at: readonly string[]; readonly handle: Handler }
+
 export type Planes = {
   readonly mcp: Handler
   readonly http: Handler
-  /** Pages of people who sign in with a browser. */
-  readonly signIn: Handler
-  /** Told the status of every answer of the other planes that went out whole; MCP counts its exchanges itself. */
+  readonly others: readonly Plane[]
+  /** Told the status of every answer of the HTTP plane that went out whole; MCP counts its exchanges itself. */
   answered(status: number): void
 }
 
-/** One handler over the planes: `/mcp` and below is MCP, the pages of signing in are theirs, everything else the HTTP plane. */
+/** One handler over all planes: each has its paths, and everything else is the HTTP plane's. */
 export function dispatch(planes: Planes): Handler {
   return (request, response, over) => {
     const target = request.url ?? '/'
@@ -28,25 +30,20 @@ export function dispatch(planes: Planes): Handler {
         return
       }
     }
-    if (isMcp(request.url ?? '/')) planes.mcp(request, response, over)
-    else {
-      response.on('finish', () => planes.answered(response.statusCode))
-      const plane = isSignIn(request.url ?? '/') ? planes.signIn : planes.http
-      plane(request, response, over)
-    }
+    const path = request.url ?? '/'
+    if (isBelow('/mcp', path)) return planes.mcp(request, response, over)
+    response.on('finish', () => planes.answered(response.statusCode))
+    const other = planes.others.find(({ at }) => at.some(root => isBelow(root, path)))
+    const handle = other?.handle ?? planes.http
+    handle(request, response, over)
   }
 }
 
-function isMcp(path: string): boolean {
-  if (!path.startsWith('/mcp')) return false
-  const next = path[4]
+/** Is it the root, or a path below it? */
+function isBelow(root: string, path: string): boolean {
+  if (!path.startsWith(root)) return false
+  const next = path[root.length]
   return next === undefined || next === '/' || next === '?'
-}
-
-const signInPaths = /^\/(?:sign-in|sign-out|signed-out|claim|link|account)(?:[/?]|$)/
-
-function isSignIn(path: string): boolean {
-  return signInPaths.test(path)
 }
 
 /** Path and query of an absolute-form target (RFC 9112, 3.2.2), once its authority is known to be the Host. */

@@ -22,6 +22,7 @@ import { type Over, openHttp } from './http/index.ts'
 import { type Claim, openIdentity } from './identity/index.ts'
 import { openManifest, simulateRoutes } from './manifest/index.ts'
 import { methods, openMcp } from './mcp/index.ts'
+import { openScim } from './scim/index.ts'
 import { explainRoutes, openServers } from './servers/index.ts'
 import { openSignInPages } from './sign-in/index.ts'
 import { openMetrics } from './telemetry/metrics.ts'
@@ -179,9 +180,19 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     log,
     version,
     metrics: () => metrics.text(),
-    health: healthOf({ database, audit, register, catalogue, config }),
+    health: healthOf({ database, audit, identity, register, catalogue, config }),
     failures,
     clock,
+  })
+  const scim = openScim({
+    identity,
+    addresses,
+    guards,
+    failures,
+    audit,
+    clock,
+    log,
+    requestBytes: limits.requestBytes,
   })
   const signIn = openSignInPages({
     identity,
@@ -218,7 +229,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     handle: dispatch({
       mcp: mcp.handle,
       http: http.handle,
-      signIn: signIn.handle,
+      others: [signIn, scim],
       answered: metrics.httpRequest,
     }),
     listening: addresses.listening,

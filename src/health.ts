@@ -2,9 +2,13 @@ import type { Audit } from './audit/index.ts'
 import type { Config } from './config/schema.ts'
 import type { Database } from './database/index.ts'
 import type { Health, HealthCheck } from './http/index.ts'
+import type { Identity } from './identity/index.ts'
 import type { Catalogue, Register } from './upstreams/index.ts'
 
+const soonDays = 3
+
 type Parts = {
+  readonly identity: Pick<Identity, 'expiringTokens'>
   readonly database: Database
   readonly audit: Audit
   readonly register: Register
@@ -14,7 +18,11 @@ type Parts = {
 
 /** What doctor and /readyz look at. */
 export function healthOf(parts: Parts): Health {
-  return async () => [await databaseCheck(parts), ...auditChecks(parts.audit), ...serverChecks(parts)]
+  return async () => {
+    const database = await databaseCheck(parts)
+    const tokens = database.isWell ? [await tokenCheck(parts)] : []
+    return [database, ...auditChecks(parts.audit), ...tokens, ...serverChecks(parts)]
+  }
 }
 
 async function databaseCheck({ database, config }: Parts): Promise<HealthCheck> {
@@ -35,6 +43,21 @@ async function databaseCheck({ database, config }: Parts): Promise<HealthCheck> 
       found: 'The database does not answer.',
       fix: 'Check that it runs and that DATABASE_URL is right.',
     }
+  }
+}
+
+/** Tokens that are about to end without a successor: whatever uses them stops working. */
+async function tokenCheck({ identity }: Parts): Promise<HealthCheck> {
+  const [first, ...others] = await identity.expiringTokens(soonDays)
+  const common = { name: 'tokens', isRequired: false }
+  if (first === undefined)
+    return { ...common, isWell: true, found: `None expires within ${soonDays} days without a successor.` }
+  const more = others.length === 0 ? '' : `, and ${others.length} more within ${soonDays} days`
+  return {
+    ...common,
+    isWell: false,
+    found: `A token of ${first.subject} expires at ${new Date(first.expiresAt).toISOString()}${more}.`,
+    fix: `gatehouse token rotate ${first.id}, or see: gatehouse token list --expiring ${soonDays}d`,
   }
 }
 

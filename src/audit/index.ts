@@ -14,6 +14,7 @@ import { Spool } from './spool.ts'
 
 export { type Change, changeEvent, hashInput, ownEvent } from './change-event.ts'
 export type { AuditEvent, AuditRecord } from './event.ts'
+export { type Refusal, refusalEvent } from './refusal-event.ts'
 export type { Filter, Found } from './search.ts'
 
 export type AuditHealth = {

@@ -14,6 +14,7 @@ import { addCompletionCommands } from './completion.ts'
 import { addConnectCommand } from './connect.ts'
 import { addDoctorCommand } from './doctor.ts'
 import { addGroupCommands } from './group.ts'
+import { addIdentityProviderCommands } from './identity-provider.ts'
 import { addKeysCommands } from './keys.ts'
 import { type Kit, openKit, report } from './kit.ts'
 import { addPolicyCommands } from './policy.ts'
@@ -38,6 +39,7 @@ const families: readonly ((program: Command, kit: Kit) => void)[] = [
   addAccountCommands,
   addGroupCommands,
   addPolicyCommands,
+  addIdentityProviderCommands,
   addAccessCommands,
   addVirtualCommands,
   addTokenCommands,

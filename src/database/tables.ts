@@ -41,6 +41,10 @@ export type Tables = {
     expires_at: number
     last_used_at: number | null
     revoked_at: number | null
+    /** The token that takes its place; it lives on beside it until it expires. */
+    replaced_by: string | null
+    /** Of the reminders before it expires, the last that was given: so many days before. */
+    reminded_days: number | null
   }
   identity_providers: {
     id: string
@@ -105,6 +109,31 @@ export type Tables = {
     /** JSON, sealed. */
     sealed: string
     expires_at: number
+  }
+  /** Of people whom an identity provider provisions, what it says of them. */
+  scim_users: {
+    user_id: string
+    provider_id: string
+    /** In lower case: it is the same in any. */
+    user_name: string
+    external_id: string | null
+    /** JSON of the resource as it was given. */
+    attributes_json: string
+    /** Raised by every change. */
+    version: number
+    created_at: number
+    updated_at: number
+  }
+  /** Teams that are groups of an identity provider. */
+  scim_groups: {
+    team_id: string
+    provider_id: string
+    display_name: string
+    external_id: string | null
+    /** Raised by every change. */
+    version: number
+    created_at: number
+    updated_at: number
   }
   server_groups: { id: string; name: string; description: string; created_at: number }
   group_managers: { group_id: string; subject: string }

@@ -73,7 +73,7 @@ export const errorTable = {
   'identity.provider_trouble': row(502, gateway + 10, 'The identity provider cannot be used at the moment.', 'Try again shortly; an admin finds out more with: gatehouse identity-provider test <name>.'),
   'identity.logout_refused': row(400, rpcCodes.invalidRequest, 'This is not a logout token for the gateway.', 'Send a logout_token as OpenID Connect Back-Channel Logout 1.0 has it, once.'),
   'identity.step_up_required': row(403, gateway + 2, 'For this you have to show once more that it is you.', 'Sign in again at the address in "signIn", then repeat it within 10 minutes.'),
-  'identity.not_admitted': row(403, gateway + 2, 'The identity provider knows this person, and the gateway does not let them in.', 'Ask an admin; the audit says why: gatehouse audit search.'),
+  'identity.not_admitted': row(403, gateway + 2, 'The identity provider knows this person, and the gateway does not let them in.', 'Ask an admin; the audit says why: gatehouse audit.'),
   'identity.provider_unknown': row(404, gateway + 4, 'There is no such identity provider.', 'List them with: gatehouse identity-provider list.'),
   'access.not_found': row(404, gateway + 4, 'There is no such group or server, or you have no access to it.', 'Check the name, or ask a manager of the group for access.'),
   'access.tool_unknown': row(200, rpcCodes.invalidParams, 'Unknown tool.', 'List the tools you may use with tools/list.'),

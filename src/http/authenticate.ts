@@ -1,11 +1,10 @@
 /** Who asks, and whether they may enter a route at all. */
 import type { IncomingMessage } from 'node:http'
-import type { AuditEvent, AuditRecord } from '../audit/index.ts'
+import { type AuditRecord, refusalEvent } from '../audit/index.ts'
 import type { Addresses } from '../foundation/addresses.ts'
 import type { Clock } from '../foundation/clock.ts'
 import { asGatewayError, type ErrorCode, fail, GatewayError } from '../foundation/errors.ts'
 import type { FailureLimit } from '../foundation/failure-limit.ts'
-import { newId } from '../foundation/id.ts'
 import type { Caller, Entry, Route } from '../foundation/route.ts'
 import { apiResource, type BrowserSession, type Principal, type Rejection } from '../identity/index.ts'
 import { checkChange, checkFresh } from './browser-session.ts'
@@ -40,6 +39,7 @@ const nobody: Caller = { id: '', kind: 'user', name: '', role: 'member', subject
 const recorded: readonly ErrorCode[] = [
   'identity.bad_token',
   'identity.forbidden',
+  'identity.not_admitted',
   'identity.cross_site',
   'identity.step_up_required',
 ]
@@ -62,10 +62,17 @@ export async function enter(route: Route, visit: Visit, parts: Doorkeeping): Pro
     const error = asGatewayError(thrown)
     const total = parts.clock.elapsed() - startedAt
     if (recorded.includes(error.code))
-      await parts.audit.recorded({
-        ...refusal(visit, caller, error),
-        ...whatAndWhen(route, parts.clock.now(), total),
-      })
+      await parts.audit.recorded(
+        refusalEvent(error, {
+          caller,
+          requestId: visit.requestId,
+          action: `${route.method} ${route.path}`,
+          address: addressOf(visit),
+          client: visit.request.headers['user-agent'],
+          at: parts.clock.now(),
+          total,
+        }),
+      )
     throw error
   }
 }
@@ -121,37 +128,4 @@ export function mayEnter(entry: Entry, caller: Caller): boolean {
 
 function addressOf(visit: Visit): string | undefined {
   return visit.request.socket.remoteAddress
-}
-
-function whatAndWhen(route: Route, at: number, total: number): Pick<AuditEvent, 'at' | 'action' | 'time'> {
-  return { at, action: `${route.method} ${route.path}`, time: { total, upstream: 0 } }
-}
-
-function refusal(
-  visit: Visit,
-  caller: Caller | undefined,
-  error: GatewayError,
-): Omit<AuditEvent, 'at' | 'action' | 'time'> {
-  return {
-    id: newId(),
-    kind: 'identity',
-    requestId: visit.requestId,
-    who: {
-      id: caller?.id ?? null,
-      kind: caller?.kind ?? 'nobody',
-      name: caller?.name ?? null,
-      tokenId: caller?.tokenId ?? null,
-      address: addressOf(visit) ?? null,
-      client: visit.request.headers['user-agent']?.slice(0, 200) ?? null,
-    },
-    target: null,
-    subject: null,
-    decision: { allowed: false, reason: error.why },
-    outcome: caller === undefined ? 'rejected' : 'denied',
-    error: error.code,
-    input: null,
-    bytes: { in: 0, out: 0 },
-    era: null,
-    detail: null,
-  }
 }

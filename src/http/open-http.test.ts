@@ -113,7 +113,7 @@ beforeAll(async () => {
   const handle = dispatch({
     answered: () => {},
     http: http.handle,
-    signIn: (_, response) => response.end('sign-in'),
+    others: [],
     mcp: (_, response) => response.end('mcp'),
   })
   socketPath = join(mkdtempSync(join(tmpdir(), 'gatehouse-http-')), 'socket')

@@ -3,6 +3,7 @@ import { fail } from '../foundation/errors.ts'
 import { newId } from '../foundation/id.ts'
 import { type Caller, type Route, route } from '../foundation/route.ts'
 import { mayManage } from './principal.ts'
+import { boundOf } from './providers/bounds.ts'
 import { change, forget, type Room, removal } from './room.ts'
 import { accountView, isoTime, listed, listOf, nameSchema, ownerSchema } from './schemas.ts'
 import {
@@ -43,7 +44,12 @@ export async function removeAccount(room: Pick<Room, 'namers'>, tx: From, name: 
 }
 
 async function ownerIdOf(from: From, owner: string): Promise<string> {
-  return (await knownUser(from, owner.slice('user:'.length))).id
+  const user = await knownUser(from, owner.slice('user:'.length))
+  if ((await boundOf(from, user.provider_id)) === undefined) return user.id
+  return fail('http.conflict', {
+    why: `${user.email} comes from an identity provider whose people stay within bounds, and so owns nothing.`,
+    fix: 'Give the account an owner who is not bound.',
+  })
 }
 
 /** The owner as the manifest writes it. */

@@ -4,6 +4,7 @@ import { openOffice } from '../../test/fixtures/identity.ts'
 import type { DeclaredPeople } from './index.ts'
 
 const people: DeclaredPeople = {
+  identityProviders: [],
   users: [
     { email: 'ana@example.com', role: 'admin' },
     { email: 'bo@example.com', role: 'member' },
@@ -40,6 +41,7 @@ onEachDatabase(open => {
     const { identity, declare } = await declaring()
     await declare(people)
     const next: DeclaredPeople = {
+      identityProviders: [],
       users: [people.users[0]!, { email: 'bo@example.com', role: 'auditor' }],
       teams: [{ name: 'red', members: ['bo@example.com'] }],
       virtualAccounts: [{ name: 'nightly' }, { name: 'weekly', owner: 'user:bo@example.com' }],
@@ -56,7 +58,12 @@ onEachDatabase(open => {
       await identity.putTeam(tx, { name: 'red', members: ['nobody@example.com'] })
     })
     await expect(work).rejects.toMatchObject({ code: 'identity.unknown' })
-    expect(await identity.readDeclared()).toEqual({ users: [], teams: [], virtualAccounts: [] })
+    expect(await identity.readDeclared()).toEqual({
+      identityProviders: [],
+      users: [],
+      teams: [],
+      virtualAccounts: [],
+    })
   })
 
   it('removes accounts, teams and users, but not the last admin', async () => {
@@ -68,6 +75,7 @@ onEachDatabase(open => {
       await identity.removeUser(tx, 'bo@example.com')
     })
     expect(await identity.readDeclared()).toEqual({
+      identityProviders: [],
       users: [{ email: 'ana@example.com', role: 'admin' }],
       teams: [],
       virtualAccounts: [{ name: 'weekly' }],

@@ -1,17 +1,28 @@
 /** People as the manifest declares them. These work inside a transaction of the manifest, which audits the whole. */
 import type { Role } from '../foundation/route.ts'
 import { ownerOf, putAccount, removeAccount } from './accounts.ts'
+import { freeOfBounds } from './providers/bounds.ts'
+import { putProvider, removeProvider } from './providers/changes.ts'
+import type { ProviderInput } from './providers/provider.ts'
+import { type Composing, composeProvider, readProviders, type StoredProvider } from './providers/stored.ts'
 import type { Room } from './room.ts'
 import { accounts, type From, users } from './table.ts'
 import { putTeam, removeTeam, teamsWithMembers } from './teams.ts'
 import { putUser, removeUser } from './users.ts'
 
-export type DeclaredUser = { readonly email: string; readonly role: Role }
+export type DeclaredUser = {
+  readonly email: string
+  readonly role: Role
+  /** An identity provider brought them, and may again: no manifest has to name them. */
+  readonly isProvisioned?: true
+}
 export type DeclaredTeam = { readonly name: string; readonly members: readonly string[] }
 /** `owner` is `user:<email>`. */
 export type DeclaredAccount = { readonly name: string; readonly owner?: string | undefined }
 
 export type DeclaredPeople = {
+  readonly identityProviders: readonly StoredProvider[]
+  /** Not those who stay within the bounds of a provider: they are its own. */
   readonly users: readonly DeclaredUser[]
   readonly teams: readonly DeclaredTeam[]
   readonly virtualAccounts: readonly DeclaredAccount[]
@@ -19,10 +30,14 @@ export type DeclaredPeople = {
 
 /**
  * The verbs of the manifest on this room. `put...` creates or changes, `remove...` throws `identity.unknown` when there is
- * nothing to remove. Order matters: users, then teams and accounts; to remove, the other way round. Call `refresh` after
+ * nothing to remove. Order matters: identity providers, then users, then teams and accounts; to remove, the other way round. Call `refresh` after
  * the transaction.
  */
 export type Declared = {
+  /** An identity provider as it would be stored. Throws `http.bad_request`, `http.conflict` and `vault.secret_missing`. */
+  composeProvider(input: ProviderInput, how: Composing): StoredProvider
+  putProvider(tx: From, provider: StoredProvider): Promise<void>
+  removeProvider(tx: From, name: string): Promise<void>
   /** Everything, sorted by name. */
   readDeclared(from?: From): Promise<DeclaredPeople>
   putUser(tx: From, user: DeclaredUser): Promise<void>
@@ -33,9 +48,12 @@ export type Declared = {
   removeAccount(tx: From, name: string): Promise<void>
 }
 
-export function declared(room: Pick<Room, 'database' | 'clock' | 'namers'>): Declared {
+export function declared(room: Pick<Room, 'database' | 'clock' | 'namers' | 'sealSecret'>): Declared {
   const { database, clock } = room
   return {
+    composeProvider: (input, how) => composeProvider(room.sealSecret, input, how),
+    putProvider: (tx, provider) => putProvider(tx, provider, clock.now()),
+    removeProvider: (tx, name) => removeProvider(tx, name, { now: clock.now() }),
     readDeclared: (from = database.kysely) => readDeclared(from),
     putUser: (tx, user) => putUser(tx, user, clock.now()),
     putTeam: (tx, team) => putTeam(tx, team, clock.now()),
@@ -47,12 +65,17 @@ export function declared(room: Pick<Room, 'database' | 'clock' | 'namers'>): Dec
 }
 
 async function readDeclared(from: From): Promise<DeclaredPeople> {
-  const people = await users(from)
+  const isFree = await freeOfBounds(from)
+  const people = (await users(from)).filter(({ provider_id }) => isFree(provider_id))
   const teams = await teamsWithMembers(from)
   const virtualAccounts = await accounts(from)
   return {
-    users: people.map(({ email, role }) => ({ email, role })),
-    teams: teams.map(({ name, members }) => ({ name, members })),
+    identityProviders: await readProviders(from),
+    users: people.map(({ email, role, provider_id }) => ({
+      ...{ email, role },
+      ...(provider_id !== null && { isProvisioned: true }),
+    })),
+    teams: teams.map(({ name, byHand }) => ({ name, members: byHand })),
     virtualAccounts: virtualAccounts.map(account => {
       const owner = ownerOf(account)
       return owner === null ? { name: account.name } : { name: account.name, owner }

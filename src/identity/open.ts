@@ -24,8 +24,11 @@ import type { IdentityProvider } from './providers/provider.ts'
 import { providerRoutes } from './providers/routes.ts'
 import { openProviders, type Providers } from './providers/store.ts'
 import type { SealSecret } from './providers/stored.ts'
+import { type Expiring, expiringTokens, openReminders } from './reminders.ts'
 import type { Namer, Room } from './room.ts'
+import { rotateRoute } from './rotate.ts'
 import { type IssuedToken, meView } from './schemas.ts'
+import { type Provisioning, provisioningOf } from './scim/index.ts'
 import { openSessionCookie, type SessionCookie } from './session-cookie.ts'
 import { openSessions, type Sessions } from './sessions.ts'
 import { openSignIn, type SignIn } from './sign-in/open.ts'
@@ -47,6 +50,8 @@ export type Identity = Declared & {
   standInOf(subject: string, from?: From): Promise<StandIn | undefined>
   /** Is there a team of this name? */
   hasTeam(name: string): Promise<boolean>
+  /** Tokens that expire within so many days and have no successor, the first to go first. */
+  expiringTokens(days: number): Promise<Expiring[]>
   /** Where people of companies come from. */
   readonly providers: Providers
   /**
@@ -54,6 +59,8 @@ export type Identity = Declared & {
    * and puts into teams as the provider's rules say. A sign-in that is refused is in the audit then.
    */
   admit(provider: IdentityProvider, claims: JsonObject, via: Via): Promise<Admitted>
+  /** What the identity provider whose tokens these are may keep here; undefined for everybody else. */
+  provisioning(principal: Principal): Provisioning | undefined
   /** Sessions of browsers. */
   readonly sessions: Sessions
   /** How people come in with a browser, and out again. */
@@ -105,15 +112,8 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
   // Whatever becomes of the reading: what is remembered may be wrong by now.
   const refresh = () => providers.read().finally(forget)
   const namers: Namer[] = []
-  const room: Room = {
-    database,
-    audit: parts.audit,
-    clock,
-    pepper,
-    refresh,
-    namers,
-    sealSecret: parts.sealSecret,
-  }
+  const { audit, sealSecret } = parts
+  const room: Room = { database, audit, clock, pepper, refresh, namers, sealSecret }
   const admitted: Identity['admit'] = (provider, claims, via) => admit({ room, log }, provider, claims, via)
   const { origin } = parts.addresses
   const identifier = new Identifier({
@@ -129,14 +129,17 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     log,
   })
   const { routes, ...browsers } = openBrowserSide(parts, { room, providers, admit: admitted })
+  const stopReminding = openReminders({ kysely, audit, clock, log })
   return {
     ...declared(room),
     identify: (authorization, resource) => identifier.identify(authorization, resource),
     recheck: principal => identifier.recheck(principal),
     standInOf: (subject, from = kysely) => standInOf(from, subject),
     hasTeam: async name => (await teamByName(kysely, name)) !== undefined,
+    expiringTokens: days => expiringTokens({ kysely, clock }, days),
     providers,
     admit: admitted,
+    provisioning: principal => provisioningBy(room, providers, principal),
     ...browsers,
     operator: () => operator,
     openClaim: () => openClaim(room),
@@ -144,8 +147,21 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     refresh,
     onRemoval: namer => void namers.push(namer),
     routes: [...routesOf(room, providers), ...routes],
-    close: () => lastUse.close(),
+    close() {
+      stopReminding()
+      return lastUse.close()
+    },
   }
+}
+
+function provisioningBy(
+  room: Room,
+  providers: Providers,
+  { kind, name }: Principal,
+): Provisioning | undefined {
+  if (kind !== 'account') return undefined
+  const provider = providers.list().find(({ scim }) => scim?.account === name)
+  return provider && provisioningOf(room, provider)
 }
 
 function routesOf(room: Room, providers: Providers): Route[] {
@@ -156,6 +172,7 @@ function routesOf(room: Room, providers: Providers): Route[] {
     ...teamRoutes(room),
     ...accountRoutes(room),
     ...tokenRoutes(room),
+    rotateRoute(room),
     ...providerRoutes(room, providers),
   ]
 }

@@ -88,7 +88,7 @@ export async function forget({ namers }: Pick<Room, 'namers'>, tx: From, subject
 
 const nobody = { id: null, kind: 'nobody', name: null, tokenId: null, address: null, client: null } as const
 
-function eventOf({ caller, requestId, ...made }: Act): AuditEvent {
+export function eventOf({ caller, requestId, ...made }: Act): AuditEvent {
   if (caller !== 'nobody') return changeEvent(caller, requestId, made)
   return { ...changeEvent(operator, requestId, made), kind: 'identity', who: nobody }
 }

@@ -36,15 +36,28 @@ const isLifetime = (text: string) => {
   return milliseconds > 0 && milliseconds <= longestMilliseconds
 }
 
+/** A time such as `12h` or `30d`, at most a year. */
+export const lifetimeSchema = z
+  .string()
+  .refine(isLifetime, 'expected a time such as 12h or 30d, at most 365d')
+
+export const tokenQuery = z.strictObject({
+  expiring: lifetimeSchema.optional().describe('Only tokens that are good now and expire within this time.'),
+  unused: lifetimeSchema.optional().describe('Only tokens that are good and were not used for this time.'),
+})
+
+export const rotationSchema = z.strictObject({
+  expires: lifetimeSchema.default('90d').describe('How long the new token is good.'),
+  deadline: lifetimeSchema.default('7d').describe('How long the old one stays good beside it.'),
+})
+
 export const newTokenSchema = z
   .strictObject({
     name: z.string().max(100).default('').describe('What it is for, for people.'),
     user: emailSchema.optional().describe('Whose personal access token; your own unless told.'),
     account: nameSchema.optional().describe('The virtual account whose token.'),
-    expires: z
-      .string()
+    expires: lifetimeSchema
       .default('90d')
-      .refine(isLifetime, 'expected a time such as 12h or 30d, at most 365d')
       .describe('How long it is good: a number and m, h, d or w; at most 365d.'),
   })
   .refine(
@@ -62,6 +75,10 @@ export const userView = z.object({
   role: roleSchema,
   disabled: z.boolean(),
   teams: z.array(z.string()),
+  provider: z
+    .string()
+    .nullable()
+    .describe('The identity provider they come from; null for people of the gateway itself.'),
   createdAt: time,
 })
 
@@ -91,10 +108,17 @@ export const tokenView = z.object({
   expiresAt: time,
   lastUsedAt: time.nullable(),
   revokedAt: time.nullable(),
+  replacedBy: z.string().nullable().describe('The id of the token that takes its place.'),
 })
 
 export const issuedToken = tokenView.extend({
   token: z.string().describe('The token itself, shown this once.'),
+})
+
+export const rotatedToken = issuedToken.extend({
+  replaces: z
+    .object({ id: z.string(), expiresAt: time })
+    .describe('The token it takes the place of, and when that ends.'),
 })
 
 export type TokenView = z.infer<typeof tokenView>

@@ -66,13 +66,20 @@ export async function deleteTeam(tx: From, id: string): Promise<void> {
   await tx.deleteFrom('teams').where('id', '=', id).execute()
 }
 
+export type Membership = {
+  readonly team: string
+  readonly email: string
+  readonly provider_id: string | null
+  readonly given_by: Tables['team_members']['given_by']
+}
+
 /** Who is in which team, by name of both, sorted. */
-export function memberships(from: From): Promise<{ team: string; email: string }[]> {
+export function memberships(from: From): Promise<Membership[]> {
   return from
     .selectFrom('team_members')
     .innerJoin('teams', 'teams.id', 'team_members.team_id')
     .innerJoin('users', 'users.id', 'team_members.user_id')
-    .select(['teams.name as team', 'users.email as email'])
+    .select(['teams.name as team', 'users.email as email', 'users.provider_id', 'given_by'])
     .orderBy('teams.name')
     .orderBy('users.email')
     .execute()
@@ -89,20 +96,27 @@ export async function teamNamesOf(from: From, userId: string): Promise<string[]>
   return rows.map(row => row.name)
 }
 
-/** Adding a member twice is adding them once; by hand, it outlasts what claims say. */
+/** Who gave a membership, the weakest first: what a stronger one gave, a weaker one does not take. */
+const strengths = ['claims', 'scim', 'hand'] as const
+
+/** Adding a member twice is adding them once, as whoever is stronger gave it. */
 export async function insertMember(
   tx: From,
   teamId: string,
   userId: string,
   givenBy: Tables['team_members']['given_by'] = 'hand',
 ): Promise<void> {
+  const weaker = strengths.slice(0, strengths.indexOf(givenBy))
   await tx
     .insertInto('team_members')
     .values({ team_id: teamId, user_id: userId, given_by: givenBy })
     .onConflict(conflict =>
-      givenBy === 'hand'
-        ? conflict.columns(['team_id', 'user_id']).doUpdateSet({ given_by: 'hand' })
-        : conflict.doNothing(),
+      weaker.length === 0
+        ? conflict.doNothing()
+        : conflict
+            .columns(['team_id', 'user_id'])
+            .doUpdateSet({ given_by: givenBy })
+            .where('team_members.given_by', 'in', weaker),
     )
     .execute()
 }
@@ -114,10 +128,6 @@ export async function deleteMember(tx: From, teamId: string, userId: string): Pr
     .where('user_id', '=', userId)
     .executeTakeFirst()
   return result.numDeletedRows > 0n
-}
-
-export async function deleteMembers(tx: From, teamId: string): Promise<void> {
-  await tx.deleteFrom('team_members').where('team_id', '=', teamId).execute()
 }
 
 function selectAccounts(from: From) {
@@ -193,6 +203,38 @@ export function tokenByHash(from: From, hash: string): Promise<Token | undefined
 
 export async function insertToken(tx: From, token: Insertable<Tables['tokens']>): Promise<void> {
   await tx.insertInto('tokens').values(token).execute()
+}
+
+/** The token it takes the place of. */
+export function tokenReplacedBy(from: From, id: string): Promise<Token | undefined> {
+  return selectTokens(from).where('tokens.replaced_by', '=', id).executeTakeFirst()
+}
+
+export async function updateToken(tx: From, id: string, set: Updateable<Tables['tokens']>): Promise<void> {
+  await tx.updateTable('tokens').set(set).where('id', '=', id).execute()
+}
+
+/** Tokens that nobody revoked or replaced, and that expire in this time. Not those that were made for not much longer: they are meant to. */
+export function tokensExpiring(from: From, after: number, until: number): Promise<Token[]> {
+  return selectTokens(from)
+    .where('tokens.expires_at', '>', after)
+    .where('tokens.expires_at', '<=', until)
+    .where(row => row(row('tokens.expires_at', '-', row.ref('tokens.created_at')), '>=', 2 * (until - after)))
+    .where('tokens.revoked_at', 'is', null)
+    .where('tokens.replaced_by', 'is', null)
+    .orderBy('tokens.expires_at')
+    .execute()
+}
+
+/** Notes a reminder; of several processes that do, one hears yes. */
+export async function noteReminder(from: From, id: string, days: number): Promise<boolean> {
+  const { numUpdatedRows } = await from
+    .updateTable('tokens')
+    .set({ reminded_days: days })
+    .where('id', '=', id)
+    .where(row => row.or([row('reminded_days', 'is', null), row('reminded_days', '>', days)]))
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
 }
 
 export async function revokeToken(tx: From, id: string, at: number): Promise<void> {

@@ -2,16 +2,17 @@ import { z } from 'zod'
 import { fail } from '../foundation/errors.ts'
 import { newId } from '../foundation/id.ts'
 import { type Route, route } from '../foundation/route.ts'
+import { freeOfBounds } from './providers/bounds.ts'
 import { keepBoundTeam } from './providers/changes.ts'
 import { change, forget, type Room, removal } from './room.ts'
 import { emailSchema, isoTime, listed, listOf, nameSchema, teamView } from './schemas.ts'
 import {
   deleteMember,
-  deleteMembers,
   deleteTeam,
   type From,
   insertMember,
   insertTeam,
+  type Membership,
   memberships,
   type Team,
   teamByName,
@@ -28,11 +29,12 @@ async function knownTeam(from: From, name: string): Promise<Team> {
   return (await teamByName(from, name)) ?? fail('identity.unknown', { why: `There is no team ${name}.` })
 }
 
-/** Creates the team if need be, and makes these its members, and no others. */
+/** Creates the team if need be, and makes these all that were put into it by hand. What claims give, and people within bounds, stay. */
 export async function putTeam(tx: From, { name, members }: WantedTeam, now: number): Promise<void> {
   const id = (await teamByName(tx, name))?.id ?? newId(now)
   if ((await teamByName(tx, name)) === undefined) await insertTeam(tx, { id, name, created_at: now })
-  await deleteMembers(tx, id)
+  for (const { email } of await byHandIn(tx, name))
+    await deleteMember(tx, id, (await knownUser(tx, email)).id)
   for (const email of members) await insertMember(tx, id, (await knownUser(tx, email)).id)
 }
 
@@ -42,10 +44,26 @@ export async function removeTeam(room: Pick<Room, 'namers'>, tx: From, name: str
   await forget(room, tx, `team:${name}`)
 }
 
-export async function teamsWithMembers(from: From): Promise<(Team & { members: string[] })[]> {
-  const members = Map.groupBy(await memberships(from), member => member.team)
-  const all = await teams(from)
-  return all.map(team => ({ ...team, members: (members.get(team.name) ?? []).map(member => member.email) }))
+async function byHandIn(from: From, team: string): Promise<Membership[]> {
+  const isFree = await freeOfBounds(from)
+  return (await memberships(from)).filter(member => member.team === team && isByHand(member, isFree))
+}
+
+function isByHand({ given_by, provider_id }: Membership, isFree: (id: string | null) => boolean): boolean {
+  return given_by === 'hand' && isFree(provider_id)
+}
+
+type WithMembers = Team & { readonly members: string[]; readonly byHand: string[] }
+
+export async function teamsWithMembers(from: From): Promise<WithMembers[]> {
+  const isFree = await freeOfBounds(from)
+  const all = Map.groupBy(await memberships(from), member => member.team)
+  return (await teams(from)).map(team => {
+    const members = all.get(team.name) ?? []
+    const byHand = members.filter(member => isByHand(member, isFree))
+    const emails = (some: readonly Membership[]) => some.map(({ email }) => email)
+    return { ...team, members: emails(members), byHand: emails(byHand) }
+  })
 }
 
 function view({ id, name, members, created_at }: Team & { members: string[] }): z.infer<typeof teamView> {

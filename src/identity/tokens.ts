@@ -16,6 +16,7 @@ import {
   type NewToken,
   newTokenSchema,
   type TokenView,
+  tokenQuery,
   tokenView,
 } from './schemas.ts'
 import {
@@ -72,17 +73,20 @@ export async function issue(
     expires_at: expiresAt,
     last_used_at: null,
     revoked_at: null,
+    replaced_by: null,
+    reminded_days: null,
   })
   const times = {
     createdAt: isoTime(createdAt),
     expiresAt: isoTime(expiresAt),
     lastUsedAt: null,
     revokedAt: null,
+    replacedBy: null,
   }
   return { token, id, kind, name, subject, hint: shownHint(kind, hint), state: 'active', ...times }
 }
 
-function shownHint(kind: Token['kind'], hint: string): string {
+export function shownHint(kind: Token['kind'], hint: string): string {
   return `gth_${kind}_...${hint}`
 }
 
@@ -99,15 +103,16 @@ function view(token: Token, now: number): TokenView {
     expiresAt: isoTime(token.expires_at),
     lastUsedAt: token.last_used_at === null ? null : isoTime(token.last_used_at),
     revokedAt: token.revoked_at === null ? null : isoTime(token.revoked_at),
+    replacedBy: token.replaced_by,
   }
 }
 
-function subjectOf({ user_email, account_name }: Token): string {
+export function subjectOf({ user_email, account_name }: Token): string {
   return user_email === null ? `account:${account_name}` : `user:${user_email}`
 }
 
 /** Their own and those of accounts they own; an admin everybody's. */
-function mayHandle(caller: Caller, token: Pick<Token, 'user_id' | 'account_owner_id'>): boolean {
+export function mayHandle(caller: Caller, token: Pick<Token, 'user_id' | 'account_owner_id'>): boolean {
   if (!mayManage(caller)) return false
   return caller.role === 'admin' || token.user_id === caller.id || token.account_owner_id === caller.id
 }
@@ -158,15 +163,28 @@ function listTokens({ database: { kysely }, clock }: Room): Route {
     path: '/api/v1/tokens',
     summary: 'List tokens: all for admins and auditors, your own and those of your accounts otherwise',
     entry: 'signed-in',
+    query: tokenQuery,
     answer: listOf(tokenView),
-    async act({ caller }) {
-      const seen = (await tokens(kysely)).filter(token => maySee(caller, token))
+    async act({ caller, query }) {
+      const now = clock.now()
+      const all = (await tokens(kysely)).filter(token => maySee(caller, token))
+      const seen = all.filter(token => isAskedFor(token, query, now))
       return listed(
-        seen.map(token => view(token, clock.now())),
-        'There is no token that you may see.',
+        seen.map(token => view(token, now)),
+        all.length > 0
+          ? 'None of the tokens you may see is like that.'
+          : 'There is no token that you may see.',
       )
     },
   })
+}
+
+function isAskedFor(token: Token, { expiring, unused }: z.infer<typeof tokenQuery>, now: number): boolean {
+  const isActive = token.revoked_at === null && token.expires_at > now
+  if (expiring !== undefined && !(isActive && token.expires_at <= now + lifetimeMilliseconds(expiring)))
+    return false
+  if (unused === undefined) return true
+  return isActive && (token.last_used_at ?? token.created_at) <= now - lifetimeMilliseconds(unused)
 }
 
 function createToken(room: Room): Route {

@@ -2,6 +2,8 @@ import { z } from 'zod'
 import { fail } from '../foundation/errors.ts'
 import { newId } from '../foundation/id.ts'
 import { type Role, type Route, route } from '../foundation/route.ts'
+import { boundOf } from './providers/bounds.ts'
+import { providerNames } from './providers/provider-table.ts'
 import { change, forget, type Room, removal } from './room.ts'
 import { emailSchema, isoTime, listed, listOf, roleSchema, userView } from './schemas.ts'
 import { deleteSessionsOf } from './sign-in-table.ts'
@@ -54,9 +56,19 @@ export async function alterUser(
   set: Partial<Pick<User, 'role' | 'disabled_at'>>,
 ): Promise<void> {
   const after = { ...user, ...set }
+  if (after.role !== user.role) await keepRole(tx, user)
   if (after.role !== 'admin' || after.disabled_at !== null) await keepAnAdmin(tx, user)
   await updateUser(tx, user.id, set)
   if (after.disabled_at !== null) await deleteSessionsOf(tx, user.id)
+}
+
+/** People who stay within bounds are members, whatever their row says; so let it say that. */
+async function keepRole(tx: From, { email, provider_id }: User): Promise<void> {
+  if ((await boundOf(tx, provider_id)) === undefined) return
+  fail('http.conflict', {
+    why: `${email} comes from an identity provider whose people stay within bounds, and so is a member.`,
+    fix: 'Make somebody else an admin or auditor.',
+  })
 }
 
 /** Refuses to lose the last admin who can act. */
@@ -71,14 +83,17 @@ async function keepAnAdmin(tx: From, leaving: User): Promise<void> {
   })
 }
 
-function view(user: User, teams: string[]): z.infer<typeof userView> {
-  const { id, email, role, disabled_at, created_at } = user
-  return { id, email, role, disabled: disabled_at !== null, teams, createdAt: isoTime(created_at) }
+type Known = { readonly teams: string[]; readonly providers: ReadonlyMap<string, string> }
+
+function view(user: User, { teams, providers }: Known): z.infer<typeof userView> {
+  const { id, email, role, disabled_at, created_at, provider_id } = user
+  const provider = provider_id === null ? null : (providers.get(provider_id) ?? null)
+  return { id, email, role, disabled: disabled_at !== null, teams, provider, createdAt: isoTime(created_at) }
 }
 
 async function oneUser(from: From, email: string): Promise<z.infer<typeof userView>> {
   const user = await knownUser(from, email)
-  return view(user, await teamNamesOf(from, user.id))
+  return view(user, { teams: await teamNamesOf(from, user.id), providers: await providerNames(from) })
 }
 
 export function userRoutes(room: Room): Route[] {
@@ -95,11 +110,9 @@ function listUsers({ database: { kysely } }: Room): Route {
     async act() {
       const teams = Map.groupBy(await memberships(kysely), member => member.email)
       const items = await users(kysely)
+      const providers = await providerNames(kysely)
       const views = items.map(user =>
-        view(
-          user,
-          (teams.get(user.email) ?? []).map(member => member.team),
-        ),
+        view(user, { providers, teams: (teams.get(user.email) ?? []).map(({ team }) => team) }),
       )
       return listed(views, 'Nobody has been added yet.')
     },

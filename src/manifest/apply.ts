@@ -5,6 +5,7 @@ import type { Caller } from '../foundation/route.ts'
 import type { Catalogue } from '../upstreams/index.ts'
 import type { Secrets } from '../vault/index.ts'
 import { check, namesAfter } from './check.ts'
+import { composeProviders } from './identity-providers.ts'
 import { applyLock, lockOf } from './lock.ts'
 import { type PlanEntry, planSteps, type Step } from './plan.ts'
 import { checkPolicies } from './policies.ts'
@@ -92,21 +93,21 @@ function readManifest(text: string): Read {
 function planned(parts: ApplyParts, application: Application, read: Read, state: State): Step[] {
   const { manifest, source } = read
   const doomed = application.prune ? doomedBy(manifest, state, application.caller) : nothingDoomed
-  const { servers, problems } = composeServers(
-    parts,
-    { manifest, source, secrets: application.secrets },
-    state,
-  )
+  const given = { manifest, source, secrets: application.secrets }
+  const { servers, problems } = composeServers(parts, given, state)
+  const providers = composeProviders(parts, given, state)
   const names = namesAfter(manifest, state, doomed)
   const after = serversAfter(state, servers, doomed)
   const all = [
     ...check(manifest, source, { state, doomed }),
     ...problems,
+    ...providers.problems,
     ...checkVirtualServers(parts.servers.manifest, { manifest, source, servers: after }, state),
     ...checkPolicies(parts.access.policies, { manifest, source, names }),
   ]
   if (all.length > 0) return refuse(all)
-  return planSteps(parts, state, { manifest, servers, caller: application.caller }, doomed)
+  const { caller } = application
+  return planSteps(parts, state, { manifest, servers, caller, ...providers }, doomed)
 }
 
 function inWorkingOrder(steps: readonly Step[]): readonly Step[] {
@@ -129,9 +130,14 @@ async function record(audit: AuditRecord, application: Application, steps: reado
   await Promise.all(events.map(event => audit.recorded(event)))
 }
 
+const targetKinds: Readonly<Partial<Record<PlanEntry['kind'], string>>> = {
+  virtualAccount: 'account',
+  identityProvider: 'identity-provider',
+}
+
 function targetOf(kind: PlanEntry['kind'], name: string): string {
   if (kind === 'server' || kind === 'virtualServer') return name
-  return `${kind === 'virtualAccount' ? 'account' : kind}:${name}`
+  return `${targetKinds[kind] ?? kind}:${name}`
 }
 
 async function refresh({ identity, access, register, servers, approvals }: ApplyParts): Promise<void> {

@@ -24,6 +24,14 @@ export function changedSecrets(from: Upstream, to: Upstream): Difference[] {
   ]
 }
 
+/** The same of one secret. */
+export function changedSecret(path: string, from: Sealed | undefined, to: Sealed | undefined): Difference[] {
+  if (from === undefined || to === undefined || from.text !== to.text || from.sealed === to.sealed) return []
+  return [{ path, from: '[secret]', to: '[secret]' }]
+}
+
+type Sealed = { readonly sealed: string; readonly text: string }
+
 function resealed(path: string, from: SealedValues, to: SealedValues): Difference[] {
   return Object.keys(to)
     .filter(name => from[name]?.text === to[name]?.text && from[name]?.sealed !== to[name]?.sealed)

@@ -13,6 +13,8 @@ export async function exportManifest(rooms: Rooms, database: Kysely<Tables>): Pr
   const state = await readState(rooms, database)
   const shown = {
     ...state,
+    identityProviders: state.identityProviders.map(({ input }) => input),
+    users: state.users.map(({ email, role }) => ({ email, role })),
     servers: state.servers.map(rooms.register.manifest.show),
     virtualServers: state.virtualServers.flatMap(shownVirtual),
   }

@@ -3,10 +3,10 @@ import type { Transaction } from 'kysely'
 import { type GroupInput, normalGroup, type PolicyInput } from '../access/index.ts'
 import type { Tables } from '../database/index.ts'
 import type { Caller } from '../foundation/route.ts'
-import type { DeclaredAccount, DeclaredTeam, DeclaredUser } from '../identity/index.ts'
+import type { DeclaredAccount, DeclaredTeam, DeclaredUser, StoredProvider } from '../identity/index.ts'
 import { type DeclaredVirtual, declared } from '../servers/index.ts'
 import type { Upstream } from '../upstreams/index.ts'
-import { changedSecrets, type Difference, differences } from './differences.ts'
+import { changedSecret, changedSecrets, type Difference, differences } from './differences.ts'
 import { type Doomed, type Named, nameOf } from './prune.ts'
 import type { Manifest } from './schema.ts'
 import type { Rooms, State } from './state.ts'
@@ -17,7 +17,16 @@ type Tx = Transaction<Tables>
 /** What applying does to one thing. */
 export type PlanEntry = {
   readonly action: 'create' | 'update' | 'delete' | 'keep'
-  readonly kind: 'user' | 'team' | 'virtualAccount' | 'group' | 'server' | 'virtualServer' | 'tool' | 'policy'
+  readonly kind:
+    | 'identityProvider'
+    | 'user'
+    | 'team'
+    | 'virtualAccount'
+    | 'group'
+    | 'server'
+    | 'virtualServer'
+    | 'tool'
+    | 'policy'
   /** E-mail of a user, `group/server`, `group/server tool`, name of anything else. */
   readonly name: string
   /** For updates. */
@@ -46,18 +55,20 @@ type Wanted = {
   readonly manifest: Manifest
   /** The servers of the manifest. */
   readonly servers: readonly Upstream[]
+  readonly identityProviders: readonly StoredProvider[]
   readonly caller: Caller
 }
 
 /** Creations and updates by section and name, then deletions in the other direction, so that nothing is named before it is there. */
 export function planSteps(rooms: Rooms, state: State, wanted: Wanted, doomed: Doomed): Step[] {
-  const { identity, access, register } = rooms
+  const { identity, register } = rooms
   const { manifest, servers } = wanted
   const parts = [
+    providerSteps(rooms, state, wanted, doomed),
     stepsOf<DeclaredUser>({
       doomed: doomed.users,
       kind: 'user',
-      before: state.users,
+      before: state.users.map(({ email, role }) => ({ email, role })),
       wanted: manifest.users ?? [],
       compare: differences,
       put: identity.putUser,
@@ -81,15 +92,7 @@ export function planSteps(rooms: Rooms, state: State, wanted: Wanted, doomed: Do
       put: identity.putAccount,
       remove: (tx, { name }) => identity.removeAccount(tx, name),
     }),
-    stepsOf<GroupInput>({
-      doomed: doomed.groups,
-      kind: 'group',
-      before: state.groups.map(normalGroup),
-      wanted: (manifest.groups ?? []).map(normalGroup),
-      compare: differences,
-      put: access.putGroup,
-      remove: (tx, { name }) => access.removeGroup(tx, name),
-    }),
+    groupSteps(rooms, state, manifest, doomed),
     stepsOf<Upstream>({
       doomed: doomed.servers,
       kind: 'server',
@@ -108,6 +111,21 @@ export function planSteps(rooms: Rooms, state: State, wanted: Wanted, doomed: Do
   return [...parts.flatMap(({ puts }) => puts), ...parts.toReversed().flatMap(({ removals }) => removals)]
 }
 
+function providerSteps({ identity }: Rooms, state: State, wanted: Wanted, doomed: Doomed) {
+  return stepsOf<StoredProvider>({
+    doomed: doomed.identityProviders,
+    kind: 'identityProvider',
+    before: state.identityProviders,
+    wanted: wanted.identityProviders,
+    compare: (before, after) => [
+      ...differences(before.input, after.input),
+      ...changedSecret('clientSecret', before.secret, after.secret),
+    ],
+    put: identity.putProvider,
+    remove: (tx, { name }) => identity.removeProvider(tx, name),
+  })
+}
+
 function virtualSteps({ servers: room }: Rooms, state: State, wanted: Wanted, doomed: Doomed) {
   const { manifest, servers, caller } = wanted
   const after = serversAfter(state, servers, doomed)
@@ -119,6 +137,18 @@ function virtualSteps({ servers: room }: Rooms, state: State, wanted: Wanted, do
     compare: virtualDifferences,
     put: (tx, thing) => room.manifest.put(tx, thing, { by: caller, servers: after }),
     remove: room.manifest.remove,
+  })
+}
+
+function groupSteps({ access }: Rooms, state: State, manifest: Manifest, doomed: Doomed) {
+  return stepsOf<GroupInput>({
+    doomed: doomed.groups,
+    kind: 'group',
+    before: state.groups.map(normalGroup),
+    wanted: (manifest.groups ?? []).map(normalGroup),
+    compare: differences,
+    put: access.putGroup,
+    remove: (tx, { name }) => access.removeGroup(tx, name),
   })
 }
 

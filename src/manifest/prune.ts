@@ -3,6 +3,7 @@ import type { Manifest } from './schema.ts'
 import type { State } from './state.ts'
 
 export const sections = [
+  'identityProviders',
   'users',
   'teams',
   'virtualAccounts',
@@ -26,7 +27,7 @@ export function nameOf(thing: Named): string {
 
 /**
  * Everything that is there and the manifest does not name, in the sections it has. A section that is left out is left
- * alone. Whoever applies stays, and so do all admins when the manifest names none; and so do virtual servers that were never
+ * alone. Whoever applies stays, and so do all admins when the manifest names none, and people whom identity providers bring; and so do virtual servers that were never
  * published: they are no part of what is served.
  */
 export function doomedBy(manifest: Manifest, state: State, caller: Caller): Doomed {
@@ -38,14 +39,15 @@ export function doomedBy(manifest: Manifest, state: State, caller: Caller): Doom
   }
   const users = doomed('users')
   const namesAdmin = manifest.users?.some(user => user.role === 'admin') ?? false
-  for (const { email, role } of state.users) {
+  for (const { email, role, isProvisioned } of state.users) {
     const isCaller = caller.kind === 'user' && caller.name === email
-    if (isCaller || (role === 'admin' && !namesAdmin)) users.delete(email)
+    if (isCaller || isProvisioned || (role === 'admin' && !namesAdmin)) users.delete(email)
   }
   const virtualServers = doomed('virtualServers')
   for (const server of state.virtualServers)
     if (server.published === undefined) virtualServers.delete(nameOf(server))
   return {
+    identityProviders: doomed('identityProviders'),
     users,
     teams: doomed('teams'),
     virtualAccounts: doomed('virtualAccounts'),
@@ -57,6 +59,7 @@ export function doomedBy(manifest: Manifest, state: State, caller: Caller): Doom
 }
 
 export const nothingDoomed: Doomed = {
+  identityProviders: new Set(),
   users: new Set(),
   teams: new Set(),
   virtualAccounts: new Set(),

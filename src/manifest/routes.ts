@@ -8,7 +8,17 @@ import { checkLock } from './lock-check.ts'
 
 const entry = z.object({
   action: z.enum(['create', 'update', 'delete', 'keep']),
-  kind: z.enum(['user', 'team', 'virtualAccount', 'group', 'server', 'virtualServer', 'tool', 'policy']),
+  kind: z.enum([
+    'identityProvider',
+    'user',
+    'team',
+    'virtualAccount',
+    'group',
+    'server',
+    'virtualServer',
+    'tool',
+    'policy',
+  ]),
   name: z.string(),
   changes: z.array(z.object({ path: z.string(), from: z.unknown().optional(), to: z.unknown().optional() })),
 })

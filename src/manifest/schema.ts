@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { groupSchema, mostPolicies, policySchema } from '../access/index.ts'
-import { emailSchema, nameSchema, ownerSchema, roleSchema } from '../identity/index.ts'
+import { emailSchema, nameSchema, ownerSchema, providerSchema, roleSchema } from '../identity/index.ts'
 import { virtualServerSchema } from '../servers/index.ts'
 import { serverInputSchema } from '../upstreams/index.ts'
 import { authSchema } from '../vault/index.ts'
@@ -18,6 +18,7 @@ const accountSchema = z.strictObject({ name: nameSchema, owner: ownerSchema.opti
 
 /** The things each section holds. */
 export const thingSchemas = {
+  identityProviders: providerSchema,
   users: userSchema,
   teams: teamSchema,
   virtualAccounts: accountSchema,
@@ -30,6 +31,11 @@ export const thingSchemas = {
 /** The whole manifest. A section that is left out is left alone, also by pruning. */
 export const manifestSchema = z
   .strictObject({
+    identityProviders: z
+      .array(thingSchemas.identityProviders)
+      .max(1000)
+      .optional()
+      .describe('Where people of companies come from.'),
     users: z.array(thingSchemas.users).max(most).optional().describe('People.'),
     teams: z.array(thingSchemas.teams).max(most).optional().describe('Teams of people.'),
     virtualAccounts: z

@@ -10,6 +10,9 @@ export type Rooms = {
   readonly identity: Pick<
     Identity,
     | 'readDeclared'
+    | 'composeProvider'
+    | 'putProvider'
+    | 'removeProvider'
     | 'putUser'
     | 'putTeam'
     | 'putAccount'

@@ -50,6 +50,10 @@ export function reportStrangers(manifest: Manifest, names: Names, report: Report
   const known = (path: Path, what: string, name: string, among: ReadonlySet<string>) =>
     reportUnknown(report, path, { what, name, among })
   const knownSubject = (path: Path, subject: string) => reportUnknownSubject(report, path, { subject, names })
+  manifest.identityProviders?.forEach(({ bound }, p) => {
+    if (bound !== undefined && 'team' in bound)
+      known(['identityProviders', p, 'bound', 'team'], 'team', bound.team, names.teams)
+  })
   manifest.teams?.forEach(({ members }, t) => {
     for (const [m, email] of members.entries()) known(['teams', t, 'members', m], 'user', email, names.users)
   })

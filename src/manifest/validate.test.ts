@@ -95,6 +95,7 @@ virtualServers:
   it('has a JSON Schema that names every section and describes the kinds', () => {
     const schema = manifestJsonSchema()
     expect(Object.keys(schema.properties as object)).toEqual([
+      'identityProviders',
       'users',
       'teams',
       'virtualAccounts',

@@ -15,6 +15,8 @@ import { openVisit, type SignInParts } from './visit.ts'
 import { welcomePages } from './welcome.ts'
 
 export type SignInPages = {
+  /** The paths at which and below which it answers. */
+  readonly at: readonly string[]
   handle(request: IncomingMessage, response: ServerResponse): void
 }
 
@@ -38,6 +40,7 @@ const guesses: readonly ErrorCode[] = [
 
 export function openSignInPages(parts: SignInParts): SignInPages {
   return {
+    at: ['/sign-in', '/sign-out', '/signed-out', '/claim', '/link', '/account'],
     handle(request, response) {
       const requestId = newId()
       response.setHeader('x-request-id', requestId)

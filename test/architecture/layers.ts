@@ -6,7 +6,7 @@ const infrastructure = ['foundation', 'config', 'database', 'telemetry', 'egress
 const rooms = ['audit', 'identity', 'access', 'upstreams', 'vault', 'servers']
 
 /** The ways in. They lead requests through the rooms and know nothing of each other. */
-const planes = ['mcp', 'http', 'manifest', 'sign-in']
+const planes = ['mcp', 'http', 'manifest', 'scim', 'sign-in']
 
 /** The areas that each area of src may import, besides itself. */
 export const mayImport: Readonly<Record<string, readonly string[]>> = {
@@ -85,6 +85,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   commander: ['src/cli/'],
   '@modelcontextprotocol/client': ['src/cli/'],
   yaml: ['src/config/', 'src/manifest/'],
+  scimmy: ['src/scim/'],
   zod: ['src/'],
 }
 

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
+import { startIdentityProvider } from '../fixtures/identity-provider.ts'
 import { startPostgres } from '../fixtures/postgres-server.ts'
 import { environment, freePort, ROOT, run, start } from '../fixtures/process.ts'
 
@@ -23,6 +24,14 @@ function steps(guide: string): Step[] {
     if (kind !== 'sh') return []
     return [{ commands, printed: nextKind === 'text' ? next.trim().split('\n') : [] }]
   })
+}
+
+/** The identity provider that a guide is about, with a token of somebody there. */
+async function company(): Promise<Record<string, string>> {
+  const ana = { id: 'ana', email: 'ana@acme.example', email_verified: true, groups: ['gatehouse-crew'] }
+  const provider = await startIdentityProvider({ people: [ana] })
+  ending.push(provider.stop)
+  return { ACME_ISSUER: provider.issuer, ACME_TOKEN: await provider.tokenOf('ana', 'api://gatehouse') }
 }
 
 /** A directory for one reader, with the `gatehouse` command in it. */
@@ -61,6 +70,7 @@ describe.each(guides)('%s', name => {
       ending.push(server.stop)
       env.NEW_DATABASE_URL = await server.createDatabase()
     } else {
+      if (name === 'identity-providers.md') Object.assign(env, await company())
       const port = await freePort()
       env.GATEHOUSE_PORT = String(port)
       const gateway = start({ command: 'gatehouse', args: ['start'], cwd: directory, env })

@@ -21,7 +21,7 @@ it('the landing page shows what this is, without a complaint of the browser', as
   page.on('pageerror', error => complaints.push(error.message))
   await page.goto(gateway.url)
   expect(await page.title()).toBe('Gatehouse')
-  expect(await page.locator('h1').innerText()).toBe('Gatehouse')
+  expect(await page.locator('h1').textContent()).toBe('Gatehouse')
   expect(await page.locator('html').getAttribute('lang')).toBe('en')
   expect(complaints).toEqual([])
 })

@@ -21,6 +21,7 @@ const existing = (): Record<string, string> => ({
   'virtual-servers.group': 'lab',
   'virtual-servers.server': 'parts',
   'policies.policy': 'closed-yard',
+  'identity-providers.name': 'acme',
 })
 
 beforeAll(async () => {
@@ -29,6 +30,7 @@ beforeAll(async () => {
   await house.api('POST /virtual-servers/lab/parts/publish')
   const text = 'forbid (principal, action, resource in Group::"yard");'
   await house.api('PUT /policies/closed-yard', { text })
+  await house.api('POST /identity-providers', { name: 'acme', issuer: 'https://acme.example' })
   documented = await operations()
 })
 
@@ -64,6 +66,7 @@ async function operations(): Promise<Operation[]> {
 /** What is well formed but names what belongs to others, for the routes that let everybody in and look closer inside. */
 const bodies: Record<string, () => unknown> = {
   'POST /tokens': () => ({ user: 'owner@example.com' }),
+  'POST /tokens/{id}/rotate': () => ({}),
   'PATCH /groups/{group}': () => ({ description: 'mine now' }),
   'POST /groups/{group}/grants': () => ({ subject: 'user:stranger@example.com' }),
   'POST /access/explain': () => ({ subject: 'user:owner@example.com', server: 'lab/echo' }),

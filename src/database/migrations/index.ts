@@ -5,6 +5,8 @@ import { policies } from './0003-policies.ts'
 import { virtualServers } from './0004-virtual-servers.ts'
 import { signIn } from './0005-sign-in.ts'
 import { identityProviders } from './0006-identity-providers.ts'
+import { tokenLifecycle } from './0009-token-lifecycle.ts'
+import { scim } from './0010-scim.ts'
 
 /** Every migration, forward only, by the name it is remembered under. Never change one that was released; add one. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -14,4 +16,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0004-virtual-servers': virtualServers,
   '0005-sign-in': signIn,
   '0006-identity-providers': identityProviders,
+  '0009-token-lifecycle': tokenLifecycle,
+  '0010-scim': scim,
 }

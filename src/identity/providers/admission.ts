@@ -13,6 +13,8 @@ export type Person = Pick<User, 'id' | 'email' | 'disabled_at' | 'provider_id'> 
 export type Facts = {
   /** Whom this subject of this issuer is linked to. */
   readonly linked: Person | undefined
+  /** Whom the provider provisioned under this subject as their id with it. */
+  readonly provisioned: Person | undefined
   /** Who has the address. */
   readonly holder:
     | (Person & { /** Of this issuer, as somebody else. */ readonly isLinkedHere: boolean })
@@ -27,7 +29,11 @@ export type Admission =
 
 const refuse = (refused: string): Admission => ({ refused })
 
-export function admission(provider: IdentityProvider, said: Said, { linked, holder }: Facts): Admission {
+export function admission(
+  provider: IdentityProvider,
+  said: Said,
+  { linked, provisioned, holder }: Facts,
+): Admission {
   if (linked !== undefined) {
     const why = objectionTo(provider, linked)
     if (why !== undefined) return refuse(why)
@@ -35,6 +41,10 @@ export function admission(provider: IdentityProvider, said: Said, { linked, hold
     return isNew && holder === undefined
       ? { act: 'none', user: linked, email: said.email ?? linked.email }
       : { act: 'none', user: linked }
+  }
+  if (provisioned !== undefined) {
+    const why = objectionTo(provider, provisioned)
+    return why === undefined ? { act: 'link', user: provisioned } : refuse(why)
   }
   const isAddressTaken = holder !== undefined && said.isEmailTheirs
   if (isAddressTaken) return linking(provider, holder)
@@ -66,7 +76,7 @@ function objectionTo(provider: IdentityProvider, person: Person): string | undef
 /** An address that nobody can have: a name for people, stable and unlike any other. */
 export function inventedAddress(
   { name, issuer }: Pick<IdentityProvider, 'name' | 'issuer'>,
-  said: Said,
+  said: Pick<Said, 'subject' | 'email'>,
 ): string {
   const readable = (said.email?.split('@')[0] ?? said.subject).toLowerCase().replace(/[^a-z0-9]+/g, '-')
   const mark = hash('sha256', JSON.stringify([issuer, said.subject]), 'hex').slice(0, 12)

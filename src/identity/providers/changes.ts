@@ -2,7 +2,7 @@
 import { fail } from '../../foundation/errors.ts'
 import { newId } from '../../foundation/id.ts'
 import { deleteSessionsOf, deleteSessionsOfProvider } from '../sign-in-table.ts'
-import type { From } from '../table.ts'
+import { accounts, type From } from '../table.ts'
 import { alterUser } from '../users.ts'
 import {
   deleteProvider,
@@ -34,6 +34,7 @@ export async function putProvider(tx: From, provider: StoredProvider, now: numbe
     removed_at: null,
   }
   const present = await providerByIssuer(tx, issuer)
+  if (present !== undefined && settings.bound !== undefined) await checkBindable(tx, present.id)
   if (present === undefined)
     return insertProvider(tx, { id: newId(now), version: 1, created_at: now, ...written })
   await updateProvider(tx, present.id, { ...written, version: present.version + 1 })
@@ -50,6 +51,23 @@ async function checkAlone(tx: From, { input: { name, issuer, domains } }: Stored
       why: `${row.name} vouches for addresses of ${twice}.`,
       fix: `Take the domain from ${row.name} first.`,
     })
+  }
+}
+
+/** People within bounds are members and own nothing, so that nothing of theirs reaches further than they do. */
+async function checkBindable(tx: From, providerId: string): Promise<void> {
+  const owners = new Set((await accounts(tx)).map(({ owner_id }) => owner_id))
+  for (const { id, email, role } of await usersOfProvider(tx, providerId)) {
+    if (role !== 'member')
+      fail('http.conflict', {
+        why: `${email} is ${role}.`,
+        fix: 'People within bounds are members: change the role first.',
+      })
+    if (owners.has(id))
+      fail('http.conflict', {
+        why: `${email} owns virtual accounts.`,
+        fix: 'Give these accounts another owner first.',
+      })
   }
 }
 

@@ -96,7 +96,8 @@ function readTeams(provider: IdentityProvider, claims: JsonObject): string[] | u
   return [...found].sort()
 }
 
-function teamOf({ preset, teams }: IdentityProvider, written: string): string | undefined {
+/** The team that a group of the provider is, as its settings say; undefined where they say none. */
+export function teamOf({ preset, teams }: IdentityProvider, written: string): string | undefined {
   const group = presetOf(preset).groupName(written)
   if (Object.hasOwn(teams.map, group)) return teams.map[group]
   if (teams.prefix === undefined || !group.startsWith(teams.prefix)) return undefined

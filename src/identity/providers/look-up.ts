@@ -1,5 +1,6 @@
 /** What the database knows of somebody whom claims describe, and what follows from it. */
 import type { Room } from '../room.ts'
+import { scimUsers } from '../scim/scim-table.ts'
 import { type From, type User, userByEmail } from '../table.ts'
 import { type Admission, admission, type Facts, type Person } from './admission.ts'
 import { boundOf } from './bounds.ts'
@@ -37,6 +38,7 @@ export async function lookUp(from: From, { provider, said, via }: Asked): Promis
   const user = linked && (await userById(from, linked.user_id))
   const known = admission(provider, said, {
     linked: user && (await personOf(from, user)),
+    provisioned: linked === undefined ? await provisionedOf(from, provider, said) : undefined,
     holder: await holderOf(from, provider, said),
   })
   const admitted = via === 'bearer' ? withoutRenaming(known) : known
@@ -57,6 +59,17 @@ function withoutRenaming(admitted: Admission): Admission {
 
 async function personOf(from: From, user: User): Promise<Person> {
   return { ...user, isBound: (await boundOf(from, user.provider_id)) !== undefined }
+}
+
+/** The external id that a provider keeps for somebody here is its own id of them, which is what its tokens name as the subject. */
+async function provisionedOf(
+  from: From,
+  { id }: IdentityProvider,
+  { subject }: Said,
+): Promise<Person | undefined> {
+  const [row] = await scimUsers(from, id, { externalId: subject })
+  const user = row && (await userById(from, row.user_id))
+  return user && personOf(from, user)
 }
 
 async function holderOf(from: From, { issuer }: IdentityProvider, { email }: Said): Promise<Facts['holder']> {

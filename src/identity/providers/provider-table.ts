@@ -49,6 +49,12 @@ export function usersOfProvider(from: From, providerId: string): Promise<User[]>
   return from.selectFrom('users').selectAll().where('provider_id', '=', providerId).orderBy('email').execute()
 }
 
+/** What each is called, by its id; one that was removed by its issuer. */
+export async function providerNames(from: From): Promise<ReadonlyMap<string, string>> {
+  const rows = await providerRows(from)
+  return new Map(rows.map(({ id, name, issuer, removed_at }) => [id, removed_at === null ? name : issuer]))
+}
+
 /** How many people come from each, by its id. */
 export async function peopleByProvider(from: From): Promise<ReadonlyMap<string, number>> {
   const rows = await from

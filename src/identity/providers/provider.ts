@@ -116,6 +116,12 @@ export const providerFields = z.strictObject({
     .default('create')
     .describe('create: whoever it vouches for is let in. invited: only people who are known already.'),
   bound: bound.optional(),
+  scim: z
+    .strictObject({
+      account: nameSchema.describe('The virtual account whose tokens provision its people and groups.'),
+    })
+    .optional()
+    .describe('Lets it provision people and groups (SCIM 2.0) at /scim/v2.'),
   allowPrivateNetwork: z
     .boolean()
     .default(false)

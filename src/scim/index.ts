@@ -1,0 +1,1 @@
+export { openScim, type Scim, type ScimParts } from './door.ts'
