@@ -37,12 +37,12 @@ input, pre { width: 100%; padding: .65rem .75rem; border: 1px solid var(--line);
   color: inherit; font: inherit }
 pre, code, output { font-family: ui-monospace, monospace; font-size: .875rem; overflow-wrap: anywhere }
 pre { overflow-x: auto; margin: .25rem 0 1rem; white-space: pre-wrap }
-button { margin: .75rem 0 0; padding: .6rem 1.1rem; border: 1px solid transparent; border-radius: .5rem; background: var(--accent);
-  color: var(--on); font: inherit; font-weight: 600; cursor: pointer }
-button.wide { width: 100% }
+button, a.button { display: inline-block; margin: .75rem 0 0; padding: .6rem 1.1rem; border: 1px solid transparent; border-radius: .5rem; background: var(--accent);
+  color: var(--on); font: inherit; font-weight: 600; cursor: pointer; text-align: center; text-decoration: none }
+.wide { width: 100% }
 button.quiet { background: transparent; color: inherit; border-color: var(--line) }
 button.danger { background: transparent; color: var(--danger); border-color: currentcolor }
-button:hover { filter: brightness(1.08) }
+button:hover, a.button:hover { filter: brightness(1.08) }
 button:disabled { opacity: .6; cursor: wait }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
 ul.rows { list-style: none; margin: .5rem 0; padding: 0 }

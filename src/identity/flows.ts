@@ -2,7 +2,14 @@
 import type { z } from 'zod'
 import type { Clock } from '../foundation/clock.ts'
 import { keyedHash } from './keyed-hash.ts'
-import { deleteFlow, deleteOldFlows, type From, flowByHash, insertFlow } from './sign-in-table.ts'
+import {
+  deleteFlow,
+  deleteOldFlows,
+  type From,
+  flowByHash,
+  insertFlow,
+  insertFlowOnce,
+} from './sign-in-table.ts'
 import { newToken } from './token-format.ts'
 
 /** Seals text for a place and opens it again; the vault does it. Throws `vault.unsealable`. */
@@ -18,6 +25,8 @@ export type Flows = {
   begin(kind: string, what: unknown, lifetime: { seconds: number }): Promise<string>
   /** Takes it away: whoever is first gets it. Undefined for an unknown, used or expired one, and for one of another kind. */
   take<T>(kind: string, secret: string, schema: z.ZodType<T>): Promise<T | undefined>
+  /** Was this text never seen here within that time? Of several who ask at once, one hears yes. */
+  once(kind: string, text: string, lifetime: { seconds: number }): Promise<boolean>
   /** Looks at it without taking it away. */
   peek<T>(kind: string, secret: string, schema: z.ZodType<T>): Promise<T | undefined>
 }
@@ -38,6 +47,12 @@ export function openFlows({ kysely, pepper, clock, seals }: Parts): Flows {
       await deleteOldFlows(kysely, clock.now())
       await insertFlow(kysely, { hash, kind, sealed, expires_at: clock.now() + seconds * 1000 })
       return secret
+    },
+    async once(kind, text, { seconds }) {
+      const now = clock.now()
+      await deleteOldFlows(kysely, now)
+      const hash = keyedHash(pepper, `${kind} ${text}`)
+      return insertFlowOnce(kysely, { hash, kind, sealed: '', expires_at: now + seconds * 1000 })
     },
     async take(kind, secret, schema) {
       const found = await find(kind, secret, schema)

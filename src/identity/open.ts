@@ -133,8 +133,8 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     clock,
     log,
   })
+  const { routes, ...browsers } = openBrowserSide(parts, { room, providers, admit: admitted })
   const stopReminding = openReminders({ kysely, audit, clock, log })
-  const browser = openBrowserRoom(parts, room)
   const oauth = openOAuthRoom(room, seals)
   return {
     ...declared(room),
@@ -146,14 +146,14 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     providers,
     admit: admitted,
     provisioning: principal => provisioningBy(room, providers, principal),
-    ...browser.doors,
+    ...browsers,
     oauth: oauth.store,
     operator: () => operator,
     openClaim: () => openClaim(room),
     claim: (secret, by) => claim(room, secret, by),
     refresh,
     onRemoval: namer => void namers.push(namer),
-    routes: [...routesOf(room, providers), ...browser.routes, ...oauth.routes],
+    routes: [...routesOf(room, providers), ...routes, ...oauth.routes],
     close() {
       stopReminding()
       return uses.close()
@@ -181,24 +181,6 @@ function openOAuthRoom(room: Room, seals: Seals): { store: OAuthStore; routes: r
   return { store, routes: [...oauthClientRoutes({ room, seals }), ...authorizationRoutes({ room, store })] }
 }
 
-type Browser = {
-  readonly doors: Pick<Identity, 'sessions' | 'flows' | 'signIn' | 'sessionOf' | 'sessionCookie'>
-  readonly routes: readonly Route[]
-}
-
-/** What there is for people with a browser. */
-function openBrowserRoom({ database, audit, clock, seals, addresses }: Parts, room: Room): Browser {
-  const { kysely } = database
-  const sessions = openSessions({ kysely, pepper: room.pepper, clock })
-  const flows = openFlows({ kysely, pepper: room.pepper, clock, seals })
-  const own = { database, audit, clock, sessions, flows }
-  const signIn = openSignIn(own, room)
-  return {
-    doors: { sessions, flows, signIn, ...openSessionCookie(sessions, openCookies(addresses)) },
-    routes: signInRoutes({ room: own, signIn, addresses }),
-  }
-}
-
 function provisioningBy(
   room: Room,
   providers: Providers,
@@ -220,6 +202,21 @@ function routesOf(room: Room, providers: Providers): Route[] {
     rotateRoute(room),
     ...providerRoutes(room, providers),
   ]
+}
+
+type Shared = { readonly room: Room } & Pick<Identity, 'providers' | 'admit'>
+
+/** Everything for people in a browser. */
+function openBrowserSide(parts: Parts, { room, providers, admit }: Shared) {
+  const { addresses, log, seals } = parts
+  const { database, audit, clock, pepper } = room
+  const { kysely } = database
+  const sessions = openSessions({ kysely, pepper, clock })
+  const flows = openFlows({ kysely, pepper, clock, seals })
+  const signInRoom = { database, audit, clock, sessions, flows }
+  const signIn = openSignIn({ room: signInRoom, providers, log, admit }, room)
+  const cookie = openSessionCookie(sessions, openCookies(addresses))
+  return { sessions, flows, signIn, ...cookie, routes: signInRoutes({ room: signInRoom, signIn, addresses }) }
 }
 
 /** With another key every token would be unknown, and nobody would see why. */

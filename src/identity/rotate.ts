@@ -16,6 +16,7 @@ export function rotateRoute(room: Room): Route {
     path: '/api/v1/tokens/{id}/rotate',
     summary: 'Make a token that takes the place of this one, which stays good until the deadline',
     entry: 'signed-in',
+    stepUp: true,
     status: 201,
     params: z.object({ id: z.string().max(64) }),
     body: rotationSchema,

@@ -32,6 +32,8 @@ export type SignedIn = {
   readonly providerId?: string | undefined
   /** `sid` of the identity provider. */
   readonly providerSession?: string | undefined
+  /** Milliseconds since 1970; now, unless told. */
+  readonly authenticatedAt?: number | undefined
   /** The User-Agent. */
   readonly client?: string | null | undefined
 }
@@ -73,7 +75,8 @@ type Parts = { readonly kysely: From; readonly pepper: Buffer; readonly clock: C
 
 export function openSessions({ kysely, pepper, clock }: Parts): Sessions {
   return {
-    async open({ userId, method, providerId = null, providerSession = null, client = null }, from = kysely) {
+    async open(who, from = kysely) {
+      const { userId, method, providerId = null, providerSession = null, client = null } = who
       const now = clock.now()
       const cookie = newToken('ses')
       const id = newId(now)
@@ -87,7 +90,7 @@ export function openSessions({ kysely, pepper, clock }: Parts): Sessions {
         provider_session: providerSession,
         client: client?.slice(0, 200) ?? null,
         created_at: now,
-        authenticated_at: now,
+        authenticated_at: Math.min(who.authenticatedAt ?? now, now),
         seen_at: now,
         expires_at: now + absoluteMilliseconds,
       })

@@ -31,6 +31,11 @@ export function sessionsOf(from: From, userId: string): Promise<SessionRow[]> {
   return selectSessions(from).where('user_id', '=', userId).orderBy('browser_sessions.id').execute()
 }
 
+/** Every session of people who signed in at a provider. */
+export function sessionsAtProvider(from: From, providerId: string): Promise<SessionRow[]> {
+  return selectSessions(from).where('browser_sessions.provider_id', '=', providerId).execute()
+}
+
 export async function insertSession(from: From, row: Insertable<Tables['browser_sessions']>): Promise<void> {
   await from.insertInto('browser_sessions').values(row).execute()
 }
@@ -68,6 +73,16 @@ export function flowByHash(from: From, hash: string): Promise<Selectable<Tables[
 
 export async function insertFlow(from: From, row: Insertable<Tables['flows']>): Promise<void> {
   await from.insertInto('flows').values(row).execute()
+}
+
+/** Was it not there yet? Of several who ask at once, one hears yes. */
+export async function insertFlowOnce(from: From, row: Insertable<Tables['flows']>): Promise<boolean> {
+  const { numInsertedOrUpdatedRows = 0n } = await from
+    .insertInto('flows')
+    .values(row)
+    .onConflict(conflict => conflict.column('hash').doNothing())
+    .executeTakeFirst()
+  return numInsertedOrUpdatedRows > 0n
 }
 
 /** Was it still there? Of several who ask at once, one hears yes. */

@@ -9,6 +9,7 @@ import { claimPages } from './claim.ts'
 import { linkPages } from './link.ts'
 import { passkeyPages } from './passkeys.ts'
 import { type Place, placeOf } from './place.ts'
+import { providerPages } from './providers.ts'
 import { signOutPages } from './sign-out.ts'
 import { openVisit, type SignInParts } from './visit.ts'
 import { welcomePages } from './welcome.ts'
@@ -26,6 +27,7 @@ const places: readonly Place[] = [
   ...linkPages,
   ...accountPages,
   ...welcomePages,
+  ...providerPages,
 ]
 
 /** Refusals that count against the address they came from. */

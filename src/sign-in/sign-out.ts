@@ -1,6 +1,6 @@
 import { html } from '../foundation/html.ts'
 import { page } from '../foundation/page.ts'
-import { redirect, show } from './answers.ts'
+import { onwardPage, redirect, show } from './answers.ts'
 import { postedForm } from './form.ts'
 import type { Place } from './place.ts'
 import type { Visit } from './visit.ts'
@@ -12,9 +12,14 @@ export const signOutPages: readonly Place[] = [
 
 async function signOut(visit: Visit): Promise<void> {
   await postedForm(visit)
-  const { before } = visit.arriving
-  if (before !== undefined) await visit.parts.identity.signIn.signOut(before, visit.arriving)
-  redirect(visit, '/signed-out', 'signed out')
+  const { arriving, origin } = visit
+  const { signIn } = visit.parts.identity
+  const { before } = arriving
+  if (before === undefined) return redirect(visit, '/signed-out', 'signed out')
+  await signIn.signOut(before, arriving)
+  const exit = await signIn.atProviders.exitOf(before, origin)
+  if (exit === undefined) redirect(visit, '/signed-out', 'signed out')
+  else show(visit, onwardPage('You are signed out here', exit), 'signed out')
 }
 
 function signedOut(visit: Visit): void {

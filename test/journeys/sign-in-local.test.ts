@@ -60,7 +60,7 @@ async function events(action: string): Promise<AuditEvent[]> {
 
 it('signs in with a link that whoever looks at it does not use up, once', async () => {
   const { page } = await browser.person()
-  const complaints = complaintsOf(page)
+  const complaints = complaintsOf(page, url)
   await page.goto(url.concat('/sign-in'))
   await expectAccessible(page)
   await picture(page, 'sign-in-nothing')
@@ -116,7 +116,7 @@ it('T033: takes the form of a link from the browser it was shown to, and from no
 
 it('adds a passkey, signs in with it at the path that was asked for, and takes it away', async () => {
   const { page } = await signedIn('ana@example.com')
-  const complaints = complaintsOf(page)
+  const complaints = complaintsOf(page, url)
   await withPasskeys(page)
   await page.getByLabel('Name of the new passkey').fill('Laptop <1>')
   await press(page, 'Add a passkey')

@@ -22,6 +22,7 @@ const existing = (): Record<string, string> => ({
   'virtual-servers.server': 'parts',
   'policies.policy': 'closed-yard',
   'identity-providers.name': 'acme',
+  'me.id': 'of-nobody',
 })
 
 beforeAll(async () => {
@@ -67,6 +68,7 @@ async function operations(): Promise<Operation[]> {
 const bodies: Record<string, () => unknown> = {
   'POST /tokens': () => ({ user: 'owner@example.com' }),
   'POST /tokens/{id}/rotate': () => ({}),
+  'PATCH /me/passkeys/{id}': () => ({ name: 'mine now' }),
   'PATCH /groups/{group}': () => ({ description: 'mine now' }),
   'POST /groups/{group}/grants': () => ({ subject: 'user:stranger@example.com' }),
   'POST /access/explain': () => ({ subject: 'user:owner@example.com', server: 'lab/echo' }),

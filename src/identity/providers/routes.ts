@@ -78,6 +78,7 @@ function create(room: Room): Route {
     path: '/api/v1/identity-providers',
     summary: 'Add an identity provider',
     entry: 'admin',
+    stepUp: true,
     status: 201,
     body: providerFields.extend({ secrets }),
     answer: view,
@@ -135,6 +136,7 @@ function alter(room: Room): Route {
     summary:
       'Change an identity provider. What is left out stays; what is named is replaced whole; null takes it away.',
     entry: 'admin',
+    stepUp: true,
     params: byName,
     body: changesSchema.extend({ secrets }),
     answer: view,
@@ -156,6 +158,7 @@ function remove(room: Room): Route {
     path: '/api/v1/identity-providers/{name}',
     summary: 'Remove an identity provider; refused while people come from it, unless they are to be disabled',
     entry: 'admin',
+    stepUp: true,
     params: byName,
     query: z.strictObject({ people: z.enum(['disable']).optional() }),
     act({ caller, requestId, params: { name }, query: { people } }) {

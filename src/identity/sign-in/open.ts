@@ -3,7 +3,8 @@ import { openPasskeys, type Passkeys } from '../passkeys/open.ts'
 import type { Room } from '../room.ts'
 import type { IssuedToken } from '../schemas.ts'
 import type { OpenedSession } from '../sessions.ts'
-import { type Arriving, orRefused, type SignInRoom } from './enter.ts'
+import { type AtProviders, openAtProviders, type ProviderParts } from './at-provider/open.ts'
+import { type Arriving, orRefused } from './enter.ts'
 import { type Deed, refusal, type Visitor } from './journal.ts'
 import { type Exits, openExits } from './leave.ts'
 import { type Links, openLinks } from './links.ts'
@@ -13,6 +14,7 @@ import { type PasskeyView, type SessionView, viewPasskey, viewSession } from './
 export type SignIn = Exits & {
   readonly links: Links
   readonly passkeys: Passkeys
+  readonly atProviders: AtProviders
   /** Makes the first admin, who is signed in at once. Throws `identity.claim_refused`. */
   claim(
     secret: string,
@@ -26,12 +28,14 @@ export type SignIn = Exits & {
   noteRefusal(what: Deed, visitor: Visitor, thrown: unknown): Promise<void>
 }
 
-export function openSignIn(room: SignInRoom, identity: Room): SignIn {
+export function openSignIn(parts: ProviderParts, identity: Room): SignIn {
+  const { room } = parts
   const passkeys = openPasskeys(room)
   return {
     ...openExits(room),
     links: openLinks(room),
     passkeys,
+    atProviders: openAtProviders(parts),
     claim: (secret, email, arriving) =>
       orRefused(room, { action: 'identity.claim', target: `user:${email}` }, arriving, async () => {
         const { requestId, client, before } = arriving
