@@ -58,7 +58,9 @@ export function admission(
 }
 
 function linking(provider: IdentityProvider, holder: NonNullable<Facts['holder']>): Admission {
-  if (provider.bound !== undefined || holder.isBound)
+  // It may have provisioned them before they came.
+  const isOwn = holder.provider_id === provider.id
+  if (!isOwn && (provider.bound !== undefined || holder.isBound))
     return refuse(`${holder.email} is somebody already whom ${provider.name} may not speak for.`)
   if (holder.isLinkedHere) return refuse(`${holder.email} is known to ${provider.name} as another subject.`)
   const why = objectionTo(provider, holder)

@@ -202,6 +202,17 @@ onEachDatabase(open => {
     })
   })
 
+  it('knows people of a bound provider whom it provisioned before they came', async () => {
+    const { ask, admit, admitted, database, identity } = await office({})
+    await ask('PATCH /identity-providers/acme', { bound: { groupPrefix: 'acme-' }, provisioning: 'invited' })
+    const { id } = await ask<{ id: string }>('POST /users', { email: 'ana@acme.example' })
+    expect(await admit(ana)).toEqual(not('somebody already'))
+    const provider = identity.providers.byName('acme')?.id ?? ''
+    await database.kysely.updateTable('users').set({ provider_id: provider }).where('id', '=', id).execute()
+    expect(await admitted(ana)).toBe(id)
+    expect(await admit({ ...ana, sub: 'a-2', email: 'bo@acme.example' })).toEqual(not('Nobody here'))
+  })
+
   it('everything somebody of a bound provider holds has its bounds, also after it is gone', async () => {
     const { ask, admitted, identity, tokenFor } = await office({})
     await ask('POST /teams', { name: 'tenant' })

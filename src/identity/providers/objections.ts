@@ -44,16 +44,10 @@ function aboutUse({ use, clientId, audiences }: ProviderInput): Objection[] {
   return found
 }
 
-function aboutBounds({ bound, provisioning, teams }: ProviderInput): Objection[] {
+function aboutBounds({ bound, teams }: ProviderInput): Objection[] {
   if (bound === undefined) return []
-  const found: Objection[] = []
-  if (provisioning === 'invited')
-    found.push({
-      path: ['provisioning'],
-      message: 'people of a bound provider are its own: nobody can be there before',
-    })
   const hasMapping = teams.prefix !== undefined || Object.keys(teams.map).length > 0
-  if ('team' in bound && hasMapping)
-    found.push({ path: ['teams'], message: 'people bound to a team are in that team and no other' })
-  return found
+  return 'team' in bound && hasMapping
+    ? [{ path: ['teams'], message: 'people bound to a team are in that team and no other' }]
+    : []
 }
