@@ -85,12 +85,15 @@ export class Identifier {
   }
 
   /** Looks again at a principal of before. Never rejects its promise. */
-  async recheck(principal: Principal): Promise<Outcome> {
+  async recheck(principal: Principal, resource?: string): Promise<Outcome> {
     if (principal.kind === 'operator') return principal
     try {
       const before = this.#behind.get(principal)
       const known = before === undefined ? malformed : await inTime(before.again())
-      return 'rejected' in known ? known : this.#admit(known)
+      if ('rejected' in known) return known
+      // It may be asked for again, as whoever it is now.
+      this.#behind.set(known.principal, known)
+      return this.#admit(known, resource)
     } catch (error) {
       return this.#unavailable(error)
     }

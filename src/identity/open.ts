@@ -50,7 +50,7 @@ export type Identity = Declared & {
    */
   identify(authorization: string | undefined, resource: string): Outcome | Promise<Outcome>
   /** The same question later, for what stays open longer than a request: is this still a good principal, and with which subjects? */
-  recheck(principal: Principal): Promise<Outcome>
+  recheck(principal: Principal, resource?: string): Promise<Outcome>
   /** Whom tokens of `user:<email>` or `account:<name>` stand for, in the database or a transaction of it; undefined where there is no such subject. */
   standInOf(subject: string, from?: From): Promise<StandIn | undefined>
   /** Is there a team of this name? */
@@ -139,7 +139,7 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
   return {
     ...declared(room),
     identify: (authorization, resource) => identifier.identify(authorization, resource),
-    recheck: principal => identifier.recheck(principal),
+    recheck: (principal, resource) => identifier.recheck(principal, resource),
     standInOf: (subject, from = kysely) => standInOf(from, subject),
     hasTeam: async name => (await teamByName(kysely, name)) !== undefined,
     expiringTokens: days => expiringTokens({ kysely, clock }, days),

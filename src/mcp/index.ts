@@ -72,7 +72,7 @@ export function openMcp(parts: McpParts): Mcp {
   async function isStillAllowed(exchange: Exchange): Promise<boolean> {
     const { principal } = exchange
     if (principal === undefined) return false
-    const outcome = await identity.recheck(principal)
+    const outcome = await identity.recheck(principal, exchange.request.url?.split('?', 1)[0])
     const { served } = exchange
     const upstream =
       served?.id === everythingId ? served : served && parts.servers.find(served.group, served.name)

@@ -293,6 +293,18 @@ it('two tokens that begin or end alike are two (CVE-2026-35030)', async () => {
     expect(await identify(other)).toMatchObject(bad)
 })
 
+it('what stays open is looked at again after each change, and for what it is used', async () => {
+  let now = await identify(await minted(), '/mcp/eng/files/server')
+  const again = async () => ('rejected' in now ? now : office.identity.recheck(now, '/mcp/eng/files/server'))
+  for (let i = 0; i < 3; i++) {
+    await office.ask('POST /teams', { name: `team-${i}`, members: ['ana@acme.example'] })
+    now = await again()
+    expect(now).toMatchObject({ subjects: expect.arrayContaining([`team:team-${i}`]) })
+  }
+  await office.ask('PATCH /identity-providers/acme', { use: { bearer: ['api'] } })
+  expect(await again()).toMatchObject(bad)
+})
+
 it('is forgotten with the person, the provider, and what it may do', async () => {
   const token = await minted()
   const user = () => identify(token)
