@@ -111,6 +111,7 @@ it('somebody whose address the company may not vouch for stays outside, with the
   await logIn(page, 'eve')
   await page.waitForURL(`${gateway.url}/sign-in/callback**`)
   expect(await text(page)).toContain('does not let them in')
+  expect(await text(page)).not.toContain('elsewhere.example')
   await expectAccessible(page)
   await picture(page, 'not-admitted')
   expect((await events('identity.sign_in'))[0]).toMatchObject({

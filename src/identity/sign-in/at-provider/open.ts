@@ -67,7 +67,8 @@ export function openAtProviders(parts: ProviderParts): AtProviders {
       const { claims, session, authenticatedAt } = shown
       const via = { via: 'sign-in', requestId: arriving.requestId } as const
       const admitted = await parts.admit(provider, claims, via)
-      if ('rejected' in admitted) return fail(admitted.rejected, { why: admitted.why })
+      // Why may say who else is known here, so it is in the audit alone.
+      if ('rejected' in admitted) return fail(admitted.rejected)
       const user = (await userById(room.database.kysely, admitted.userId)) ?? fail('identity.unknown')
       const detail = { provider: provider.name }
       const how = { method: 'provider', providerId: provider.id, providerSession: session } as const
