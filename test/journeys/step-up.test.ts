@@ -14,6 +14,7 @@ const dangerous = [
   'DELETE /api/v1/accounts/{name}',
   'DELETE /api/v1/identity-providers/{name}',
   'DELETE /api/v1/me/passkeys/{id}',
+  'DELETE /api/v1/oauth-clients/{clientId}',
   'DELETE /api/v1/policies/{policy}',
   'DELETE /api/v1/users/{email}',
   'PATCH /api/v1/accounts/{name}',
@@ -22,10 +23,14 @@ const dangerous = [
   'POST /api/v1/accounts',
   'POST /api/v1/identity-providers',
   'POST /api/v1/manifest',
+  'POST /api/v1/oauth-clients',
+  'POST /api/v1/oauth-clients/{clientId}/secret',
+  'POST /api/v1/oauth/keys/rotate',
   'POST /api/v1/tokens',
   'POST /api/v1/tokens/{id}/rotate',
   'POST /api/v1/users',
   'POST /api/v1/users/{email}/link',
+  'PUT /api/v1/oauth-clients/{clientId}',
   'PUT /api/v1/policies/{policy}',
 ]
 

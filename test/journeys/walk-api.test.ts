@@ -23,6 +23,8 @@ const existing = (): Record<string, string> => ({
   'policies.policy': 'closed-yard',
   'identity-providers.name': 'acme',
   'me.id': 'of-nobody',
+  'oauth.id': 'of-nobody',
+  'oauth-clients.clientId': 'editor',
 })
 
 beforeAll(async () => {
@@ -32,6 +34,10 @@ beforeAll(async () => {
   const text = 'forbid (principal, action, resource in Group::"yard");'
   await house.api('PUT /policies/closed-yard', { text })
   await house.api('POST /identity-providers', { name: 'acme', issuer: 'https://acme.example' })
+  await house.api('POST /oauth-clients', {
+    name: 'editor',
+    redirectUris: ['https://editor.example.com/callback'],
+  })
   documented = await operations()
 })
 

@@ -109,6 +109,7 @@ function rotateKeys({ store }: Parts): Route {
     path: '/api/v1/oauth/keys/rotate',
     summary: 'Sign ID tokens with new keys; what the old ones signed stays good',
     entry: 'admin',
+    stepUp: true,
     answer: z.object({ ids: z.array(z.string()) }),
     act: ({ caller, requestId }) => store.keys.rotate({ caller, requestId }),
   })

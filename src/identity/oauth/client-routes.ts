@@ -80,6 +80,7 @@ function create({ room, seals }: Parts): Route {
     path: '/api/v1/oauth-clients',
     summary: 'Register an OAuth client for the company',
     entry: 'admin',
+    stepUp: true,
     status: 201,
     body: oauthClientSchema,
     answer: issuedClient,
@@ -116,6 +117,7 @@ function replace({ room }: Parts): Route {
     path: '/api/v1/oauth-clients/{clientId}',
     summary: 'Change an OAuth client of the company; whoever allowed it before is asked again',
     entry: 'admin',
+    stepUp: true,
     params: byId,
     body: oauthClientSchema,
     answer: clientView,
@@ -138,6 +140,7 @@ function renew({ room, seals }: Parts): Route {
     path: '/api/v1/oauth-clients/{clientId}/secret',
     summary: 'Give an OAuth client of the company a new secret; the old one ends at once',
     entry: 'admin',
+    stepUp: true,
     params: byId,
     answer: issuedClient,
     act: ({ params: { clientId }, ...input }) =>
@@ -162,6 +165,7 @@ function remove({ room }: Parts): Route {
     path: '/api/v1/oauth-clients/{clientId}',
     summary: 'Remove an OAuth client, with all its tokens',
     entry: 'admin',
+    stepUp: true,
     params: byId,
     act: ({ params: { clientId }, ...input }) =>
       change(room, act(input, 'delete', clientId), tx => removeClient(tx, clientId)),

@@ -4,6 +4,7 @@ import type { Caller } from '../../foundation/route.ts'
 import { keyedHash } from '../keyed-hash.ts'
 import { whyUserRefused } from '../load.ts'
 import type { Room } from '../room.ts'
+import { userById } from '../table.ts'
 import { type Payload, payloadSchema, within } from './artifacts.ts'
 import {
   deleteConsents,
@@ -13,7 +14,6 @@ import {
   hasConsent,
   putConsent,
   putGrant,
-  userById,
 } from './table.ts'
 
 export type Grant = {

@@ -130,10 +130,6 @@ export function accessToken(from: From, hash: string): Promise<TokenRow | undefi
     .executeTakeFirst()
 }
 
-export function userById(from: From, id: string): Promise<User | undefined> {
-  return from.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirst()
-}
-
 export async function hasConsent(from: From, userId: string, hash: string): Promise<boolean> {
   const row = await from
     .selectFrom('oauth_consents')

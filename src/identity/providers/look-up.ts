@@ -1,12 +1,12 @@
 /** What the database knows of somebody whom claims describe, and what follows from it. */
 import type { Room } from '../room.ts'
 import { scimUsers } from '../scim/scim-table.ts'
-import { type From, type User, userByEmail } from '../table.ts'
+import { type From, type User, userByEmail, userById } from '../table.ts'
 import { type Admission, admission, type Facts, type Person } from './admission.ts'
 import { boundOf } from './bounds.ts'
 import type { Said } from './claims.ts'
 import type { IdentityProvider } from './provider.ts'
-import { type Linked, linkedIdentitiesOf, linkedIdentity, updateLinked, userById } from './provider-table.ts'
+import { type Linked, linkedIdentitiesOf, linkedIdentity, updateLinked } from './provider-table.ts'
 import { type TeamChanges, teamChanges } from './team-changes.ts'
 
 /** How old a note of the last use may get before it is written again. */

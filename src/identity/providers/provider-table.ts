@@ -66,10 +66,6 @@ export async function peopleByProvider(from: From): Promise<ReadonlyMap<string, 
   return new Map(rows.map(({ provider_id, people }) => [provider_id ?? '', Number(people)]))
 }
 
-export function userById(from: From, id: string): Promise<User | undefined> {
-  return from.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirst()
-}
-
 export function linkedIdentity(from: From, issuer: string, subject: string): Promise<Linked | undefined> {
   return from
     .selectFrom('linked_identities')

@@ -79,9 +79,12 @@ const endpoints = z
   })
   .describe('Addresses by hand, where the provider has no discovery.')
 
+/** Pages that are where the sign-in of a provider with such a name would be: `/sign-in/{name}`. */
+const takenPaths = ['callback', 'passkey', 'done']
+
 /** Before it is looked at as a whole. */
 export const providerFields = z.strictObject({
-  name: nameSchema,
+  name: nameSchema.refine(name => !takenPaths.includes(name), 'this name is a page of signing in'),
   preset: z.enum(presetNames).default('oidc').describe('The product, whose ways are then known.'),
   title: z.string().max(100).default('').describe('What people read on the button that signs them in.'),
   issuer: url.describe('Exactly as its tokens say it: case and slashes count.'),

@@ -4,11 +4,10 @@ import { newId } from '../../foundation/id.ts'
 import type { JsonObject } from '../../foundation/json.ts'
 import { inventedAddress } from '../providers/admission.ts'
 import type { IdentityProvider } from '../providers/provider.ts'
-import { userById } from '../providers/provider-table.ts'
 import { type By, changeToldAfter, type Room } from '../room.ts'
 import { emailSchema } from '../schemas.ts'
 import { deleteSessionsOf } from '../sign-in-table.ts'
-import { accounts, type From, insertUser, type User, updateUser, userByEmail } from '../table.ts'
+import { accounts, type From, insertUser, type User, updateUser, userByEmail, userById } from '../table.ts'
 import { alterUser, removeUser } from '../users.ts'
 import {
   deleteScimUser,
