@@ -27,6 +27,7 @@ export function completeClient(metadata: ClientMetadata): Complaint | undefined 
   Object.assign(metadata, {
     grant_types: ['authorization_code', 'refresh_token'],
     response_types: ['code'],
+    response_modes: ['query'],
     // Decides whether a loopback redirect may have any port (RFC 8252, 7.3).
     application_type: uris.some(isLocalRedirect) ? 'native' : 'web',
     scope: undefined,
