@@ -5,6 +5,7 @@ import type { Addresses } from '../foundation/addresses.ts'
 import type { Announcements } from '../foundation/announcements.ts'
 import type { Log } from '../foundation/log.ts'
 import { errorPage } from './error-page.ts'
+import { jsonOnly } from './json-only.ts'
 import type { ProviderParts } from './provider.ts'
 
 export type KeeperParts = Omit<ProviderParts, 'isSecure' | 'showPage'> & {
@@ -52,7 +53,13 @@ async function made(parts: KeeperParts, keys: Parameters<typeof import('./provid
   const { tellOf } = await import('./events.ts')
   const { addresses, audit, log } = parts
   const isSecure = addresses.isSecure()
-  const provider = buildProvider(addresses.origin(), keys, { ...parts, isSecure, showPage: errorPage })
+  const fetchDocument = jsonOnly(parts.fetchDocument)
+  const provider = buildProvider(addresses.origin(), keys, {
+    ...parts,
+    fetchDocument,
+    isSecure,
+    showPage: errorPage,
+  })
   tellOf(provider, audit)
   const events: NodeJS.EventEmitter = provider
   events.on('server_error', (_, error) => log.error({ err: error }, 'the authorization server failed'))
