@@ -7,7 +7,7 @@ import { type Kit, leaf, type Session, type SharedOptions } from './kit.ts'
 import { type Place, type Snippet, snippets } from './snippets.ts'
 import { cell } from './table.ts'
 
-type ConnectOptions = SharedOptions & { readonly token?: string }
+type ConnectOptions = SharedOptions & { readonly token?: string; readonly signIn?: boolean }
 
 export function addConnectCommand(program: Command, kit: Kit): void {
   const clients = Object.keys(snippets)
@@ -17,6 +17,7 @@ export function addConnectCommand(program: Command, kit: Kit): void {
     `print how to connect a client, to a server or with /mcp to everything: ${clients.join(', ')}`,
   )
     .option('--token <token>', 'put this token into it')
+    .option('--sign-in', 'without a token: the client asks its person to sign in')
     .action((client: string, name: string | undefined, options: ConnectOptions) =>
       kit.online(options, 'Looking up servers', async session => {
         const snippet = snippetFor(client)
@@ -24,13 +25,27 @@ export function addConnectCommand(program: Command, kit: Kit): void {
         const answer = places.map(place => ({
           server: place.name,
           url: place.url,
-          snippet: snippet.text(place),
+          snippet: textOf(snippet, place, options),
         }))
         kit.show(options, answer, () => [snippet.where, ...answer.flatMap(({ snippet }) => ['', snippet])])
-        if (options.token === undefined && !options.json)
+        if (options.token === undefined && !options.signIn && !options.json)
           kit.terminal.note('\nPut a token where <token> stands; make one with: gatehouse token create')
       }),
     )
+}
+
+function textOf(snippet: Snippet, place: Place, { token, signIn }: ConnectOptions): string {
+  if (!signIn) return snippet.text(place)
+  if (token !== undefined)
+    fail('cli.usage', { why: 'Who signs in needs no token.', fix: 'Give --token or --sign-in, not both.' })
+  const able = Object.keys(snippets).filter(name => snippets[name]?.signIn !== undefined)
+  return (
+    snippet.signIn?.(place) ??
+    fail('cli.usage', {
+      why: `${snippet.title} does not sign in by itself.`,
+      fix: `Give it a token with --token, or use one of: ${able.join(', ')}.`,
+    })
+  )
 }
 
 function snippetFor(client: string): Snippet {

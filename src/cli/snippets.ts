@@ -16,6 +16,8 @@ export type Snippet = {
   /** Where the text goes. */
   readonly where: string
   text(place: Place, call?: ToolCall): string
+  /** The same without a token, for clients that ask their person to sign in. */
+  signIn?(place: Omit<Place, 'token'>): string
 }
 
 const json = (value: unknown) => JSON.stringify(value, undefined, 2)
@@ -28,22 +30,25 @@ export const snippets: Readonly<Record<string, Snippet>> = {
     where: shell,
     text: place =>
       `claude mcp add --transport http --scope user ${place.name} ${place.url} --header "Authorization: Bearer ${place.token}"`,
+    signIn: place => `claude mcp add --transport http --scope user ${place.name} ${place.url}`,
   },
   codex: {
     title: 'Codex',
     where: shell,
     text: place =>
       `export GATEHOUSE_TOKEN=${place.token}\ncodex mcp add ${place.name} --url ${place.url} --bearer-token-env-var GATEHOUSE_TOKEN`,
+    signIn: place => `codex mcp add ${place.name} --url ${place.url}\ncodex mcp login ${place.name}`,
   },
   gemini: {
     title: 'Gemini CLI',
     where: shell,
     text: place =>
       `gemini mcp add --scope user --transport http --header "Authorization: Bearer ${place.token}" ${place.name} ${place.url}`,
+    signIn: place => `gemini mcp add --scope user --transport http ${place.name} ${place.url}`,
   },
   vscode: {
     title: 'VS Code',
-    where: 'Put this into .vscode/mcp.json; VS Code asks for the token once:',
+    where: 'Put this into .vscode/mcp.json:',
     text: place =>
       json({
         inputs: [{ type: 'promptString', id: 'gatehouse', description: 'Gatehouse token', password: true }],
@@ -55,11 +60,13 @@ export const snippets: Readonly<Record<string, Snippet>> = {
           },
         },
       }),
+    signIn: place => json({ servers: { [place.name]: { type: 'http', url: place.url } } }),
   },
   cursor: {
     title: 'Cursor',
     where: 'Put this into ~/.cursor/mcp.json:',
     text: place => json({ mcpServers: { [place.name]: { url: place.url, headers: bearer(place) } } }),
+    signIn: place => json({ mcpServers: { [place.name]: { url: place.url } } }),
   },
   fastmcp: {
     title: 'FastMCP (Python)',
@@ -72,6 +79,14 @@ async def main():
     transport = StreamableHttpTransport(url="${place.url}", auth="${place.token}")
     async with Client(transport) as client:
         ${call === undefined ? 'print([tool.name for tool in await client.list_tools()])' : `print(await client.call_tool(${JSON.stringify(call.name)}, ${python(call.arguments)}))`}
+
+asyncio.run(main())`,
+    signIn: place => `import asyncio
+from fastmcp import Client
+
+async def main():
+    async with Client("${place.url}", auth="oauth") as client:
+        print([tool.name for tool in await client.list_tools()])
 
 asyncio.run(main())`,
   },

@@ -214,6 +214,17 @@ describe('looking around', () => {
     if (client !== 'vscode') expect(stdout).toContain('gth_pat_x')
   })
 
+  it.each(Object.entries(snippets))('says how %s signs in, or that it cannot', async (client, { signIn }) => {
+    const ran = await there(['connect', client, 'tools/everything', '--sign-in'])
+    if (signIn === undefined) {
+      expect(ran).toMatchObject({ code: 2, stdout: '' })
+      return
+    }
+    expect(ran).toMatchObject({ code: 0, stderr: '' })
+    expect(ran.stdout).toContain(`${gateway.url}/mcp/tools/everything/server`)
+    expect(ran.stdout).not.toMatch(/Authorization|GATEHOUSE_TOKEN|<token>/)
+  })
+
   it('completes what is being typed', async () => {
     expect((await ok(run(['complete', '--', 'ser']))).stdout).toBe('server\n')
     expect((await ok(run(['complete', '--', 'server', 'add', '--allow-p']))).stdout).toBe(
