@@ -10,18 +10,13 @@ const inPairs = { ...slow, maxWorkers: 2 }
 // These load the machine until it shows, or break things under it: one file at a time, after all others.
 const alone = { ...slow, fileParallelism: false, sequence: { groupOrder: 1 } }
 const loads = [
-  'bad-framing',
   'chaos',
   'crowd',
-  'dead-server',
   'flood-of-streams',
-  'heal',
-  'hostile-upstream',
   'idle-streams',
   'kill-9',
   'kill-nine',
   'large-results',
-  'live-sessions',
 ].map(name => `test/journeys/${name}.test.ts`)
 
 export default defineConfig({
