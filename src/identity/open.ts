@@ -24,7 +24,7 @@ import { type OAuthStore, openOAuthStore } from './oauth/index.ts'
 import { markGrantsUsed } from './oauth/table.ts'
 import { operator, type Principal } from './principal.ts'
 import { type Admitted, admit, type Via } from './providers/admit.ts'
-import { jwtTokens } from './providers/bearer/verify-jwt.ts'
+import { openJwtTokens } from './providers/bearer/open.ts'
 import type { IdentityProvider } from './providers/provider.ts'
 import { providerRoutes } from './providers/routes.ts'
 import { openProviders, type Providers } from './providers/store.ts'
@@ -128,7 +128,7 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     verifiers: [
       storedTokens({ kysely, hash, used: uses.token }),
       oauthAccessTokens({ kysely, hash, used: uses.grant }),
-      jwtTokens({ kysely, clock, log, providers, origin, admit: admitted, gone: forget }),
+      openJwtTokens({ kysely, clock, log, providers, origin, admit: admitted, gone: forget }),
     ],
     clock,
     log,

@@ -1,5 +1,5 @@
 /** SCIM 2.0 at `/scim/v2`: identity providers keep their people and groups here. Owns no rule of who may be what. */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { type AuditRecord, refusalEvent } from '../audit/index.ts'
 import type { Addresses } from '../foundation/addresses.ts'
 import type { Clock } from '../foundation/clock.ts'
@@ -10,6 +10,7 @@ import { newId } from '../foundation/id.ts'
 import type { Log } from '../foundation/log.ts'
 import { type Identity, isRejection, type Principal } from '../identity/index.ts'
 import { type Answer, refusalOf, send } from './answer.ts'
+import type { Scim } from './index.ts'
 import { readScim } from './read-scim.ts'
 import { type Ask, declareResources } from './resources.ts'
 import { routeOf, type Target } from './routes.ts'
@@ -25,19 +26,12 @@ export type ScimParts = {
   readonly requestBytes: number
 }
 
-export type Scim = {
-  /** The path at which and below which it answers. */
-  readonly at: readonly string[]
-  handle(request: IncomingMessage, response: ServerResponse): void
-}
-
 /** How often a patch is made again of what another left meanwhile. */
 const mostAttempts = 5
 
-/** Handles every request below `/scim/v2`. */
-export function openScim(parts: ScimParts): Scim {
+export function openDoor(parts: ScimParts): Scim['handle'] {
   declareResources()
-  const handle: Scim['handle'] = (request, response) => {
+  return (request, response) => {
     const requestId = newId()
     const visit: Visit = { parts, request, requestId, at: parts.clock.now(), principal: undefined }
     serve(visit)
@@ -45,7 +39,6 @@ export function openScim(parts: ScimParts): Scim {
       .then(answer => send(response, answer, requestId))
       .catch(error => parts.log.error({ err: error, requestId }, 'An answer of SCIM was lost.'))
   }
-  return { at: ['/scim/v2'], handle }
 }
 
 type Visit = {

@@ -1,8 +1,8 @@
 /** A look at an identity provider, step by step, that says what works. */
 import { z } from 'zod'
 import type { JsonObject } from '../../foundation/json.ts'
-import { usableKeys } from './bearer/key-ring.ts'
 import { discoveryUrl, ProviderTrouble, readJson, readMetadata } from './bearer/metadata.ts'
+import { usableKeys } from './bearer/usable-keys.ts'
 import type { IdentityProvider } from './provider.ts'
 
 export const stepView = z.object({

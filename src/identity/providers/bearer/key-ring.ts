@@ -1,10 +1,10 @@
 /** The public keys of one provider, kept so that neither its outage nor a flood of invented key ids does harm. */
-import { createLocalJWKSet, errors, type JSONWebKeySet, type JWK, type JWTVerifyGetKey } from 'jose'
+import { createLocalJWKSet, errors, type JWTVerifyGetKey } from 'jose'
 import type { Clock } from '../../../foundation/clock.ts'
-import { isObject, type JsonObject } from '../../../foundation/json.ts'
 import type { Log } from '../../../foundation/log.ts'
 import type { IdentityProvider } from '../provider.ts'
 import { ProviderTrouble, readJson, readMetadata } from './metadata.ts'
+import { usableKeys } from './usable-keys.ts'
 
 /** Between two looks at the keys, whatever tokens come. */
 const pauseMilliseconds = 30_000
@@ -14,9 +14,6 @@ const firstPauseMilliseconds = 5_000
 const freshMilliseconds = 600_000
 /** Keys that could not be read again are used this long. */
 const staleMilliseconds = 86_400_000
-
-const mostKeys = 100
-const members = ['kty', 'kid', 'alg', 'use', 'crv', 'n', 'e', 'x', 'y'] as const
 
 type Held = { readonly ids: ReadonlySet<string>; readonly find: JWTVerifyGetKey; readonly readAt: number }
 
@@ -99,25 +96,4 @@ export async function keysUrl(provider: IdentityProvider): Promise<string> {
   if (typeof jwksUri !== 'string' || !URL.canParse(jwksUri))
     throw new ProviderTrouble('Its metadata name no jwks_uri.')
   return jwksUri
-}
-
-/** Public keys for signatures; everything secret, symmetric or foreign in a JWKS is left out. Throws `ProviderTrouble`. */
-export function usableKeys({ keys }: JsonObject): JSONWebKeySet {
-  if (!Array.isArray(keys)) throw new ProviderTrouble('Its JWKS has no list of keys.')
-  const usable = keys.slice(0, mostKeys).filter(isObject).filter(isSigning)
-  if (usable.length === 0) throw new ProviderTrouble('Its JWKS has no key for signatures.')
-  return { keys: usable.map(publicPart) }
-}
-
-function isSigning({ kty, use }: JsonObject): boolean {
-  return (kty === 'RSA' || kty === 'EC' || kty === 'OKP') && (use === undefined || use === 'sig')
-}
-
-function publicPart(key: JsonObject): JWK {
-  const part: Record<string, string> = {}
-  for (const name of members) {
-    const value = key[name]
-    if (typeof value === 'string') part[name] = value
-  }
-  return { ...part, kty: part.kty ?? '' }
 }

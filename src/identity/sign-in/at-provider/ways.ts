@@ -1,0 +1,55 @@
+import { buildEndSessionUrl, type Configuration } from 'openid-client'
+import { fail } from '../../../foundation/errors.ts'
+import { userById } from '../../table.ts'
+import { enter, orRefused } from '../enter.ts'
+import { begin } from './begin.ts'
+import { openClients } from './client.ts'
+import { exchange, taken } from './finish.ts'
+import { openLogout } from './logout.ts'
+import type { AtProviders, ProviderParts, Ways } from './open.ts'
+
+/** What needs the library of OpenID Connect. */
+export function openWays(parts: ProviderParts, list: AtProviders['list']): Ways {
+  const { room, providers } = parts
+  const clients = openClients({ providers, clock: room.clock })
+  const byId = (id: string | null) => list().find(provider => provider.id === id)
+  const byName = (name: string) =>
+    list().find(provider => provider.name === name) ??
+    fail('identity.provider_unknown', {
+      why: `Nobody signs in at ${name}.`,
+      fix: 'Choose another way at /sign-in.',
+    })
+  return {
+    async begin(name, beginning) {
+      const provider = byName(name)
+      return begin(room, provider, await clients.of(provider), beginning)
+    },
+    async finish(returning, arriving) {
+      const { flow, provider, shown } = await orRefused(room, signIn, arriving, async () => {
+        const flow = await taken(room, returning)
+        const provider = byId(flow.provider) ?? fail('identity.provider_unknown')
+        const client: Configuration = await clients.of(provider)
+        return { flow, provider, shown: await exchange(flow, returning, { provider, client }) }
+      })
+      const { claims, session, authenticatedAt } = shown
+      const via = { via: 'sign-in', requestId: arriving.requestId } as const
+      const admitted = await parts.admit(provider, claims, via)
+      // Why may say who else is known here, so it is in the audit alone.
+      if ('rejected' in admitted) return fail(admitted.rejected)
+      const user = (await userById(room.database.kysely, admitted.userId)) ?? fail('identity.unknown')
+      const detail = { provider: provider.name }
+      const how = { method: 'provider', providerId: provider.id, providerSession: session } as const
+      const opened = await enter(room, { ...how, user, detail, authenticatedAt }, arriving)
+      return { onTo: flow.onTo, opened }
+    },
+    async exitOf({ providerId }, origin) {
+      const provider = byId(providerId)
+      const client = provider && (await clients.of(provider).catch(() => undefined))
+      if (client?.serverMetadata().end_session_endpoint === undefined) return undefined
+      return buildEndSessionUrl(client, { post_logout_redirect_uri: `${origin}/signed-out` }).href
+    },
+    loggedOut: openLogout(parts, byName),
+  }
+}
+
+const signIn = { action: 'identity.sign_in', target: null } as const
