@@ -157,6 +157,25 @@ it(
   INSTALLING_MS,
 )
 
+it('the Inspector', async () => {
+  const { inspector } = await peers()
+  const callback = `http://127.0.0.1:${await freePort()}/oauth/callback`
+  const asked = ['--cli', url, '--transport', 'http', '--method', 'tools/call', '--tool-name', TOOL]
+  const running = start({
+    args: [inspector, ...asked, '--callback-url', callback],
+    env: {
+      HOME: folder,
+      MCP_AUTO_OPEN_ENABLED: 'true',
+      BROWSER: join(ROOT, 'test', 'fixtures', 'browser-stub.sh'),
+      OPENED: join(folder, 'inspector-opened'),
+    },
+  })
+  const line = await running.line(`navigate to: ${gateway.url}/oauth/authorize?`)
+  await allow(ana, line.slice(line.indexOf('http')).trim())
+  expect(await running.ended, running.output()).toBe(0)
+  expect(running.output()).toContain(SAID)
+})
+
 it('the conformance suite of authorization servers', async () => {
   const { conformance } = await peers()
   const port = await freePort()
