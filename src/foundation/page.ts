@@ -35,6 +35,9 @@ small, .muted { color: var(--muted); font-size: .875rem }
 label { display: block; font-weight: 600; margin: .75rem 0 .25rem }
 input, pre { width: 100%; padding: .65rem .75rem; border: 1px solid var(--line); border-radius: .5rem; background: transparent;
   color: inherit; font: inherit }
+input[type=checkbox] { width: auto; margin: 0 .5rem 0 0 }
+fieldset { margin: .5rem 0; padding: .25rem 1rem .75rem; border: 1px solid var(--line); border-radius: .5rem }
+fieldset label { display: flex; align-items: center; font-weight: 400; margin: .5rem 0 0 }
 pre, code, output { font-family: ui-monospace, monospace; font-size: .875rem; overflow-wrap: anywhere }
 pre { overflow-x: auto; margin: .25rem 0 1rem; white-space: pre-wrap }
 button, a.button { display: inline-block; margin: .75rem 0 0; padding: .6rem 1.1rem; border: 1px solid transparent; border-radius: .5rem; background: var(--accent);

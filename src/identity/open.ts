@@ -8,7 +8,7 @@ import { fail } from '../foundation/errors.ts'
 import type { JsonObject } from '../foundation/json.ts'
 import type { Log } from '../foundation/log.ts'
 import type { MasterKey } from '../foundation/master-key.ts'
-import { type Route, route } from '../foundation/route.ts'
+import { type Caller, type Route, route } from '../foundation/route.ts'
 import { accountRoutes } from './accounts.ts'
 import { type Claim, claim, claimRoute, openClaim } from './claim.ts'
 import { type Declared, declared } from './declared.ts'
@@ -18,7 +18,12 @@ import { keyedHash } from './keyed-hash.ts'
 import { LastUse } from './last-use.ts'
 import { type StandIn, standInOf, storedTokens } from './load.ts'
 import { oauthAccessTokens } from './oauth/access-tokens.ts'
-import { authorizationRoutes } from './oauth/authorization-routes.ts'
+import {
+  type Authorization,
+  authorizationRoutes,
+  authorizationsOf,
+  takeBack,
+} from './oauth/authorization-routes.ts'
 import { oauthClientRoutes } from './oauth/client-routes.ts'
 import { type OAuthStore, openOAuthStore } from './oauth/index.ts'
 import { markGrantsUsed } from './oauth/table.ts'
@@ -77,6 +82,7 @@ export type Identity = Declared & {
   readonly flows: Flows
   /** What the authorization server keeps. */
   readonly oauth: OAuthStore
+  readonly authorizations: Authorizations
   /** The person on the gateway's own machine. */
   operator(): Principal
   /** A one-time secret with which the first admin is made; undefined when there is an admin. */
@@ -90,6 +96,13 @@ export type Identity = Declared & {
   readonly routes: readonly Route[]
   /** Writes what is still to be written. */
   close(): Promise<void>
+}
+
+export type Authorizations = {
+  /** What a person allowed to applications. */
+  of(userId: string): Promise<Authorization[]>
+  /** Takes back what the caller allowed: its tokens end within seconds. Throws `oauth.unknown`. */
+  takeBack(by: { caller: Caller; requestId: string; id: string }): Promise<undefined>
 }
 
 type Parts = {
@@ -148,6 +161,7 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     provisioning: principal => provisioningBy(room, providers, principal),
     ...browsers,
     oauth: oauth.store,
+    authorizations: oauth.authorizations,
     operator: () => operator,
     openClaim: () => openClaim(room),
     claim: (secret, by) => claim(room, secret, by),
@@ -176,9 +190,15 @@ function openUses({ database: { kysely }, clock, log }: Parts) {
 }
 
 /** What there is for clients that are let in by people. */
-function openOAuthRoom(room: Room, seals: Seals): { store: OAuthStore; routes: readonly Route[] } {
+function openOAuthRoom(room: Room, seals: Seals) {
   const store = openOAuthStore(room, seals)
-  return { store, routes: [...oauthClientRoutes({ room, seals }), ...authorizationRoutes({ room, store })] }
+  const parts = { room, store }
+  const authorizations: Authorizations = {
+    of: userId => authorizationsOf(room, userId),
+    takeBack: by => takeBack(parts, by),
+  }
+  const routes = [...oauthClientRoutes({ room, seals }), ...authorizationRoutes(parts)]
+  return { store, authorizations, routes }
 }
 
 function provisioningBy(

@@ -44,9 +44,9 @@ export function consentPage(question: Question): Page {
 ${question.isUnsaid && html`<p>It did not say which server it is for, as older applications do not. Leave only those it needs.</p>`}
 ${serversOf(question)}
 <button name="decision" value="approve">Allow</button>
-<button name="decision" value="deny">Do not allow</button>
+<button name="decision" value="deny" class="quiet">Do not allow</button>
 </form>
-<p>You can take this back at any time: <code>DELETE /api/v1/me/authorizations/{id}</code>.</p>`,
+<p>You can take this back at any time, at <a href="/account#applications">your account</a>.</p>`,
   })
 }
 

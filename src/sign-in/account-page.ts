@@ -1,7 +1,8 @@
 /** Who you are here, where you are signed in, and what you can sign in with. */
 import { type Html, html } from '../foundation/html.ts'
 import { type Page, page } from '../foundation/page.ts'
-import type { PasskeyView, SessionView } from '../identity/index.ts'
+import { visibly } from '../foundation/visible.ts'
+import type { Authorization, PasskeyView, SessionView } from '../identity/index.ts'
 import { browserName } from './browser-name.ts'
 import { passkeyScript } from './passkey-script.ts'
 
@@ -11,6 +12,7 @@ export type Account = {
   readonly teams: readonly string[]
   readonly sessions: readonly SessionView[]
   readonly passkeys: readonly PasskeyView[]
+  readonly authorizations: readonly Authorization[]
   /** Why no passkey can be added here; undefined where one can. */
   readonly noPasskeys: { readonly why: string; readonly fix: string } | undefined
   /** Has to sign in once more before changing how they sign in. */
@@ -32,6 +34,10 @@ export function accountPage(account: Account): Page {
 <section aria-labelledby="passkeys">
 <h2 id="passkeys">Passkeys</h2>
 ${passkeys(account)}
+</section>
+<section aria-labelledby="applications">
+<h2 id="applications">Applications that act for you</h2>
+${applications(account)}
 </section>
 <section aria-labelledby="sessions">
 <h2 id="sessions">Where you are signed in</h2>
@@ -58,6 +64,16 @@ function sessionRow(session: SessionView, hidden: Account['hidden']): Html {
 <li><div>${browserName(client)}${isThisOne && html` <strong>(this one)</strong>`}
 <small>with ${by}, since ${when(session.createdAt)}; used ${when(session.seenAt)}</small></div>
 <form method="post" action="/account/sessions/${id}/end">${hidden()}<button class="quiet" aria-label="Sign out ${browserName(client)}, since ${spoken(session.createdAt)}">Sign out</button></form></li>`
+}
+
+function applications({ authorizations, hidden }: Account): Html {
+  if (authorizations.length === 0) return html`<p>None. An MCP client asks you here when you connect it.</p>`
+  return html`<ul class="rows">${authorizations.map(
+    ({ id, client, resource, scopes, createdAt, lastUsedAt }) => html`
+<li><div>${visibly(client)}
+<small>${scopes.join(', ')} at ${resource}, since ${when(createdAt)}; ${lastUsedAt === null ? 'not used yet' : html`used ${when(lastUsedAt)}`}</small></div>
+<form method="post" action="/account/authorizations/${id}/take-back">${hidden()}<button class="danger" aria-label="Take back what ${visibly(client)} may do, allowed ${spoken(createdAt)}">Take back</button></form></li>`,
+  )}</ul>`
 }
 
 function passkeys({ passkeys, noPasskeys, isStale, hidden }: Account): Html {

@@ -15,6 +15,7 @@ export const accountPages: readonly Place[] = [
   { method: 'GET', path: '/account', act: look },
   { method: 'POST', path: '/account/sign-out-everywhere', act: signOutEverywhere },
   { method: 'POST', path: '/account/sessions/{id}/end', act: endSession },
+  { method: 'POST', path: '/account/authorizations/{id}/take-back', act: takeBack },
   { method: 'POST', path: '/account/passkeys/{id}/rename', act: renamePasskey },
   { method: 'POST', path: '/account/passkeys/{id}/remove', act: removePasskey },
 ]
@@ -22,7 +23,7 @@ export const accountPages: readonly Place[] = [
 async function look(visit: Visit): Promise<void> {
   const session = visit.arriving.before
   if (session === undefined) return redirect(visit, '/sign-in?return=/account')
-  const { signIn } = visit.parts.identity
+  const { signIn, authorizations } = visit.parts.identity
   const { id, name, role, subjects } = session.principal
   show(
     visit,
@@ -32,6 +33,7 @@ async function look(visit: Visit): Promise<void> {
       teams: subjects.flatMap(subject => (subject.startsWith('team:') ? subject.slice('team:'.length) : [])),
       sessions: await signIn.sessionsOf(id, session.id),
       passkeys: await signIn.passkeysOf(id),
+      authorizations: await authorizations.of(id),
       noPasskeys: whyNoPasskeys(visit, session),
       isStale: !isFresh(session, visit.parts.clock.now()),
       hidden: more => hidden(visit, more),
@@ -72,6 +74,13 @@ async function endSession(visit: Visit, { id = '' }: Params): Promise<void> {
     })
   if (id === session.id) redirect(visit, '/signed-out', 'signed out')
   else redirect(visit, '/account#sessions')
+}
+
+async function takeBack(visit: Visit, { id = '' }: Params): Promise<void> {
+  await postedForm(visit)
+  const { principal: caller } = openSession(visit)
+  await visit.parts.identity.authorizations.takeBack({ caller, id, requestId: visit.arriving.requestId })
+  redirect(visit, '/account#applications')
 }
 
 async function renamePasskey(visit: Visit, { id = '' }: Params): Promise<void> {

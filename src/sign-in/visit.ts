@@ -11,7 +11,7 @@ import { fieldsOf } from '../foundation/read-form.ts'
 import type { Arriving, BrowserSession, Identity } from '../identity/index.ts'
 
 export type SignInParts = {
-  readonly identity: Pick<Identity, 'signIn' | 'sessionOf' | 'sessionCookie'>
+  readonly identity: Pick<Identity, 'signIn' | 'sessionOf' | 'sessionCookie' | 'authorizations'>
   readonly addresses: Addresses
   readonly browsers: Browsers
   readonly guards: Guards

@@ -110,6 +110,31 @@ it.each(['legacy', 'auto'] as const)('SDK v2 in %s mode', async mode => {
   callback.close()
 })
 
+it('what a client was allowed is at the account of its person, and ends there', async () => {
+  const authProvider = memory('http://127.0.0.1:9/callback')
+  const connect = async () => {
+    const client = new Client({ name: 'login', version: '1.0.0' })
+    await client.connect(new StreamableHTTPClientTransport(new URL(url), { authProvider }))
+    return client
+  }
+  await expect(connect()).rejects.toThrow(UnauthorizedError)
+  // Nobody listens there: the answer is read off the address the browser goes to.
+  const gone = ana.waitForRequest(request => request.url().startsWith('http://127.0.0.1:9/callback'))
+  await ana.goto(String(authProvider.asked))
+  await ana.getByRole('button', { name: 'Allow', exact: true }).click()
+  const back = new URL((await gone).url())
+  await new StreamableHTTPClientTransport(new URL(url), { authProvider }).finishAuth(back.searchParams)
+  await (await connect()).close()
+  await ana.goto(`${gateway.url}/account`)
+  const mine = ana.locator('section', { hasText: 'Applications that act for you' }).locator('li')
+  const before = await mine.count()
+  await mine.filter({ hasText: 'SDK v2' }).first().getByRole('button').click()
+  await ana.waitForURL('**/account**')
+  expect(await mine.count()).toBe(before - 1)
+  // Its access token is dead, and so is what it would refresh with.
+  await expect(connect()).rejects.toMatchObject({ code: 'invalid_grant' })
+})
+
 it('mcp-remote', async () => {
   const { mcpRemote } = await peers()
   const transport = new StdioClientTransport({

@@ -38,7 +38,7 @@ function view(grant: ListedGrant): z.infer<typeof authorizationView> {
   }
 }
 
-type Parts = { readonly room: Room; readonly store: Pick<OAuthStore, 'grants' | 'keys'> }
+export type Parts = { readonly room: Room; readonly store: Pick<OAuthStore, 'grants' | 'keys'> }
 
 export function authorizationRoutes(parts: Parts): Route[] {
   return [listMine(parts), revokeMine(parts), listAll(parts), revokeAny(parts), rotateKeys(parts)]
@@ -51,7 +51,7 @@ function listMine({ room }: Parts): Route {
     summary: 'List the applications that may act for you',
     entry: 'signed-in',
     answer: listOf(authorizationView),
-    act: async ({ caller }) => listed((await grants(room.database.kysely, caller.id)).map(view), none),
+    act: async ({ caller }) => listed(await authorizationsOf(room, caller.id), none),
   })
 }
 
@@ -62,7 +62,7 @@ function revokeMine(parts: Parts): Route {
     summary: 'Take back what you allowed to an application: its tokens end within seconds',
     entry: 'signed-in',
     params: byId,
-    act: ({ caller, params, requestId }) => revoke(parts, { caller, requestId, id: params.id, isOwn: true }),
+    act: ({ caller, params, requestId }) => takeBack(parts, { caller, requestId, id: params.id }),
   })
 }
 
@@ -93,6 +93,24 @@ type Revoking = {
   readonly requestId: string
   readonly id: string
   readonly isOwn: boolean
+}
+
+export type Authorization = z.infer<typeof authorizationView>
+
+/** What a person allowed to applications. */
+export async function authorizationsOf(
+  { database }: Pick<Room, 'database'>,
+  userId: string,
+): Promise<Authorization[]> {
+  return (await grants(database.kysely, userId)).map(view)
+}
+
+/** Takes back what the caller allowed. Throws `oauth.unknown`. */
+export function takeBack(
+  parts: Parts,
+  by: { caller: Caller; requestId: string; id: string },
+): Promise<undefined> {
+  return revoke(parts, { ...by, isOwn: true })
 }
 
 async function revoke({ store }: Parts, { caller, requestId, id, isOwn }: Revoking): Promise<undefined> {
