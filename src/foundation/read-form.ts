@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { fail } from './errors.ts'
+import { readBytes } from './read-bytes.ts'
 
 const mostBytes = 64 * 1024
 
@@ -7,15 +8,7 @@ const mostBytes = 64 * 1024
 export async function readForm(request: IncomingMessage): Promise<ReadonlyMap<string, string>> {
   if (!/^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(request.headers['content-type'] ?? ''))
     fail('http.bad_content_type', { why: 'A form is sent as application/x-www-form-urlencoded.' })
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-    if (!Buffer.isBuffer(chunk)) continue
-    bytes += chunk.length
-    if (bytes > mostBytes) fail('http.body_too_large', { why: `A form has at most ${mostBytes} bytes.` })
-    chunks.push(chunk)
-  }
-  return fieldsOf(new URLSearchParams(Buffer.concat(chunks).toString('utf8')))
+  return fieldsOf(new URLSearchParams((await readBytes(request, mostBytes)).toString('utf8')))
 }
 
 /** Every parameter once. Throws `http.bad_request` for one that is there twice: two readers could take either. */

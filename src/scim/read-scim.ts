@@ -1,20 +1,13 @@
 import type { IncomingMessage } from 'node:http'
 import { fail } from '../foundation/errors.ts'
 import { isObject, type JsonObject, parseBounded } from '../foundation/json.ts'
+import { readBytes } from '../foundation/read-bytes.ts'
 
 /** The body of a SCIM request. Throws `http.bad_content_type`, `http.body_too_large`, `json.*`. */
 export async function readScim(request: IncomingMessage, mostBytes: number): Promise<JsonObject> {
   if (!/^application\/(?:scim\+)?json\s*(?:;|$)/i.test(request.headers['content-type'] ?? ''))
     fail('http.bad_content_type', { fix: 'Send Content-Type: application/scim+json.' })
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-    if (!Buffer.isBuffer(chunk)) continue
-    bytes += chunk.length
-    if (bytes > mostBytes) fail('http.body_too_large', { why: `The body is larger than ${mostBytes} bytes.` })
-    chunks.push(chunk)
-  }
-  const body = parseBounded(Buffer.concat(chunks))
+  const body = parseBounded(await readBytes(request, mostBytes))
   return isObject(body) ? normalised(body) : fail('json.malformed', { why: 'The body is not an object.' })
 }
 

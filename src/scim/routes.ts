@@ -55,7 +55,7 @@ export function routeOf(target: string, root: string): Target {
   kind.basepath(root)
   const isSearch = id === '.search'
   const isKept = name === 'Users' || name === 'Groups'
-  const decoded = id === undefined || id === '' || isSearch ? undefined : decodeURIComponent(id)
+  const decoded = id === undefined || id === '' || isSearch ? undefined : idIn(id)
   const changing = () =>
     isKept ? new kind(decoded) : fail('http.method_not_allowed', { data: { allow: ['GET'] } })
   const asked = (params: URLSearchParams) => new kind(decoded, settingsOf(params))
@@ -68,6 +68,13 @@ export function routeOf(target: string, root: string): Target {
     search: (body, ask) => new kind(undefined, settingsOf(paramsOf(body))).read(ask),
     remove: ask => changing().dispose(ask),
   }
+}
+
+/** Ids are ours, or URNs of schemas; anything else in their place names nothing. */
+function idIn(written: string): string {
+  return /^(?:[\w:.~-]|%[2-7][\da-f]){1,200}$/i.test(written)
+    ? decodeURIComponent(written)
+    : fail('http.not_found')
 }
 
 function methodNotAllowed(): never {

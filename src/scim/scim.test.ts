@@ -207,6 +207,8 @@ onEachDatabase(open => {
     ['GET /Nothing'],
     [`GET ${users}/a/b`],
     [`GET ${users}/%00`],
+    [`GET ${users}/%E0%A4%A`],
+    [`DELETE ${users}/%`],
     ['PUT /Users', person('ana')],
   ])('answers %s with an error of the protocol', async (line, body?: unknown) => {
     const { scim, office } = await provisioned()
@@ -229,6 +231,19 @@ onEachDatabase(open => {
     expect(await office.identity.admit(provider, { sub: 'sub-7' }, via)).toMatchObject({
       rejected: 'identity.not_admitted',
     })
+  })
+
+  it('does not hand somebody who signed in before to another subject, whatever external id they get', async () => {
+    const { scim, office } = await provisioned()
+    const id = await idOf(scim('POST /Users', person('ana', { externalId: 'sub-7' })))
+    const provider = office.identity.providers.byName('acme')
+    if (provider === undefined) throw new Error('acme is gone')
+    const via = { via: 'sign-in', requestId: 'r' } as const
+    expect(await office.identity.admit(provider, { sub: 'sub-7' }, via)).toEqual({ userId: id })
+    await scim(`PUT /Users/${id}`, person('ana', { externalId: 'sub-of-eve' }))
+    const eve = await office.identity.admit(provider, { sub: 'sub-of-eve' }, via)
+    expect(eve).toMatchObject({ rejected: 'identity.not_admitted' })
+    expect(await office.identity.admit(provider, { sub: 'sub-7' }, via)).toEqual({ userId: id })
   })
 
   it('keeps no password that is sent along', async () => {

@@ -64,12 +64,15 @@ async function personOf(from: From, user: User): Promise<Person> {
 /** The external id that a provider keeps for somebody here is its own id of them, which is what its tokens name as the subject. */
 async function provisionedOf(
   from: From,
-  { id }: IdentityProvider,
+  { id, issuer }: IdentityProvider,
   { subject }: Said,
 ): Promise<Person | undefined> {
   const [row] = await scimUsers(from, id, { externalId: subject })
   const user = row && (await userById(from, row.user_id))
-  return user && personOf(from, user)
+  if (user === undefined) return undefined
+  // Whoever has come in before is who they were then: the id that provisioning writes does not make them another.
+  const isLinkedHere = (await linkedIdentitiesOf(from, user.id)).some(each => each.issuer === issuer)
+  return isLinkedHere ? undefined : personOf(from, user)
 }
 
 async function holderOf(from: From, { issuer }: IdentityProvider, { email }: Said): Promise<Facts['holder']> {

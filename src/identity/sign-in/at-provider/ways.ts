@@ -44,7 +44,13 @@ export function openWays(parts: ProviderParts, list: AtProviders['list']): Ways 
     },
     async exitOf({ providerId }, origin) {
       const provider = byId(providerId)
-      const client = provider && (await clients.of(provider).catch(() => undefined))
+      // Who signs out here is out, whether the provider can be reached or not.
+      const client =
+        provider &&
+        (await clients.of(provider).catch((error: unknown) => {
+          parts.log.warn({ err: error, provider: provider.name }, 'Nobody can be signed out there now.')
+          return undefined
+        }))
       if (client?.serverMetadata().end_session_endpoint === undefined) return undefined
       return buildEndSessionUrl(client, { post_logout_redirect_uri: `${origin}/signed-out` }).href
     },
