@@ -246,6 +246,14 @@ onEachDatabase(open => {
     expect(await office.identity.admit(provider, { sub: 'sub-7' }, via)).toEqual({ userId: id })
   })
 
+  it('has an account of its own for each provider', async () => {
+    const { office } = await provisioned()
+    const other = { name: 'other', issuer: 'https://other.example.com', scim: { account: 'acme-scim' } }
+    await expect(office.ask('POST /identity-providers', other)).rejects.toMatchObject({
+      code: 'http.conflict',
+    })
+  })
+
   it('keeps no password that is sent along', async () => {
     const { scim, office } = await provisioned()
     await scim('POST /Users', person('ana', { password: 'hunter2hunter2' }))

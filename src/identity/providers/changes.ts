@@ -40,12 +40,21 @@ export async function putProvider(tx: From, provider: StoredProvider, now: numbe
   await updateProvider(tx, present.id, { ...written, version: present.version + 1 })
 }
 
-/** One provider for an issuer and one for a domain: or it would be chance who somebody is. */
-async function checkAlone(tx: From, { input: { name, issuer, domains } }: StoredProvider): Promise<void> {
+/** One provider for an issuer, a domain and an account that provisions: or it would be chance who somebody is, and whose. */
+async function checkAlone(
+  tx: From,
+  { input: { name, issuer, domains, scim } }: StoredProvider,
+): Promise<void> {
   for (const row of await providerRows(tx)) {
     if (row.removed_at !== null || row.name === name) continue
     if (row.issuer === issuer) fail('http.conflict', { why: `${row.name} has the issuer ${issuer}.` })
-    const twice = settingsOf(row).domains.find(domain => domains.includes(domain))
+    const settings = settingsOf(row)
+    if (scim !== undefined && settings.scim?.account === scim.account)
+      fail('http.conflict', {
+        why: `The account ${scim.account} provisions for ${row.name}.`,
+        fix: 'Give each identity provider an account of its own.',
+      })
+    const twice = settings.domains.find(domain => domains.includes(domain))
     if (twice === undefined) continue
     fail('http.conflict', {
       why: `${row.name} vouches for addresses of ${twice}.`,
