@@ -31,11 +31,11 @@ import { openMetrics } from './telemetry/metrics.ts'
 import {
   Connections,
   catalogueRoutes,
+  gatewayItself,
   openCatalogue,
   openCrossings,
   openProcesses,
   openRegister,
-  ownPrincipal,
   probe,
   reviewRoutes,
   searchPath,
@@ -113,7 +113,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     clock,
     log,
     limits,
-    equip: upstream => equip(upstream, ownPrincipal),
+    equip: upstream => equip(upstream, gatewayItself),
   })
 
   const servers = await openServers({ database, access, audit, announcements, register, catalogue })

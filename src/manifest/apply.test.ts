@@ -3,6 +3,7 @@ import { parse } from 'yaml'
 import { onEachDatabase } from '../../test/fixtures/databases.ts'
 import { type OpenRooms, openRooms, person } from '../../test/fixtures/rooms.ts'
 import type { Caller } from '../foundation/route.ts'
+import { gatewayItself } from '../upstreams/index.ts'
 import type { PlanEntry, Problem } from './index.ts'
 
 type Outcome = { plan: PlanEntry[]; applied: boolean }
@@ -87,9 +88,14 @@ onEachDatabase(open => {
     ])
     const db = register.find('eng', 'internal-db')
     if (db === undefined) throw new Error('not registered')
-    expect(vault.equip(db, 'x').headers).toEqual(['Authorization', 'Bearer db-secret-1', 'X-Region', 'eu'])
+    expect((await vault.equip(db, gatewayItself)).headers).toEqual([
+      'Authorization',
+      'Bearer db-secret-1',
+      'X-Region',
+      'eu',
+    ])
     const files = register.find('eng', 'files')
-    expect(files && vault.equip(files, 'x').environment()).toEqual({
+    expect(files && (await vault.equip(files, gatewayItself)).environment()).toEqual({
       LOG_LEVEL: 'info',
       API_KEY: 'key-secret-1',
     })
@@ -144,7 +150,7 @@ onEachDatabase(open => {
     const given = { 'env:GATEHOUSE_SECRET_ENG_OLD_AUTHORIZATION': 'Bearer new' }
     expect(changing(await apply(text, { secrets: given }))).toEqual(['update server eng/old'])
     const old = register.find('eng', 'old')
-    expect(old && vault.equip(old, 'x').headers).toEqual(['Authorization', 'Bearer new'])
+    expect(old && (await vault.equip(old, gatewayItself)).headers).toEqual(['Authorization', 'Bearer new'])
   })
 
   it('exports an empty instance as an empty manifest, which applies', async () => {

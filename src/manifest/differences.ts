@@ -19,7 +19,7 @@ function difference(path: string, from: unknown, to: unknown): Difference {
 /** Secrets that change behind the same reference. */
 export function changedSecrets(from: Upstream, to: Upstream): Difference[] {
   return [
-    ...resealed('auth.headers', headersOf(from), headersOf(to)),
+    ...resealed('auth', from.auth.secrets, to.auth.secrets),
     ...resealed('transport.env', environmentOf(from), environmentOf(to)),
   ]
 }
@@ -37,10 +37,6 @@ function resealed(path: string, from: SealedValues, to: SealedValues): Differenc
     .filter(name => from[name]?.text === to[name]?.text && from[name]?.sealed !== to[name]?.sealed)
     .sort()
     .map(name => ({ path: `${path}.${name}`, from: '[secret]', to: '[secret]' }))
-}
-
-function headersOf({ auth }: Upstream): SealedValues {
-  return auth.kind === 'headers' ? auth.headers : {}
 }
 
 function environmentOf({ transport }: Upstream): SealedValues {

@@ -13,7 +13,7 @@ type ItemAim = Aim & {
 }
 
 /** Clears the caller for one thing of a composed server. Throws `access.*` and `servers.argument_refused`. */
-export function clearItem(parts: ClearParts, exchange: Exchange, aim: ItemAim): Aimed {
+export async function clearItem(parts: ClearParts, exchange: Exchange, aim: ItemAim): Promise<Aimed> {
   const { principal, upstream, action, subject, params } = aim
   if (!mayUse(parts.access, principal, upstream)) fail('access.not_found')
   if (params.task !== undefined) fail('mcp.invalid_params', { why: 'Nothing of this server runs as a task.' })
@@ -33,7 +33,7 @@ export function clearItem(parts: ClearParts, exchange: Exchange, aim: ItemAim): 
   const renamed = renaming(item, aim, bytes)
   const sent = arranged === undefined ? params : { ...params, arguments: arranged.arguments }
   return {
-    equipped: parts.vault.equip(item.source, principal.id),
+    equipped: await parts.vault.equip(item.source, principal),
     params: { ...sent, ...renamed.params },
     patches: [...(arranged === undefined ? [] : arrangePatches(bytes, arranged)), ...renamed.patches],
   }

@@ -34,7 +34,7 @@ const parts = {
     facts: () => (isRead ? {} : undefined),
     surprise,
   },
-  vault: { equip: (_: unknown, id: string) => ({ equippedFor: id }) },
+  vault: { equip: (_: unknown, { id }: { id: string }) => ({ equippedFor: id }) },
 } as unknown as ClearParts
 
 beforeEach(() => {

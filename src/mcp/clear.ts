@@ -105,7 +105,7 @@ export async function clear(parts: ClearParts, exchange: Exchange, aim: Aim): Pr
   })
   exchange.decision = shown(decision)
   if (refusal !== undefined) throw refusalOf(refusal, { row, action, subject })
-  return { equipped: parts.vault.equip(upstream, principal.id), params, patches: [] }
+  return { equipped: await parts.vault.equip(upstream, principal), params, patches: [] }
 }
 
 type Refused = { readonly row: MethodRow; readonly action: Action; readonly subject: string | undefined }

@@ -147,13 +147,13 @@ class ComposedListen implements Flight {
   /** The URIs that the server agreed to tell of. A stream that ends is opened again, after a pause that grows. */
   async #listenTo(source: Upstream, uris: string[], pause: number): Promise<readonly string[]> {
     const { vault, catalogue, connections, crossings } = this.#parts
-    const equipped = vault.equip(source, this.#visit.principal.id)
     const again = () =>
       this.#later(
         () => void this.#listenTo(source, uris, Math.min(pause * 2, longestPauseMilliseconds)),
         pause,
       )
     try {
+      const equipped = await vault.equip(source, this.#visit.principal)
       const eras = catalogue.eras(source.id) ?? (await catalogue.learnEras(source))
       const isStateless = eras.includes('stateless')
       const link = isStateless ? await connections.stateless(equipped) : crossings.stateless(equipped)

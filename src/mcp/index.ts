@@ -17,8 +17,8 @@ import {
   type Catalogue,
   type Connections,
   type Crossings,
+  gatewayItself,
   openListWatch,
-  ownPrincipal,
   type Register,
 } from '../upstreams/index.ts'
 import type { Vault } from '../vault/index.ts'
@@ -96,7 +96,7 @@ export function openMcp(parts: McpParts): Mcp {
     }),
   ]
   const correct = openCorrect({ ...parts, callSeconds })
-  const watch = openListWatch({ ...parts, equip: upstream => parts.vault.equip(upstream, ownPrincipal) })
+  const watch = openListWatch({ ...parts, equip: upstream => parts.vault.equip(upstream, gatewayItself) })
   const door = openDoor({
     ...parts,
     sessions,

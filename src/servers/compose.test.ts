@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { CatalogueItem, ItemKind, Upstream } from '../upstreams/index.ts'
+import { type CatalogueItem, type ItemKind, noAuth, type Upstream } from '../upstreams/index.ts'
 import { type ComposeInput, compose, type Offer } from './compose.ts'
 import type { Definition } from './definition.ts'
 
@@ -14,7 +14,7 @@ function upstream(place: string): Upstream {
     name,
     description: '',
     transport: { kind: 'streamable-http', url: 'http://127.0.0.1:9/', allowPrivateNetwork: true },
-    auth: { kind: 'none' },
+    auth: noAuth,
     policy: { default: 'allow', allow: [], deny: [] },
     version: 1,
   }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { type Access, managesAll, type TargetTool } from '../access/index.ts'
 import { type Caller, type Route, route } from '../foundation/route.ts'
 import type { Catalogue } from './catalogue.ts'
-import type { Equipped } from './equipped.ts'
+import type { Asker, Equipped } from './equipped.ts'
 import { type Probe, probeAnswer } from './probe.ts'
 import type { Register } from './register.ts'
 import { serverParams } from './routes.ts'
@@ -16,7 +16,7 @@ type Parts = {
   readonly catalogue: Catalogue
   readonly access: Access
   readonly authSchema: z.ZodType
-  equip(upstream: Upstream, principalId: string): Equipped
+  equip(upstream: Upstream, asker: Asker): Equipped | Promise<Equipped>
   probe(to: Equipped): Promise<Probe>
   /** Of servers that the gateway makes out of others. */
   composedTools(caller: Caller): readonly UsableTool[]
@@ -48,7 +48,7 @@ function probeDraft({ register, authSchema, equip, probe }: Parts): Route {
     body: serverInputSchema(authSchema).extend({ secrets: secretsSchema }),
     answer: probeAnswer,
     async act({ caller, body: { secrets, ...input } }) {
-      return probe(equip(register.draft(caller, input, secrets), caller.id))
+      return probe(await equip(register.draft(caller, input, secrets), caller))
     },
   })
 }
@@ -64,7 +64,7 @@ function probeServer({ register, catalogue, equip, probe }: Parts): Route {
     async act({ caller, params: { group, server } }) {
       const upstream = register.managed(caller, group, server)
       register.checkRun(caller, upstream)
-      const report = await probe(equip(upstream, caller.id))
+      const report = await probe(await equip(upstream, caller))
       if (report.ok) await catalogue.sync(upstream)
       return report
     },

@@ -43,7 +43,7 @@ export type CatalogueParts = {
   readonly log: Log
   readonly limits: CatalogueLimits & { readonly catalogueSeconds: number; readonly eraSeconds: number }
   /** Credentials for the gateway's own questions. */
-  equip(upstream: Upstream): Equipped
+  equip(upstream: Upstream): Equipped | Promise<Equipped>
 }
 
 const askSeconds = 15
@@ -225,7 +225,7 @@ export class Catalogue {
     const { connections, limits, clock, database, equip } = this.#parts
     const { eras: before = [], erasUntil: until = 0 } = known.facts ?? {}
     const about = { seconds: askSeconds, before, isKnown: until > clock.now() }
-    const { client, found } = await openFound(connections, equip(upstream), about)
+    const { client, found } = await openFound(connections, await equip(upstream), about)
     const holds = found?.isCertain === false ? openEraMilliseconds : limits.eraSeconds * 1000
     try {
       const { items, warnings } = await readCatalogue(client, limits)

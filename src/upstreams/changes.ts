@@ -61,7 +61,7 @@ export function openChanges(parts: ChangeParts, refresh: () => Promise<void>): C
         await parts.checkName(tx, input)
         const server = compose(parts, { input, secrets, previous: undefined })
         await insertServer(tx, server)
-        await record(by, 'upstreams.create_server', input, asInput(server))
+        await record(by, 'upstreams.create_server', input, asInput(parts.sealing, server))
         return server
       }),
     update: (by, place, changes, secrets) =>
@@ -71,7 +71,7 @@ export function openChanges(parts: ChangeParts, refresh: () => Promise<void>): C
         const next = compose(parts, { input: { ...changes, ...place }, secrets, previous: present })
         if (next === present) return present
         await updateServer(tx, next)
-        await record(by, 'upstreams.update_server', place, onlyNamed(asInput(next), changes))
+        await record(by, 'upstreams.update_server', place, onlyNamed(asInput(parts.sealing, next), changes))
         return next
       }),
     async remove(by, place) {

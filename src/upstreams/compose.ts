@@ -5,7 +5,7 @@ import { canonical } from '../foundation/json.ts'
 import { mapValues } from '../foundation/map-values.ts'
 import { checkCommand } from './command-policy.ts'
 import type { Sealing, SealPlace } from './sealing.ts'
-import type { StoredAuth, StoredTransport, ToolPolicy, Transport, Upstream } from './upstream.ts'
+import type { StoredTransport, ToolPolicy, Transport, Upstream } from './upstream.ts'
 import { checkUrl } from './url-policy.ts'
 
 /** A server as people write it, in the API and in a manifest. Secrets in it are references or, through the API, literal. */
@@ -53,13 +53,9 @@ export function compose(parts: ComposeParts, { input, secrets, previous }: Compo
       : // Secrets given for one site are not carried over to another.
         parts.sealing.sealAuth(
           input.auth,
-          place,
+          { ...place, transport: transport.kind },
           isSameSite(previous?.transport, transport) ? previous?.auth : undefined,
         )
-  if (transport.kind === 'stdio' && auth.kind !== 'none')
-    fail('http.bad_request', {
-      why: 'A stdio server takes no headers; give it its secrets in transport.env.',
-    })
   const description = input.description ?? present(previous).description
   const next = {
     id,
@@ -101,13 +97,16 @@ export function isSameSite(a: { kind: string; url?: string } | undefined, b: Sto
 }
 
 /** The server as people would write it: references, placeholders and plain texts, never a secret. */
-export function asInput({ group, name, description, transport, auth, policy }: Upstream): ServerInput {
+export function asInput(
+  sealing: Sealing,
+  { group, name, description, transport, auth, policy }: Upstream,
+): ServerInput {
   return {
     group,
     name,
     description,
     transport: openTransport(transport),
-    auth: openAuth(auth),
+    auth: sealing.showAuth(auth),
     tools: policy,
   }
 }
@@ -115,8 +114,4 @@ export function asInput({ group, name, description, transport, auth, policy }: U
 function openTransport(transport: StoredTransport): Transport {
   if (transport.kind !== 'stdio') return transport
   return { ...transport, env: mapValues(transport.env, value => value.text) }
-}
-
-function openAuth(auth: StoredAuth): unknown {
-  return auth.kind === 'headers' ? { ...auth, headers: mapValues(auth.headers, value => value.text) } : auth
 }

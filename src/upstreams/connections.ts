@@ -100,12 +100,12 @@ export class Connections {
     { clientId, capabilities }: { clientId: string; capabilities: unknown },
     attempt: Attempt,
   ): Promise<SessionLink> {
-    const { upstream, headers } = to
+    const { upstream } = to
     const { transport } = upstream
     const { body, upstreamId, lost } = attempt
     if (transport.kind === 'stdio')
       return this.#server(to, transport, { era: 'session', capabilities }).openSession(to.principalId, lost)
-    const shared = { wire: this.#wire(upstream, transport), headers, limits: this.#parts.limits, lost }
+    const shared = { wire: this.#wire(upstream, transport), to, limits: this.#parts.limits, lost }
     if (transport.kind === 'streamable-http') return openHttpSession(shared, body, upstreamId, clientId)
     const listChanged = () => this.#listChanged(upstream.id)
     const sse = { ...shared, url: transport.url, deadlines: this.#deadlines, listChanged }

@@ -1,25 +1,60 @@
+import type { Caller } from '../foundation/route.ts'
 import type { Upstream } from './upstream.ts'
 
 declare const equipped: unique symbol
 
-/** An upstream together with what authenticates the gateway to it, for a caller who was cleared. Every request needs one. */
-export type Equipped = {
-  readonly upstream: Upstream
+/** For whom something is asked of a server, as far as credentials care. */
+export type Asker = Pick<Caller, 'id' | 'subjects'> & { readonly kind: Caller['kind'] | 'gateway' }
+
+/** What authenticates requests. The object lives as long as the credential is kept; its headers change when the credential is renewed. */
+export type Credentials = {
   /** Flat [name, value, ...] pairs, ready for the wire. */
   readonly headers: readonly string[]
   /** The variables of a stdio server's process; opened only when one is started. */
-  readonly environment: () => Readonly<Record<string, string>>
+  environment(): Readonly<Record<string, string>>
+}
+
+/** An upstream together with what authenticates the gateway to it, for a caller who was cleared. Every request needs one. */
+export type Equipped = {
+  readonly upstream: Upstream
+  /** Those of now: read them for each request, and keep none. */
+  readonly headers: readonly string[]
+  environment(): Readonly<Record<string, string>>
   /** Who it is for: keys what must not be shared between callers. */
   readonly principalId: string
   readonly [equipped]: true
 }
 
-/** Stands for the gateway where it asks for itself: nothing a server says then is about anybody. */
-export const ownPrincipal = 'gateway'
+/** The gateway where it asks for itself: nothing a server says then is about anybody. */
+export const gatewayItself: Asker = Object.freeze({
+  id: 'gateway',
+  kind: 'gateway',
+  subjects: Object.freeze([]),
+})
+
+type Parts = Pick<Equipped, 'upstream' | 'principalId'> & { readonly credentials: Credentials }
+
+class EquippedUpstream {
+  readonly upstream: Upstream
+  readonly principalId: string
+  readonly #credentials: Credentials
+
+  constructor({ upstream, principalId, credentials }: Parts) {
+    this.upstream = upstream
+    this.principalId = principalId
+    this.#credentials = credentials
+  }
+
+  get headers(): readonly string[] {
+    return this.#credentials.headers
+  }
+
+  environment(): Readonly<Record<string, string>> {
+    return this.#credentials.environment()
+  }
+}
 
 /** For the vault alone (an architecture test holds everybody else to it): marks what access cleared and the vault equipped. */
-export function markEquipped(
-  parts: Pick<Equipped, 'upstream' | 'headers' | 'environment' | 'principalId'>,
-): Equipped {
-  return parts as Equipped
+export function markEquipped(parts: Parts): Equipped {
+  return new EquippedUpstream(parts) as EquippedUpstream & Equipped
 }

@@ -1,14 +1,14 @@
 import { describe, expect, it, vi } from 'vitest'
 import { openAnnouncements } from '../foundation/announcements.ts'
-import { type Equipped, markEquipped } from './equipped.ts'
+import { markEquipped } from './equipped.ts'
 import type { Outgoing, StatelessLink } from './link.ts'
 import { type ListWatchParts, openListWatch } from './list-watch.ts'
-import type { Upstream } from './upstream.ts'
+import { noAuth, type Upstream } from './upstream.ts'
 
 function server(id: string, transport: Partial<Upstream['transport']> = {}): Upstream {
   const url = { kind: 'streamable-http', url: 'http://127.0.0.1:9/', allowPrivateNetwork: true }
   const policy = { default: 'allow', allow: [], deny: [] }
-  const about = { id, group: 'lab', name: id, description: '', auth: { kind: 'none' }, policy, version: 1 }
+  const about = { id, group: 'lab', name: id, description: '', auth: noAuth, policy, version: 1 }
   return { ...about, transport: { ...url, ...transport } } as Upstream
 }
 
@@ -32,7 +32,11 @@ function openWatch() {
     crossings: { stateless: () => link },
     announcements,
     equip: upstream =>
-      markEquipped({ upstream, headers: [], environment: () => ({}), principalId: 'gateway' }) as Equipped,
+      markEquipped({
+        upstream,
+        principalId: 'gateway',
+        credentials: { headers: [], environment: () => ({}) },
+      }),
   }
   /** The server says something on the stream of a request. */
   const say = ({ sink, upstreamId }: Outgoing, method: string) => {

@@ -14,7 +14,7 @@ export type ListWatchParts = {
   readonly crossings: Pick<Crossings, 'stateless'>
   readonly announcements: Announcements
   /** Credentials for the gateway's own questions. */
-  equip(upstream: Upstream): Equipped
+  equip(upstream: Upstream): Equipped | Promise<Equipped>
 }
 
 export type Watching = {
@@ -106,7 +106,7 @@ class WatchedServer {
     const { catalogue, connections, crossings, announcements, equip } = this.#parts
     const { id } = this.upstream
     const eras = catalogue.eras(id) ?? (await catalogue.learnEras(this.upstream))
-    const equipped = equip(this.upstream)
+    const equipped = await equip(this.upstream)
     const link = eras.includes('stateless')
       ? await connections.stateless(equipped)
       : crossings.stateless(equipped)

@@ -49,8 +49,7 @@ async function begin(script: Script = {}) {
 const to = (url: string) =>
   markEquipped({
     upstream: upstreamAt(url),
-    headers: ['x-own', '1'],
-    environment: () => ({}),
+    credentials: { headers: ['x-own', '1'], environment: () => ({}) },
     principalId: 'gateway',
   })
 
@@ -208,7 +207,11 @@ describe('a probe', () => {
     }
     const refused = await probe(
       parts(),
-      markEquipped({ ...guarded, upstream: upstreamOf as typeof guarded.upstream }),
+      markEquipped({
+        upstream: upstreamOf as typeof guarded.upstream,
+        principalId: guarded.principalId,
+        credentials: guarded,
+      }),
     )
     expect(refused.steps).toMatchObject([
       { name: 'resolve', ok: false, why: expect.stringContaining('not public') },

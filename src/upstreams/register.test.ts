@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { onEachDatabase } from '../../test/fixtures/databases.ts'
 import { openRooms, person } from '../../test/fixtures/rooms.ts'
+import { gatewayItself } from './equipped.ts'
 import type { ServerInput } from './index.ts'
 
 type Face = { name: string; details?: { version: number; id: string } }
@@ -45,7 +46,10 @@ onEachDatabase(open => {
     const made = await ask<Face>('POST /servers', db, lead)
     const server = register.find('eng', 'db')
     expect(server).toMatchObject({ group: 'eng', name: 'db', version: 1, id: made.details?.id })
-    expect(server && vault.equip(server, 'ana').headers).toEqual(['Authorization', 'Bearer top-secret'])
+    expect(server && (await vault.equip(server, gatewayItself)).headers).toEqual([
+      'Authorization',
+      'Bearer top-secret',
+    ])
     expect(made).toEqual({
       group: 'eng',
       name: 'db',
@@ -286,7 +290,10 @@ onEachDatabase(open => {
     const near = { kind: 'streamable-http', url: 'https://db.example.com/v2/mcp' }
     await ask('PATCH /servers/eng/db', { transport: near }, lead)
     const server = register.find('eng', 'db')
-    expect(server && vault.equip(server, 'ana').headers).toEqual(['Authorization', 'Bearer literal'])
+    expect(server && (await vault.equip(server, gatewayItself)).headers).toEqual([
+      'Authorization',
+      'Bearer literal',
+    ])
   })
 
   it('refuses headers for a process, secrets in URLs and references without a value', async () => {

@@ -77,7 +77,7 @@ export async function openRegister(parts: RegisterParts): Promise<Register> {
     manifest: {
       read: readServers,
       compose: (input, secrets, previous) => compose(parts, { input, secrets, previous }),
-      show: asInput,
+      show: server => asInput(parts.sealing, server),
       async put(tx, server) {
         if (server.version > 1) return updateServer(tx, server)
         await checkName(tx, server)

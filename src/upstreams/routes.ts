@@ -22,7 +22,7 @@ export const serverAnswer = z.object({
       id: z.string(),
       version: z.number(),
       transport: z.looseObject({ kind: z.string(), env: names.optional() }),
-      auth: z.object({ kind: z.string(), headers: names.optional() }),
+      auth: z.looseObject({ kind: z.string(), headers: names.optional(), secrets: names.optional() }),
       tools: toolPolicySchema,
       heldTools: z.number().describe('How many of its tools are held until a manager approves them.'),
     })
@@ -146,6 +146,15 @@ function transportFace(transport: StoredTransport) {
   return transport.kind === 'stdio' ? { ...transport, env: Object.keys(transport.env) } : transport
 }
 
-function authFace(auth: StoredAuth) {
-  return auth.kind === 'headers' ? { kind: auth.kind, headers: Object.keys(auth.headers) } : auth
+/** The settings, and which secrets there are; of headers the names. */
+function authFace({ kind, settings, secrets }: StoredAuth) {
+  const names = Object.keys(secrets)
+  const headers = names.flatMap(name => (name.startsWith('headers.') ? [name.slice('headers.'.length)] : []))
+  const others = names.filter(name => !name.startsWith('headers.'))
+  return {
+    kind,
+    ...settings,
+    ...(headers.length > 0 && { headers }),
+    ...(others.length > 0 && { secrets: others }),
+  }
 }

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { SealedValues, StoredAuth } from './upstream.ts'
+import type { SealedValues, StoredAuth, Transport } from './upstream.ts'
 
 /** Where sealed values will stand, and what their references mean. */
 export type SealPlace = {
@@ -10,6 +10,9 @@ export type SealPlace = {
   readonly secrets: Readonly<Record<string, string>>
 }
 
+/** What it authenticates over: not every kind goes with every transport. */
+export type AuthPlace = { readonly transport: Transport['kind'] }
+
 /**
  * What the register needs of the vault, which stands to its right and is handed to it. A value that did not change keeps
  * its previous seal, so that comparing what is stored tells whether anything changed.
@@ -18,7 +21,9 @@ export type Sealing = {
   /** How people write an auth kind. */
   readonly authSchema: z.ZodType
   /** Throws `vault.secret_missing`, `vault.header_refused`, or `http.bad_request` for what `authSchema` does not know. */
-  sealAuth(auth: unknown, place: SealPlace, previous?: StoredAuth): StoredAuth
+  sealAuth(auth: unknown, place: SealPlace & AuthPlace, previous?: StoredAuth): StoredAuth
+  /** As people would write it: references, placeholders and plain texts, never a secret. */
+  showAuth(stored: StoredAuth): unknown
   /** Throws `vault.secret_missing`. */
   sealEnvironment(
     environment: Readonly<Record<string, string>>,

@@ -17,10 +17,18 @@ const storedTransport: z.ZodType<StoredTransport> = z.discriminatedUnion('kind',
   sse,
   stdio.extend({ env: sealedValues }),
 ])
-const storedAuth: z.ZodType<StoredAuth> = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('none') }),
-  z.object({ kind: z.literal('headers'), headers: sealedValues }),
-])
+const storedAuth: z.ZodType<StoredAuth> = z
+  .object({
+    kind: z.string(),
+    settings: z.record(z.string(), z.unknown()).default({}),
+    secrets: sealedValues.default({}),
+    // As it was written before there were kinds with settings.
+    headers: sealedValues.optional(),
+  })
+  .transform(({ headers = {}, secrets, ...auth }) => {
+    const named = Object.entries(headers).map(([name, value]) => [`headers.${name}`, value] as const)
+    return { ...auth, secrets: { ...secrets, ...Object.fromEntries(named) } }
+  })
 
 /** All servers, in order of group and name. */
 export async function readServers(database: Kysely<Tables>): Promise<Upstream[]> {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { JsonObject } from '../foundation/json.ts'
 
 export { slug } from '../foundation/slug.ts'
 
@@ -97,10 +98,16 @@ export type SealedValue = { readonly sealed: string; readonly text: string }
 
 export type SealedValues = Readonly<Record<string, SealedValue>>
 
-/** The auth kind as stored; only the vault opens its values. */
-export type StoredAuth =
-  | { readonly kind: 'none' }
-  | { readonly kind: 'headers'; readonly headers: SealedValues }
+/** How the gateway authenticates to a server, as stored: only the vault opens its secrets, and reads its settings. */
+export type StoredAuth = {
+  readonly kind: string
+  readonly settings: JsonObject
+  /** By what they are in the kind: `clientSecret`, `headers.Authorization`. */
+  readonly secrets: SealedValues
+}
+
+/** Of a server that asks for nothing. */
+export const noAuth: StoredAuth = { kind: 'none', settings: {}, secrets: {} }
 
 /** A transport as stored: the environment of a process may hold secrets, which the vault opens when one is started. */
 export type StoredTransport = HttpTransport | (Omit<StdioTransport, 'env'> & { readonly env: SealedValues })

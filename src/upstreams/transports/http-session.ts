@@ -1,5 +1,6 @@
 import type { GatewayError } from '../../foundation/errors.ts'
 import { type Collected, collect, kept } from '../collect.ts'
+import type { Equipped } from '../equipped.ts'
 import type { Outgoing, SessionLink, Unsolicited } from '../link.ts'
 import { LostSession, nextUpstreamId } from '../message.ts'
 import type { Flight, Sink } from '../sink.ts'
@@ -10,8 +11,8 @@ import type { Wire } from './wire.ts'
 
 export type HttpSessionParts = {
   readonly wire: Wire
-  /** Credentials of the gateway towards this upstream, flat pairs. */
-  readonly headers: readonly string[]
+  /** Its credentials are read anew for each request. */
+  readonly to: Pick<Equipped, 'headers'>
   readonly limits: AnswerLimits
   /** The upstream does not know the session any more. */
   lost(): void
@@ -27,7 +28,7 @@ export async function openHttpSession(
   let sessionId: string | undefined
   try {
     const opening = await collect(clientId, sink =>
-      postRequest(parts.wire, parts.headers, initialize, {
+      postRequest(parts.wire, parts.to.headers, initialize, {
         upstreamId,
         sink,
         limits: parts.limits,
@@ -49,8 +50,13 @@ export async function openHttpSession(
 const goodbyeMs = 2000
 
 // A server may not support DELETE, or be gone; either way there is nothing left to end.
-async function endUpstream({ wire, headers }: HttpSessionParts, more: readonly string[]): Promise<void> {
-  const goodbye = { method: 'DELETE', headers: [...headers, ...more], body: null, total: goodbyeMs } as const
+async function endUpstream({ wire, to }: HttpSessionParts, more: readonly string[]): Promise<void> {
+  const goodbye = {
+    method: 'DELETE',
+    headers: [...to.headers, ...more],
+    body: null,
+    total: goodbyeMs,
+  } as const
   await sendOnly(wire, goodbye).catch(() => 0)
 }
 
@@ -74,7 +80,8 @@ class HttpSession implements SessionLink, Carrier {
   readonly #parts: HttpSessionParts
   /** What every request of the session carries besides the credentials. */
   readonly #own: readonly string[]
-  readonly #headers: readonly string[]
+  /** Both, as long as the credentials are the same. */
+  #known: { readonly credentials: readonly string[]; readonly all: readonly string[] } | undefined
   readonly #hasSession: boolean
   /** Questions of the server that wait for an answer. */
   #asked: Set<string | number> | undefined
@@ -90,7 +97,13 @@ class HttpSession implements SessionLink, Carrier {
       ...(sessionId === undefined ? [] : ['mcp-session-id', sessionId]),
       ...(version === undefined ? [] : ['mcp-protocol-version', version]),
     ]
-    this.#headers = [...parts.headers, ...this.#own]
+  }
+
+  get #headers(): readonly string[] {
+    const { headers } = this.#parts.to
+    if (this.#known?.credentials !== headers)
+      this.#known = { credentials: headers, all: [...headers, ...this.#own] }
+    return this.#known.all
   }
 
   request(outgoing: Outgoing): Flight {

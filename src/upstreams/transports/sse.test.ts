@@ -67,7 +67,7 @@ async function open(manner: Manner = {}, url?: string): Promise<SessionLink> {
   const parts = {
     wire,
     url: transport.url,
-    headers: ['authorization', 'Bearer own'],
+    to: { headers: ['authorization', 'Bearer own'] },
     limits,
     deadlines,
     lost,
@@ -211,7 +211,7 @@ describe('what ends it', () => {
     const parts = {
       wire,
       url: `http://127.0.0.1:${server.port}/sse`,
-      headers: [],
+      to: { headers: [] },
       limits,
       deadlines,
       lost,

@@ -1,6 +1,7 @@
 /** HTTP+SSE (revision 2024-11-05): one event stream in, POSTs out; a connection is a session. */
 import { GatewayError } from '../../foundation/errors.ts'
 import { collect, kept } from '../collect.ts'
+import type { Equipped } from '../equipped.ts'
 import { type EventReader, EventStream, type ServerEvent } from '../event-stream.ts'
 import type { SessionLink } from '../link.ts'
 import { badAnswer, LostSession } from '../message.ts'
@@ -14,7 +15,7 @@ import type { Wire, WireEvents, WireFlight, WireHeaders } from './wire.ts'
 export type SseParts = {
   readonly wire: Wire
   readonly url: string
-  readonly headers: readonly string[]
+  readonly to: Pick<Equipped, 'headers'>
   readonly limits: AnswerLimits
   readonly deadlines: Deadlines
   listChanged(): void
@@ -85,7 +86,7 @@ class SseConnection implements WireEvents, EventReader {
       this.#ready = done
       this.#refuse = refused
     })
-    const headers = ['accept', 'text/event-stream', ...parts.headers]
+    const headers = ['accept', 'text/event-stream', ...parts.to.headers]
     this.#flight = parts.wire.send({ method: 'GET', headers, body: null, total: 30_000 }, this)
   }
 
@@ -94,7 +95,7 @@ class SseConnection implements WireEvents, EventReader {
     if (this.#endpoint === undefined) return
     if (this.#posts >= maxPosts) return this.#end(badAnswer('It asks for more than it takes answers to.'))
     this.#posts++
-    const request = { method: 'POST', headers: this.#parts.headers, body, path: this.#endpoint } as const
+    const request = { method: 'POST', headers: this.#parts.to.headers, body, path: this.#endpoint } as const
     const status = await sendOnly(this.#parts.wire, request).finally(() => {
       this.#posts--
     })

@@ -1,7 +1,7 @@
 import { GatewayError } from '../../foundation/errors.ts'
 import { version } from '../../foundation/version.ts'
 import { type Collected, collect } from '../collect.ts'
-import { ownPrincipal } from '../equipped.ts'
+import { gatewayItself } from '../equipped.ts'
 import { sendOver } from '../late-flight.ts'
 import type { SessionLink, StatelessLink } from '../link.ts'
 import type { Era } from '../upstream.ts'
@@ -120,7 +120,7 @@ export class StdioServer {
 
   async #use(caller: string): Promise<Running> {
     const running = await this.#ready()
-    if (caller !== ownPrincipal) running.channel.usedBy(caller)
+    if (caller !== gatewayItself.id) running.channel.usedBy(caller)
     return running
   }
 

@@ -1,7 +1,6 @@
 import { z } from 'zod'
-import { mapValues } from '../../foundation/map-values.ts'
 import { checkHeaders } from '../header-rules.ts'
-import type { AuthType } from './auth-type.ts'
+import { type AuthType, overHttp } from './auth-type.ts'
 
 const config = z
   .strictObject({
@@ -14,17 +13,25 @@ const config = z
   })
   .describe('The same headers for every caller, such as an API key.')
 
+const prefix = 'headers.'
+
+function named(secrets: Readonly<Record<string, string>>): Record<string, string> {
+  const own = Object.entries(secrets).filter(([key]) => key.startsWith(prefix))
+  return Object.fromEntries(own.map(([key, text]) => [key.slice(prefix.length), text]))
+}
+
 export const headers = {
   kind: 'headers',
   title: 'Fixed headers',
   config,
-  seal: ({ headers }, sealOne) => ({
-    kind: 'headers',
-    headers: mapValues(headers, (text, name) => sealOne(name, text)),
+  over: overHttp,
+  apart: ({ headers }) => ({
+    settings: {},
+    secrets: Object.fromEntries(Object.entries(headers).map(([name, text]) => [prefix + name, text])),
   }),
-  headers(stored, openOne) {
-    if (stored.kind !== 'headers') return {}
-    const opened = mapValues(stored.headers, (value, name) => openOne(name, value))
+  together: ({ secrets }) => ({ kind: 'headers', headers: named(secrets) }),
+  headers({ secrets }) {
+    const opened = named(secrets)
     checkHeaders(opened)
     return opened
   },

@@ -9,6 +9,8 @@ export const none = {
   kind: 'none',
   title: 'No authentication',
   config,
-  seal: () => ({ kind: 'none' }),
+  over: ['streamable-http', 'sse', 'stdio'],
+  apart: () => ({ settings: {}, secrets: {} }),
+  together: () => ({ kind: 'none' }),
   headers: () => ({}),
 } satisfies AuthType<z.infer<typeof config>>
