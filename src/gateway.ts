@@ -31,7 +31,6 @@ import { openMetrics } from './telemetry/metrics.ts'
 import {
   Connections,
   catalogueRoutes,
-  gatewayItself,
   openCatalogue,
   openCrossings,
   openProcesses,
@@ -41,7 +40,7 @@ import {
   searchPath,
   serverRoutes,
 } from './upstreams/index.ts'
-import { openVault } from './vault/index.ts'
+import { openSeals, openVault } from './vault/index.ts'
 
 export type Gateway = {
   /** Handles one HTTP request that came over TCP or the local socket. */
@@ -68,7 +67,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
   const database = await openDatabase(config)
 
   const audit = await openAudit({ database, dataDir, log, sync: config.audit.sync })
-  const vault = openVault({ masterKey })
+  const sealing = openSeals({ masterKey })
   const identity = await openIdentity({
     database,
     masterKey,
@@ -76,8 +75,8 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     clock,
     announcements,
     log,
-    seals: vault.seals,
-    sealSecret: vault.sealSecret,
+    seals: sealing.seals,
+    sealSecret: sealing.sealSecret,
     addresses,
   })
   const access = await openAccess({ database, audit, announcements, identity, log })
@@ -86,8 +85,23 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     access,
     audit,
     announcements,
-    sealing: vault,
+    sealing,
     searchPath: searchPath(environment),
+  })
+  const handles = openHandles(masterKey, clock)
+  const vault = openVault({
+    database,
+    audit,
+    announcements,
+    addresses,
+    clock,
+    log,
+    masterKey,
+    seals: sealing.seals,
+    identity,
+    access,
+    register,
+    handles,
   })
   const processes = openProcesses({
     maximum: limits.processes,
@@ -113,12 +127,11 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     clock,
     log,
     limits,
-    equip: upstream => equip(upstream, gatewayItself),
+    equip,
   })
 
   const servers = await openServers({ database, access, audit, announcements, register, catalogue })
 
-  const handles = openHandles(masterKey, clock)
   const crossings = openCrossings({
     connections,
     handles,
@@ -151,7 +164,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     servers,
     vault,
   })
-  const authSchema = vault.authSchema
+  const { authSchema } = sealing
   const manifestParts = { database, audit, identity, access, register, servers, approvals: catalogue }
   const http = openHttp({
     routes: [
@@ -169,6 +182,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
       }),
       ...servers.routes,
       ...explainRoutes({ access, identity, register, catalogue, servers }),
+      ...vault.routes,
       ...reviewRoutes({ database, audit, register, catalogue, access }),
       ...openManifest(manifestParts).routes,
       ...simulateRoutes({ ...manifestParts, catalogue, methods }),
@@ -204,6 +218,14 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     guards,
     failures,
     beginnings: openBeginningLimit(clock),
+    connect: {
+      ...vault.connect,
+      openLink: vault.openLink,
+      clientDocument: vault.clientDocument,
+      find: register.find,
+      mayUse: (principal, { group, name, policy }) =>
+        access.clear(principal, 'server.use', { group, server: name, policy }).allowed,
+    },
     clock,
     log,
   })
@@ -243,6 +265,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
         access.refresh(),
         register.refresh().then(() => catalogue.refreshApprovals()),
         servers.refresh(),
+        vault.refresh(),
       ]),
     distrust: identity.refresh,
   })

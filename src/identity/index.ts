@@ -1,6 +1,7 @@
 export type { Claim } from './claim.ts'
 export type { DeclaredAccount, DeclaredPeople, DeclaredTeam, DeclaredUser } from './declared.ts'
 export type { Flows, Seals } from './flows.ts'
+export type { Holder } from './holders.ts'
 export { apiResource } from './identify.ts'
 export type { StandIn } from './load.ts'
 export type { Kept, Payload } from './oauth/artifacts.ts'

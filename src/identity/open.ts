@@ -13,6 +13,7 @@ import { accountRoutes } from './accounts.ts'
 import { type Claim, claim, claimRoute, openClaim } from './claim.ts'
 import { type Declared, declared } from './declared.ts'
 import { type Flows, openFlows, type Seals } from './flows.ts'
+import { type Holder, holders } from './holders.ts'
 import { Identifier, type Outcome } from './identify.ts'
 import { keyedHash } from './keyed-hash.ts'
 import { LastUse } from './last-use.ts'
@@ -58,6 +59,8 @@ export type Identity = Declared & {
   recheck(principal: Principal, resource?: string): Promise<Outcome>
   /** Whom tokens of `user:<email>` or `account:<name>` stand for, in the database or a transaction of it; undefined where there is no such subject. */
   standInOf(subject: string, from?: From): Promise<StandIn | undefined>
+  /** Whom ids of users and virtual accounts stand for. */
+  holders(ids: readonly string[]): Promise<ReadonlyMap<string, Holder>>
   /** Is there a team of this name? */
   hasTeam(name: string): Promise<boolean>
   /** Tokens that expire within so many days and have no successor, the first to go first. */
@@ -154,6 +157,7 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     identify: (authorization, resource) => identifier.identify(authorization, resource),
     recheck: (principal, resource) => identifier.recheck(principal, resource),
     standInOf: (subject, from = kysely) => standInOf(from, subject),
+    holders: ids => holders(kysely, ids),
     hasTeam: async name => (await teamByName(kysely, name)) !== undefined,
     expiringTokens: days => expiringTokens({ kysely, clock }, days),
     providers,

@@ -154,7 +154,7 @@ class ComposedListen implements Flight {
       )
     try {
       const equipped = await vault.equip(source, this.#visit.principal)
-      const eras = catalogue.eras(source.id) ?? (await catalogue.learnEras(source))
+      const eras = catalogue.eras(source.id) ?? (await catalogue.learnEras(source, this.#visit.principal))
       const isStateless = eras.includes('stateless')
       const link = isStateless ? await connections.stateless(equipped) : crossings.stateless(equipped)
       if (this.#isOver) return []

@@ -2,7 +2,7 @@
 import { asGatewayError, fail } from '../foundation/errors.ts'
 import { applyPatches, type JsonObject, spanAt } from '../foundation/json.ts'
 import type { Principal } from '../identity/index.ts'
-import type { ComposedServer } from '../servers/index.ts'
+import type { ComposedServer, Served } from '../servers/index.ts'
 import {
   type Collected,
   type Equipped,
@@ -22,11 +22,14 @@ import { followLists, type NewsParts } from './list-news.ts'
 export type ComposedParts = Omit<CorrectParts, 'metrics' | 'callSeconds'> & NewsParts
 
 type Opening = {
-  readonly server: ComposedServer
+  /** One of several; or a single one, which is opened once its caller has an account there. */
+  readonly server: Greeting
   readonly principal: Principal
   readonly params: JsonObject
   readonly clientId: string
 }
+
+type Greeting = Served & Partial<Pick<ComposedServer, 'instructions'>>
 
 const initialized = Buffer.from('{"jsonrpc":"2.0","method":"notifications/initialized"}')
 const lists = ['tools', 'resources', 'prompts'] as const

@@ -1,7 +1,7 @@
 /** Tells a client of a composed server when its lists may be others: because a server behind it changed, or what it is made of. */
 import type { Announcements } from '../foundation/announcements.ts'
 import type { Principal } from '../identity/index.ts'
-import { type ComposedServer, everythingId, isComposed, type Servers } from '../servers/index.ts'
+import { everythingId, isComposed, type Served, type Servers } from '../servers/index.ts'
 import type { ListWatch, Watching } from '../upstreams/index.ts'
 
 export type NewsParts = {
@@ -10,7 +10,7 @@ export type NewsParts = {
   readonly watch: ListWatch
 }
 
-type Of = { readonly server: ComposedServer; readonly principal: Principal }
+type Of = { readonly server: Served; readonly principal: Principal }
 
 /** Several servers are often read one after the other; their clients are told once. */
 const pauseMilliseconds = 100

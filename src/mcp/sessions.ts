@@ -5,6 +5,7 @@ import { fail, GatewayError } from '../foundation/errors.ts'
 import type { Principal } from '../identity/index.ts'
 import type { Served } from '../servers/index.ts'
 import type { SessionLink } from '../upstreams/index.ts'
+import { OwnAsks } from './connect-first.ts'
 import { ReplayStore } from './replay.ts'
 import type { Reply } from './reply.ts'
 import type { OpenStream } from './streams.ts'
@@ -15,6 +16,8 @@ export type NewSession = {
   readonly link: SessionLink
   /** The revision that was agreed on in `initialize`. */
   readonly version: string
+  /** Its client can lead its person to a web page. */
+  readonly canOpenUrls: boolean
 }
 
 /** Of how many tasks of a session progress is passed on. */
@@ -27,6 +30,9 @@ export class Session {
   readonly serverId: string
   readonly link: SessionLink
   readonly version: string
+  readonly canOpenUrls: boolean
+  /** What the gateway itself asks the client. */
+  readonly asks = new OwnAsks()
   /** Requests under way by the client's id, as raw JSON (so that 1 and "1" differ). */
   readonly pending = new Map<string, Reply>()
   /** Streams that are open besides those of requests. */
@@ -44,6 +50,7 @@ export class Session {
     this.id = parts.id
     this.link = parts.link
     this.version = parts.version
+    this.canOpenUrls = parts.canOpenUrls
     this.#clock = parts.clock
     this.usedAt = parts.clock.elapsed()
   }
@@ -212,6 +219,7 @@ class SessionTable implements Sessions {
     if (session === undefined) return undefined
     this.#sessions.delete(id)
     for (const reply of [...session.pending.values()]) reply.stop(because)
+    session.asks.close()
     for (const stream of [...session.streams]) stream.end()
     session.unasked?.close()
     return session

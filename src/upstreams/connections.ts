@@ -73,7 +73,7 @@ export class Connections {
     const { limits } = this.#parts
     return {
       request: ({ upstreamId, sink, endless, mirrored, body, latest }) =>
-        postRequest(wire, [...to.headers, ...mirrored], body, { upstreamId, sink, limits, endless, latest }),
+        postRequest(wire, { to, own: mirrored }, body, { upstreamId, sink, limits, endless, latest }),
     }
   }
 

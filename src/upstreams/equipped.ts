@@ -4,7 +4,10 @@ import type { Upstream } from './upstream.ts'
 declare const equipped: unique symbol
 
 /** For whom something is asked of a server, as far as credentials care. */
-export type Asker = Pick<Caller, 'id' | 'subjects'> & { readonly kind: Caller['kind'] | 'gateway' }
+export type Asker = Pick<Caller, 'id' | 'subjects' | 'client'> & { readonly kind: Caller['kind'] | 'gateway' }
+
+/** An answer of 401 or 403, and its `WWW-Authenticate`. */
+export type RefusedCredentials = { readonly status: number; readonly challenge: string }
 
 /** What authenticates requests. The object lives as long as the credential is kept; its headers change when the credential is renewed. */
 export type Credentials = {
@@ -12,6 +15,8 @@ export type Credentials = {
   readonly headers: readonly string[]
   /** The variables of a stdio server's process; opened only when one is started. */
   environment(): Readonly<Record<string, string>>
+  /** The server refused them: resolves when there are others. Absent where there never are. Throws what the caller is to be told. */
+  readonly renew?: ((refused: RefusedCredentials) => Promise<void>) | undefined
 }
 
 /** An upstream together with what authenticates the gateway to it, for a caller who was cleared. Every request needs one. */
@@ -20,6 +25,7 @@ export type Equipped = {
   /** Those of now: read them for each request, and keep none. */
   readonly headers: readonly string[]
   environment(): Readonly<Record<string, string>>
+  readonly renew: Credentials['renew']
   /** Who it is for: keys what must not be shared between callers. */
   readonly principalId: string
   readonly [equipped]: true
@@ -51,6 +57,10 @@ class EquippedUpstream {
 
   environment(): Readonly<Record<string, string>> {
     return this.#credentials.environment()
+  }
+
+  get renew(): Credentials['renew'] {
+    return this.#credentials.renew
   }
 }
 

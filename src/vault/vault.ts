@@ -8,44 +8,82 @@ import {
   type Sealing,
   type Upstream,
 } from '../upstreams/index.ts'
+import type { Links } from './connect/link.ts'
+import type { Custody, Opened } from './credentials/custody.ts'
 import { type Sealer, sealer } from './seal.ts'
 import { sealValue, type Wanted } from './seal-value.ts'
 import { authTypeOf, openAuth, openEnvironment, openSealing } from './sealing.ts'
 
-export type Vault = Sealing & {
-  /**
-   * The upstream with the headers that authenticate the gateway to it. Call it for a caller whom access cleared, and for
-   * nobody else. A promise only where the credential is not remembered. Throws `vault.unsealable`.
-   */
-  equip(upstream: Upstream, asker: Asker): Equipped | Promise<Equipped>
+export type Seals = Sealing & {
   /** Sealing for what other rooms keep. */
   readonly seals: Sealer
   /** Seals a secret that another room keeps, with what a manifest shows of it. Throws `vault.secret_missing`. */
   sealSecret(wanted: Wanted): SealedValue
 }
 
-/** Opens the vault: secrets of servers stand in the register, sealed under the keys of this instance. */
-export function openVault({ masterKey }: { masterKey: MasterKey }): Vault {
+export type Equip = {
+  /**
+   * The upstream with what authenticates the gateway to it. Call it for a caller whom access cleared, and for nobody else. A
+   * promise only where the credential is not remembered. Throws `vault.connect_needed`, `vault.provider_trouble` and `vault.unsealable`.
+   */
+  equip(upstream: Upstream, asker: Asker): Equipped | Promise<Equipped>
+}
+
+/** Seals secrets of servers and of other rooms under the keys of this instance. */
+export function openSeals({ masterKey }: { masterKey: MasterKey }): Seals {
   const seals = sealer(masterKey)
+  return { ...openSealing(seals), seals, sealSecret: wanted => sealValue(seals, wanted) }
+}
+
+type Prepared = { readonly fixed: Credentials } | { readonly opened: Opened }
+
+/** Equips requests: with what is the same for everybody, or what its owner has at the server. */
+export function openEquip(
+  seals: Sealer,
+  custody: Custody,
+  withLink: Links['withLink'],
+): Equip & {
+  /** The server, opened; undefined for one that needs no account of anybody. Throws `vault.unsealable`. */
+  opened(upstream: Upstream): Opened | undefined
+} {
   // A changed server is another object, so what was opened for the old one goes with it.
-  const remembered = new WeakMap<Upstream, Credentials>()
-  const credentialsOf = (upstream: Upstream): Credentials => {
-    const known = remembered.get(upstream)
+  const prepared = new WeakMap<Upstream, Prepared>()
+  const prepare = (upstream: Upstream): Prepared => {
+    const known = prepared.get(upstream)
     if (known !== undefined) return known
-    const { id, auth, transport } = upstream
-    const headers = authTypeOf(auth.kind).headers(openAuth(seals, id, auth))
-    const credentials = {
-      headers: Object.entries(headers).flat(),
-      environment: () => (transport.kind === 'stdio' ? openEnvironment(seals, id, transport.env) : {}),
-    }
-    remembered.set(upstream, credentials)
-    return credentials
+    const made = prepareNow(seals, upstream)
+    prepared.set(upstream, made)
+    return made
   }
+  const marked = (upstream: Upstream, { id }: Asker, credentials: Credentials) =>
+    markEquipped({ upstream, principalId: id, credentials })
   return {
-    ...openSealing(seals),
-    seals,
-    sealSecret: wanted => sealValue(seals, wanted),
-    equip: (upstream, { id }) =>
-      markEquipped({ upstream, principalId: id, credentials: credentialsOf(upstream) }),
+    opened(upstream) {
+      const ready = prepare(upstream)
+      return 'opened' in ready ? ready.opened : undefined
+    },
+    equip(upstream, asker) {
+      const ready = prepare(upstream)
+      if ('fixed' in ready) return marked(upstream, asker, ready.fixed)
+      const live = custody.live(ready.opened, asker)
+      if (!(live instanceof Promise)) return marked(upstream, asker, live)
+      return live.then(
+        found => marked(upstream, asker, found),
+        (error: unknown) => {
+          throw withLink(error, upstream, asker)
+        },
+      )
+    },
   }
+}
+
+function prepareNow(seals: Sealer, upstream: Upstream): Prepared {
+  const { id, auth, transport } = upstream
+  const type = authTypeOf(auth.kind)
+  const written = openAuth(seals, id, auth)
+  const { stored } = type
+  if (stored !== undefined) return { opened: { upstream, written, type, stored } }
+  const headers = Object.entries(type.headers?.(written) ?? {}).flat()
+  const environment = () => (transport.kind === 'stdio' ? openEnvironment(seals, id, transport.env) : {})
+  return { fixed: { headers, environment } }
 }

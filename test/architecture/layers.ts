@@ -75,7 +75,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   '@cedar-policy/cedar-wasm/nodejs': ['src/access/policies/cedar.ts'],
   '@simplewebauthn/server': ['src/identity/passkeys/'],
   '@simplewebauthn/server/helpers': ['src/identity/passkeys/'],
-  jose: ['src/identity/'],
+  jose: ['src/identity/', 'src/vault/oauth/'],
   'oidc-provider': ['src/oauth/provider.ts'],
   'openid-client': ['src/identity/sign-in/'],
   kysely: ['src/database/'],
