@@ -17,7 +17,7 @@ import {
 } from '../upstreams/index.ts'
 import { composedCapabilities, serverInfo } from './composed-answers.ts'
 import { type CorrectParts, openInEra } from './correct.ts'
-import { followLists, type NewsParts } from './list-news.ts'
+import { followLists, type NewsParts, tellLists } from './list-news.ts'
 
 export type ComposedParts = Omit<CorrectParts, 'metrics' | 'callSeconds'> & NewsParts
 
@@ -32,7 +32,6 @@ type Opening = {
 type Greeting = Served & Partial<Pick<ComposedServer, 'instructions'>>
 
 const initialized = Buffer.from('{"jsonrpc":"2.0","method":"notifications/initialized"}')
-const lists = ['tools', 'resources', 'prompts'] as const
 
 export class ComposedSession implements SessionLink {
   readonly opening: Collected
@@ -218,13 +217,6 @@ function greeting({ server, params }: Opening): Collected {
   }
   const body = { jsonrpc: '2.0', id: 0, result }
   return { body, status: 200, bytes: Buffer.from(JSON.stringify(body)) }
-}
-
-function tellLists(to: Unsolicited): void {
-  for (const list of lists) {
-    const message = { jsonrpc: '2.0', method: `notifications/${list}/list_changed` }
-    to.message(Buffer.from(JSON.stringify(message)), message)
-  }
 }
 
 function tellLevel(link: SessionLink, level: unknown): void {

@@ -2,7 +2,7 @@
 import type { Announcements } from '../foundation/announcements.ts'
 import type { Principal } from '../identity/index.ts'
 import { everythingId, isComposed, type Served, type Servers } from '../servers/index.ts'
-import type { ListWatch, Watching } from '../upstreams/index.ts'
+import type { ListWatch, Unsolicited, Watching } from '../upstreams/index.ts'
 
 export type NewsParts = {
   readonly announcements: Announcements
@@ -60,5 +60,15 @@ export function followLists(
       for (const stop of stops) stop()
       watching.stop()
     },
+  }
+}
+
+const lists = ['tools', 'resources', 'prompts'] as const
+
+/** Has a client of the session era ask for every list again. */
+export function tellLists(to: Unsolicited): void {
+  for (const list of lists) {
+    const message = { jsonrpc: '2.0', method: `notifications/${list}/list_changed` }
+    to.message(Buffer.from(JSON.stringify(message)), message)
   }
 }

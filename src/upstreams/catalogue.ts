@@ -5,32 +5,19 @@ import type { Announcements } from '../foundation/announcements.ts'
 import type { Clock } from '../foundation/clock.ts'
 import { GatewayError } from '../foundation/errors.ts'
 import type { Log } from '../foundation/log.ts'
-import { type ServerFacts, storeReading } from './catalogue-table.ts'
+import type { ServerFacts } from './catalogue-table.ts'
 import type { Connections } from './connections.ts'
 import type { Neighbours } from './definition-scan.ts'
 import { type Asker, type Equipped, gatewayItself } from './equipped.ts'
-import { openFound } from './find-eras.ts'
-import {
-  afterRest,
-  isWorthReading,
-  type Known,
-  openEraMilliseconds,
-  type Synced,
-  unread,
-} from './known-server.ts'
+import { afterRest, isWorthReading, type Known, type Synced, unread } from './known-server.ts'
 import type { MirroredArgument } from './mirrored-arguments.ts'
 import { listedTools } from './observed-tools.ts'
 import type { Pins } from './pins.ts'
 import type { Pin } from './pins-table.ts'
-import {
-  type CatalogueItem,
-  type CatalogueLimits,
-  hashesOf,
-  readCatalogue,
-  serverNameOf,
-} from './read-catalogue.ts'
+import type { CatalogueItem, CatalogueLimits } from './read-catalogue.ts'
+import { readServer } from './read-server.ts'
 import type { Register } from './register.ts'
-import { type ToolFacts, toolsOf } from './tool-facts.ts'
+import type { ToolFacts } from './tool-facts.ts'
 import type { ToolWatch } from './tool-watch.ts'
 import type { Era, Upstream } from './upstream.ts'
 
@@ -46,7 +33,6 @@ export type CatalogueParts = {
   equip(upstream: Upstream, asker: Asker): Equipped | Promise<Equipped>
 }
 
-const askSeconds = 15
 /** Surprises of one server lead to at most one reading in this time. */
 const restMilliseconds = 2000
 /** How often evidence of a mistake is followed. */
@@ -240,39 +226,10 @@ export class Catalogue {
     return this.#parts.clock.elapsed() - triedAt
   }
 
-  async #read(to: Equipped, known: Known): Promise<Synced> {
-    const { connections, limits, clock, database } = this.#parts
-    const { upstream } = to
-    const { eras: before = [], erasUntil: until = 0 } = known.facts ?? {}
-    const about = { seconds: askSeconds, before, isKnown: until > clock.now() }
-    const { client, found } = await openFound(connections, to, about)
-    const holds = found?.isCertain === false ? openEraMilliseconds : limits.eraSeconds * 1000
-    try {
-      const { items, warnings } = await readCatalogue(client, limits)
-      const facts = {
-        serverId: upstream.id,
-        eras: found?.eras ?? before,
-        erasUntil: found ? clock.now() + holds : until,
-        checkedAt: clock.now(),
-        warnings,
-        serverName: serverNameOf(client.greeting),
-      }
-      // A server that was changed meanwhile is being read anew, and that is what is to be kept.
-      const isCurrent = () => this.#servers.get(upstream.id) === known
-      const hasNews = isCurrent() && (await this.#parts.watch.reading(upstream, items))
-      known.facts = facts
-      known.trouble = undefined
-      const isSame = hashesOf(known.items) === hashesOf(items)
-      known.items = items
-      known.tools = toolsOf(items)
-      known.observed.forget(known.tools.keys())
-      if (hasNews) known.observed.distrust()
-      if (isCurrent()) await storeReading(database, facts, items)
-      if (!isSame || hasNews) this.#tell(upstream.id)
-      return { facts, items }
-    } finally {
-      await client.close()
-    }
+  #read(to: Equipped, known: Known): Promise<Synced> {
+    const { id } = to.upstream
+    const isCurrent = () => this.#servers.get(id) === known
+    return readServer({ ...this.#parts, isCurrent, tell: () => this.#tell(id) }, to, known)
   }
 
   #tell(serverId: string): void {
