@@ -108,7 +108,10 @@ export function tellOf(provider: Provider, audit: AuditRecord, takesIdJags: () =
       clientId: ctx.oidc.client?.clientId ?? asText(params.client_id),
       error: about.error,
       why: about.why,
-      detail: { grantType, resource: asText(resource), scope: asText(scope), grant: entities.Grant?.jti },
+      detail: {
+        ...{ grantType, resource: asText(resource), scope: asText(scope), grant: entities.Grant?.jti },
+        ...(about.held?.act !== undefined && { act: about.held.act }),
+      },
     })
   })
 }

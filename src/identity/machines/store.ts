@@ -39,6 +39,13 @@ export type Granted<Who> = {
 
 export type Person = { readonly userId: string; readonly name: string }
 
+export type Bringing = {
+  readonly clientId: string
+  readonly requestId: string
+  /** Throws where the claims are for something that is not to be had. */
+  judge(claims: JsonObject): void
+}
+
 export type Machines = {
   /** By the client_id; undefined for what is none, and for one that is disabled. */
   find(clientId: string): Promise<Machine | undefined>
@@ -48,8 +55,8 @@ export type Machines = {
   keyGround(machine: Machine, kid: unknown): Ground
   /** The account itself, by a JWT of one of the workloads that may be it. */
   workload(machine: Machine | undefined, assertion: string): Promise<Granted<Machine> | Rejection>
-  /** The person whom an ID-JAG lets this client act for. */
-  idJag(assertion: string, by: { clientId: string; requestId: string }): Promise<Granted<Person> | Rejection>
+  /** The person whom an ID-JAG lets this client act for. Whoever asks judges the rest of it before anybody is let in. */
+  idJag(assertion: string, by: Bringing): Promise<Granted<Person> | Rejection>
   /** A token that is good at the gateway by itself, of whatever kind. */
   token(token: string, key: string | undefined): Promise<Known | Rejection>
   /** What a JWT says it is; nothing of it is checked. */
@@ -140,13 +147,14 @@ const endOf = ({ expiresAt, claims }: Asserted) => ({ until: expiresAt, claims }
 async function idJag(
   { room, assertions, audiences, admit }: MachineParts,
   assertion: string,
-  { clientId, requestId }: { clientId: string; requestId: string },
+  { clientId, requestId, judge }: Bringing,
 ): Promise<Granted<Person> | Rejection> {
   const said = await assertions.read(assertion)
   if (said?.payload.client_id !== clientId) return refused('The ID-JAG is for another client.')
   const asserted = await assertions.check(assertion, { as: 'idJag', audiences: [audiences().issuer] })
   if ('rejected' in asserted) return asserted
   const { provider, claims } = asserted
+  judge(claims)
   const admitted = await admit(provider, claims, { via: 'bearer', requestId })
   if ('rejected' in admitted) return admitted
   const user = await userById(room.database.kysely, admitted.userId)

@@ -1,9 +1,11 @@
 /** A JWT of an identity provider is what a token is asked for with (RFC 7523, 2.1): of a workload, or an ID-JAG. */
+import type { Resource } from '../resources.ts'
 import { visit } from '../visit.ts'
 import {
   type Asked,
   type Grant,
   type GrantParts,
+  type Params,
   refuse,
   textOf,
   wantedResource,
@@ -44,17 +46,26 @@ async function idJag(parts: GrantParts, asked: Asked, assertion: string): Promis
   const { client, params } = asked.ctx.oidc
   if (client.tokenEndpointAuthMethod === 'none')
     throw new errors.UnauthorizedClient('an ID-JAG is for clients that prove who they are')
-  const { clientId } = client
-  const granted = await store.machines.idJag(assertion, { clientId, requestId: visit().requestId })
+  const judged = (claims: Params) => {
+    const resource = namedResource(parts, params, claims)
+    const held = wantedScopes(parts, { scope: claims.scope }, resource) ?? ['mcp:use']
+    const wanted = wantedScopes(parts, params, resource)
+    return { resource, scopes: narrowed(parts, { wanted, held, resource }) }
+  }
+  const { requestId } = visit()
+  const by = { clientId: client.clientId, requestId, judge: (claims: Params) => void judged(claims) }
+  const granted = await store.machines.idJag(assertion, by)
   if ('rejected' in granted) return refuse(parts, granted)
   const { who, ground, until, claims } = granted
-  const named = claims.resource
-  const indicator = Array.isArray(named) && named.length === 1 ? named[0] : named
+  await issueForPerson(parts, asked, { person: who, ...judged(claims), ground, until })
+}
+
+/** The one that the ID-JAG is for. */
+function namedResource(parts: GrantParts, params: Params, { resource: named }: Params): Resource {
+  const indicator: unknown = Array.isArray(named) && named.length === 1 ? named[0] : named
   const resource = wantedResource(parts, typeof indicator === 'string' ? indicator : undefined)
   const asks = textOf(params, 'resource')
   if (asks !== undefined && asks !== resource.url)
-    throw new errors.InvalidTarget('the ID-JAG is for another resource')
-  const most = wantedScopes(parts, { scope: claims.scope }, resource) ?? ['mcp:use']
-  const scopes = narrowed(parts, { wanted: wantedScopes(parts, params, resource), held: most, resource })
-  await issueForPerson(parts, asked, { person: who, resource, scopes, ground, until })
+    throw new parts.errors.InvalidTarget('the ID-JAG is for another resource')
+  return resource
 }
