@@ -35,6 +35,7 @@ export function addAccountCommands(program: Command, kit: Kit): void {
         kit.show(options, added, () => [
           `Added the account ${name}.`,
           `Make it a token with: gatehouse token create --account ${name}`,
+          `or a client secret, for short tokens: gatehouse account secret add ${name}`,
         ])
       }),
     )
