@@ -236,6 +236,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     clock,
     config,
     csrfKey: masterKey.derive('oauth consent'),
+    nonceKey: masterKey.derive('oauth dpop nonces'),
     fetchDocument: guardedFetch({
       allowPrivateNetwork: false,
       totalMilliseconds: 2500,

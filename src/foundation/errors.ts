@@ -55,6 +55,8 @@ export const errorTable = {
   'json.forbidden_key': row(400, rpcCodes.parse, 'The JSON has a key that is never accepted.', 'Remove the key __proto__.'),
   'identity.no_token': row(401, gateway + 1, 'A token is needed.', 'Send Authorization: Bearer <token>; make one with: gatehouse token create.'),
   'identity.bad_token': row(401, gateway + 1, 'This token is not valid.', 'Make a new one with: gatehouse token create.'),
+  'identity.bad_proof': row(401, gateway + 1, 'This token is bound to a key, and the request does not prove that it is yours.', 'Send a new DPoP proof for this request and this token, made with that key.'),
+  'identity.nonce_wanted': row(401, gateway + 1, 'The proof of possession must have a nonce of the gateway.', 'Put the DPoP-Nonce of the answer into the proof and send the request again.'),
   'identity.unavailable': row(503, gateway + 3, 'The gateway cannot check tokens at the moment.', 'Try again shortly; gatehouse doctor says what is wrong.'),
   'identity.too_many_failures': row(429, gateway + 8, 'Too many failed authentications came from this address.', 'Wait for the time in Retry-After, then send a valid token.'),
   'identity.forbidden': row(403, gateway + 2, 'Your role does not allow this.', 'Ask an admin, or a manager of the group.'),

@@ -12,12 +12,16 @@ import { type Caller, type Route, route } from '../foundation/route.ts'
 import { accountRoutes } from './accounts.ts'
 import { type Claim, claim, claimRoute, openClaim } from './claim.ts'
 import { type Declared, declared } from './declared.ts'
+import { openNonces } from './dpop/nonces.ts'
+import { openProofs, type Proofs, type Shown } from './dpop/open.ts'
 import { type Flows, openFlows, type Seals } from './flows.ts'
 import { type Holder, holders } from './holders.ts'
 import { Identifier, type Outcome } from './identify.ts'
 import { keyedHash } from './keyed-hash.ts'
 import { LastUse } from './last-use.ts'
 import { type StandIn, standInOf, storedTokens } from './load.ts'
+import { machineRoutes } from './machines/routes.ts'
+import { type Machines, openMachines } from './machines/store.ts'
 import { oauthAccessTokens } from './oauth/access-tokens.ts'
 import {
   type Authorization,
@@ -30,7 +34,7 @@ import { type OAuthStore, openOAuthStore } from './oauth/index.ts'
 import { markGrantsUsed } from './oauth/table.ts'
 import { operator, type Principal } from './principal.ts'
 import { type Admitted, admit, type Via } from './providers/admit.ts'
-import { openJwtTokens } from './providers/bearer/open.ts'
+import { openJwts } from './providers/bearer/open.ts'
 import type { IdentityProvider } from './providers/provider.ts'
 import { providerRoutes } from './providers/routes.ts'
 import { openProviders, type Providers } from './providers/store.ts'
@@ -52,9 +56,9 @@ import { userRoutes } from './users.ts'
 export type Identity = Declared & {
   /**
    * Who sends this Authorization header to this resource (`apiResource`, or the path of an MCP endpoint). Synchronous for
-   * tokens it remembers. Never throws: when something fails it is a rejection with `identity.unavailable`.
+   * tokens it remembers; tokens that are bound to a key need the request as well, which has the proof. Never throws: when something fails it is a rejection with `identity.unavailable`.
    */
-  identify(authorization: string | undefined, resource: string): Outcome | Promise<Outcome>
+  identify(authorization: string | undefined, resource: string, shown?: Shown): Outcome | Promise<Outcome>
   /** The same question later, for what stays open longer than a request: is this still a good principal, and with which subjects? */
   recheck(principal: Principal, resource?: string): Promise<Outcome>
   /** Whom tokens of `user:<email>` or `account:<name>` stand for, in the database or a transaction of it; undefined where there is no such subject. */
@@ -117,7 +121,7 @@ type Parts = {
   readonly log: Log
   readonly seals: Seals
   readonly sealSecret: SealSecret
-  readonly addresses: Pick<Addresses, 'origin' | 'isSecure'>
+  readonly addresses: Pick<Addresses, 'origin' | 'originOf' | 'isSecure'>
 }
 
 /** Throws `vault.unsealable` when the database was used with another master key. */
@@ -138,23 +142,14 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
   const room: Room = { database, audit, clock, pepper, refresh, namers, sealSecret }
   const admitted: Identity['admit'] = (provider, claims, via) => admit({ room, log }, provider, claims, via)
   const uses = openUses(parts)
-  const hash = (token: string) => keyedHash(pepper, token)
-  const { origin } = parts.addresses
-  const identifier = new Identifier({
-    verifiers: [
-      storedTokens({ kysely, hash, used: uses.token }),
-      oauthAccessTokens({ kysely, hash, used: uses.grant }),
-      openJwtTokens({ kysely, clock, log, providers, origin, admit: admitted, gone: forget }),
-    ],
-    clock,
-    log,
-  })
   const { routes, ...browsers } = openBrowserSide(parts, { room, providers, admit: admitted })
+  const tokens = { room, providers, admit: admitted, flows: browsers.flows, uses, forget }
+  const { identifier, machines } = openTokens(parts, tokens)
   const stopReminding = openReminders({ kysely, audit, clock, log })
-  const oauth = openOAuthRoom(room, seals)
+  const oauth = openOAuthRoom(room, seals, machines)
   return {
     ...declared(room),
-    identify: (authorization, resource) => identifier.identify(authorization, resource),
+    identify: (authorization, resource, shown) => identifier.identify(authorization, resource, shown),
     recheck: (principal, resource) => identifier.recheck(principal, resource),
     standInOf: (subject, from = kysely) => standInOf(from, subject),
     holders: ids => holders(kysely, ids),
@@ -179,6 +174,38 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
   }
 }
 
+type Tokens = Shared & {
+  readonly flows: Flows
+  readonly uses: ReturnType<typeof openUses>
+  forget(): void
+}
+
+/** Everything that tells whom a token stands for, and whom one is given to. */
+function openTokens(parts: Parts, { room, providers, admit, flows, uses, forget }: Tokens) {
+  const { clock, log } = parts
+  const { pepper } = room
+  const { kysely } = room.database
+  const hash = (token: string) => keyedHash(pepper, token)
+  const { origin } = parts.addresses
+  const jwts = openJwts({ kysely, clock, log, providers, flows, origin, admit, gone: forget })
+  const verifiers = [
+    storedTokens({ kysely, hash, used: uses.token }),
+    oauthAccessTokens({ kysely, hash, used: uses.grant }),
+    jwts.bearer,
+  ]
+  const identifier = new Identifier({ verifiers, proofs: proofsOf(parts, flows), clock, log })
+  const machines = openMachines({
+    room,
+    assertions: jwts.assertions,
+    audiences: () => ({ issuer: origin(), tokenEndpoint: `${origin()}/oauth/token` }),
+    admit,
+    token: (token, key) => identifier.known(token, key),
+    takesIdJags: () => providers.list().some(({ use }) => use.idJag === true),
+    once: flows.once,
+  })
+  return { identifier, machines }
+}
+
 /** Notes of when tokens and grants of clients were last used. */
 function openUses({ database: { kysely }, clock, log }: Parts) {
   const tokens = new LastUse(ids => markUsed(kysely, ids, clock.now()), log)
@@ -193,9 +220,14 @@ function openUses({ database: { kysely }, clock, log }: Parts) {
   }
 }
 
+function proofsOf({ masterKey, clock, addresses }: Parts, flows: Flows): Proofs {
+  const nonces = openNonces(masterKey.derive('dpop nonces'), clock)
+  return openProofs({ clock, flows, nonces, originOf: addresses.originOf })
+}
+
 /** What there is for clients that are let in by people. */
-function openOAuthRoom(room: Room, seals: Seals) {
-  const store = openOAuthStore(room, seals)
+function openOAuthRoom(room: Room, seals: Seals, machines: Machines) {
+  const store = openOAuthStore(room, seals, machines)
   const parts = { room, store }
   const authorizations: Authorizations = {
     of: userId => authorizationsOf(room, userId),
@@ -222,6 +254,7 @@ function routesOf(room: Room, providers: Providers): Route[] {
     ...userRoutes(room),
     ...teamRoutes(room),
     ...accountRoutes(room),
+    ...machineRoutes(room),
     ...tokenRoutes(room),
     rotateRoute(room),
     ...providerRoutes(room, providers),

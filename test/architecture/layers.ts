@@ -77,6 +77,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   '@simplewebauthn/server/helpers': ['src/identity/passkeys/'],
   jose: ['src/identity/', 'src/vault/oauth/'],
   'oidc-provider': ['src/oauth/provider.ts'],
+  'oidc-provider/lib/helpers/grants.js': ['src/oauth/provider.ts'],
   'openid-client': ['src/identity/sign-in/'],
   kysely: ['src/database/'],
   'kysely/migration': ['src/database/'],
