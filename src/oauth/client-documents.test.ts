@@ -1,9 +1,15 @@
-import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type DocumentServer, startDocumentServer } from '../../test/fixtures/document-server.ts'
 import { type GatewayInside, openGatewayInside } from '../../test/fixtures/gateway-inside.ts'
 import { type Browser, type Shown, signedInBrowser } from '../../test/fixtures/oauth-browser.ts'
-import { authorizeUrl, challengeOf, newVerifier, returned, token } from '../../test/fixtures/oauth-client.ts'
+import {
+  authorizeUrl,
+  challengeOf,
+  newClientKey,
+  newVerifier,
+  returned,
+  token,
+} from '../../test/fixtures/oauth-client.ts'
 
 let documents: DocumentServer
 let gateway: GatewayInside
@@ -87,31 +93,14 @@ describe('a client whose id is the URL of a document', () => {
   })
 
   it('T011: proves with the keys in its document who it is, once with each assertion', async () => {
-    const [mine, others] = await Promise.all([generateKeyPair('ES256'), generateKeyPair('ES256')])
-    const client = newClient({
-      token_endpoint_auth_method: 'private_key_jwt',
-      token_endpoint_auth_signing_alg: 'ES256',
-      jwks: { keys: [{ ...(await exportJWK(mine.publicKey)), kid: 'one', alg: 'ES256', use: 'sig' }] },
-    })
+    const [mine, others] = await Promise.all([newClientKey(), newClientKey()])
+    const client = newClient({ token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [mine.jwk] } })
     const { client_id } = client
     documents.show({ body: client })
-    const assertion = (key: typeof mine.privateKey, jti: string) =>
-      new SignJWT({ jti })
-        .setProtectedHeader({ alg: 'ES256', kid: 'one' })
-        .setIssuer(client_id)
-        .setSubject(client_id)
-        .setAudience(gateway.url)
-        .setIssuedAt()
-        .setExpirationTime('1m')
-        .sign(key)
-    const redeemed = async (client_assertion?: string) => {
+    const redeemed = async (proof: object = {}) => {
       const { url, verifier } = question(client_id)
       const page = await ana.go(url)
       const code = returned(page.status === 200 ? await allow(page) : page).get('code') ?? ''
-      const proof = client_assertion && {
-        client_assertion,
-        client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-      }
       const grant = {
         grant_type: 'authorization_code',
         redirect_uri: CALLBACK,
@@ -121,10 +110,10 @@ describe('a client whose id is the URL of a document', () => {
       const { status, body } = await token(gateway.url, { ...grant, client_id, ...proof })
       return [status, body.error]
     }
-    const good = await assertion(mine.privateKey, 'first')
+    const good = await mine.prove(client_id, gateway.url)
     expect(await redeemed(good)).toEqual([200, undefined])
     expect(await redeemed(good)).toEqual([401, 'invalid_client'])
-    expect(await redeemed(await assertion(others.privateKey, 'second'))).toEqual([401, 'invalid_client'])
+    expect(await redeemed(await others.prove(client_id, gateway.url))).toEqual([401, 'invalid_client'])
     expect(await redeemed()).toEqual([401, 'invalid_client'])
   })
 })

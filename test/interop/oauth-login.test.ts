@@ -111,6 +111,17 @@ it.each(['legacy', 'auto'] as const)('SDK v2 in %s mode', async mode => {
   callback.close()
 })
 
+it('the SDK of 2025-03-26, which knows one authorization for everything at an origin', async () => {
+  await peers()
+  const running = start({ args: ['test/peers/old-sdk-login.mjs', url, TOOL] })
+  const line = await running.line(`${gateway.url}/oauth/authorize?`)
+  const asked = new URL(line.slice(line.indexOf('http')).trim())
+  expect(asked.searchParams.get('resource')).toBeNull()
+  await allow(ana, asked.href)
+  expect(await running.ended, running.output()).toBe(0)
+  expect(running.output()).toContain(SAID)
+})
+
 it('what a client was allowed is at the account of its person, and ends there', async () => {
   const authProvider = memory('http://127.0.0.1:9/callback')
   const connect = async () => {
