@@ -133,7 +133,8 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
   const namers: Namer[] = []
   const { audit, sealSecret, seals } = parts
   const room: Room = { database, audit, clock, pepper, refresh, namers, sealSecret }
-  const admitted: Identity['admit'] = (provider, claims, via) => admit({ room, log }, provider, claims, via)
+  const admitted: Identity['admit'] = (provider, claims, via) =>
+    admit({ room, log, providers }, provider, claims, via)
   const uses = openUses(parts)
   const hash = (token: string) => keyedHash(pepper, token)
   const { origin } = parts.addresses
