@@ -1,6 +1,6 @@
 /** The only wiring: every room and plane, in the order of the floor plan. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { openAccess } from './access/index.ts'
+import { openAccess, usageRoutes } from './access/index.ts'
 import { openAudit } from './audit/index.ts'
 import type { Config } from './config/schema.ts'
 import { openDatabase } from './database/index.ts'
@@ -172,6 +172,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
       ...openManifest(manifestParts).routes,
       ...simulateRoutes({ ...manifestParts, catalogue, methods }),
       ...audit.routes,
+      ...usageRoutes({ audit, access, identity }),
     ],
     identify: identity.identify,
     sessionOf: identity.sessionOf,

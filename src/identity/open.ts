@@ -31,6 +31,7 @@ import { operator, type Principal } from './principal.ts'
 import { type Admitted, admit, type Via } from './providers/admit.ts'
 import { openJwtTokens } from './providers/bearer/open.ts'
 import type { IdentityProvider } from './providers/provider.ts'
+import { providerNamesOf } from './providers/provider-table.ts'
 import { providerRoutes } from './providers/routes.ts'
 import { openProviders, type Providers } from './providers/store.ts'
 import type { SealSecret } from './providers/stored.ts'
@@ -64,6 +65,8 @@ export type Identity = Declared & {
   expiringTokens(days: number): Promise<Expiring[]>
   /** Where people of companies come from. */
   readonly providers: Providers
+  /** The names of the providers that these users come from, by user id. */
+  providersOf(userIds: readonly string[]): Promise<ReadonlyMap<string, string>>
   /**
    * The user whom claims of a provider are about, once the token they stand in was checked; or why there is none. Creates, links
    * and puts into teams as the provider's rules say. A sign-in that is refused is in the audit then.
@@ -130,19 +133,18 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
   }
   // Whatever becomes of the reading: what is remembered may be wrong by now.
   const refresh = () => providers.read().finally(forget)
-  const namers: Namer[] = []
   const { audit, sealSecret, seals } = parts
+  const namers: Namer[] = []
   const room: Room = { database, audit, clock, pepper, refresh, namers, sealSecret }
   const admitted: Identity['admit'] = (provider, claims, via) =>
     admit({ room, log, providers }, provider, claims, via)
   const uses = openUses(parts)
   const hash = (token: string) => keyedHash(pepper, token)
-  const { origin } = parts.addresses
   const identifier = new Identifier({
     verifiers: [
       storedTokens({ kysely, hash, used: uses.token }),
       oauthAccessTokens({ kysely, hash, used: uses.grant }),
-      openJwtTokens({ kysely, clock, log, providers, origin, admit: admitted, gone: forget }),
+      openJwtTokens({ kysely, clock, log, providers, ...parts.addresses, admit: admitted, gone: forget }),
     ],
     clock,
     log,
@@ -158,6 +160,7 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     hasTeam: async name => (await teamByName(kysely, name)) !== undefined,
     expiringTokens: days => expiringTokens({ kysely, clock }, days),
     providers,
+    providersOf: ids => providerNamesOf(kysely, ids),
     admit: admitted,
     provisioning: principal => provisioningBy(room, providers, principal),
     ...browsers,
