@@ -125,7 +125,7 @@ async function providersIn({ identity }: UsageParts, counted: readonly Counted[]
 /** One line for each combination that was asked for, the busiest first. People are called what they were last. */
 function folded(counted: readonly Counted[], by: Columns, providers: ReadonlyMap<string, string>): Line[] {
   const lines = new Map<string, Line>()
-  for (const one of counted.toSorted((a, b) => (a.lastId < b.lastId ? 1 : -1))) {
+  for (const one of counted.toSorted((a, b) => Number(a.lastId < b.lastId) - Number(a.lastId > b.lastId))) {
     const [group = null, server = null] = one.target?.split('/') ?? []
     const all = {
       who: one.who,

@@ -3,6 +3,7 @@ export type { DeclaredAccount, DeclaredPeople, DeclaredTeam, DeclaredUser } from
 export type { Flows, Seals } from './flows.ts'
 export { apiResource } from './identify.ts'
 export type { StandIn } from './load.ts'
+export type { Notice } from './notices.ts'
 export type { Kept, Payload } from './oauth/artifacts.ts'
 export type { Authorization } from './oauth/authorization-routes.ts'
 export type { KnownClient } from './oauth/clients.ts'

@@ -235,7 +235,7 @@ function openBrowserSide(parts: Parts, { room, providers, admit }: Shared) {
   const { addresses, log, seals } = parts
   const { database, audit, clock, pepper } = room
   const { kysely } = database
-  const sessions = openSessions({ kysely, pepper, clock })
+  const sessions = openSessions({ kysely, pepper, clock, seals })
   const flows = openFlows({ kysely, pepper, clock, seals })
   const signInRoom = { database, audit, clock, sessions, flows }
   const signIn = openSignIn({ room: signInRoom, providers, log, admit }, room)
