@@ -43,9 +43,10 @@ export function showError(
 ): void {
   const isDocument = error === 'invalid_client' && kindOf(String(ctx.oidc?.params?.client_id)) === 'document'
   const known = isDocument ? fixOfDocument : fixes[error]
+  const said = description === '' ? error.replaceAll('_', ' ') : description
   const shown = show({
     title: 'This application cannot be connected',
-    why: sentence(description === '' ? error.replaceAll('_', ' ') : description),
+    why: isDocument ? `The document that describes it cannot be used: ${said}.` : sentence(said),
     fix: known ?? 'Go back to the application and start again from there.',
     code: error,
   })

@@ -98,7 +98,8 @@ function applications({ authorizations, hidden }: Account): Html {
 function passkeys({ passkeys, noPasskeys, isStale, hidden }: Account): Html {
   const list =
     passkeys.length === 0
-      ? html`<p>You have none. With a passkey you sign in by your finger, your face or the PIN of your device.</p>`
+      ? noPasskeys === undefined &&
+        html`<p>You have none. With a passkey you sign in by your finger, your face or the PIN of your device.</p>`
       : html`<ul class="rows">${passkeys.map(passkey => passkeyRow(passkey, hidden))}</ul>`
   return html`${list}${adding({ noPasskeys, isStale, hidden })}`
 }
