@@ -1,11 +1,10 @@
 /** The only wiring: every room and plane, in the order of the floor plan. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { openAccess } from './access/index.ts'
+import { openAccess, usageRoutes } from './access/index.ts'
 import { openAudit } from './audit/index.ts'
 import type { Config } from './config/schema.ts'
 import { openDatabase } from './database/index.ts'
 import { dispatch } from './dispatch.ts'
-import { guardedFetch } from './egress/index.ts'
 import { followRevision } from './follow-revision.ts'
 import { openAddresses } from './foundation/addresses.ts'
 import { openAnnouncements } from './foundation/announcements.ts'
@@ -23,7 +22,7 @@ import { answerProblem, type Over, openHttp } from './http/index.ts'
 import { type Claim, openIdentity } from './identity/index.ts'
 import { openManifest, simulateRoutes } from './manifest/index.ts'
 import { methods, openMcp } from './mcp/index.ts'
-import { openOAuth } from './oauth/index.ts'
+import { documentFetch, openOAuth } from './oauth/index.ts'
 import { openScim } from './scim/index.ts'
 import { explainRoutes, openServers } from './servers/index.ts'
 import { openSignInPages } from './sign-in/index.ts'
@@ -187,6 +186,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
       ...openManifest(manifestParts).routes,
       ...simulateRoutes({ ...manifestParts, catalogue, methods }),
       ...audit.routes,
+      ...usageRoutes({ audit, access, identity }),
     ],
     identify: identity.identify,
     sessionOf: identity.sessionOf,
@@ -237,11 +237,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     config,
     csrfKey: masterKey.derive('oauth consent'),
     nonceKey: masterKey.derive('oauth dpop nonces'),
-    fetchDocument: guardedFetch({
-      allowPrivateNetwork: false,
-      totalMilliseconds: 2500,
-      answerBytes: 5 * 1024,
-    }),
+    fetchDocument: documentFetch(config.oauth.clientMetadataPrivateHosts),
     guards,
     identity,
     log,

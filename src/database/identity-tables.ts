@@ -101,6 +101,17 @@ export type IdentityTables = {
     authenticated_at: number
     seen_at: number
     expires_at: number
+    /** Of the identity provider, sealed: who signs out here shows it there. */
+    id_token_sealed: string | null
+  }
+  /** What people have to be told when they next come. */
+  notices: {
+    id: string
+    user_id: string
+    kind: 'stolen_authorization'
+    /** Whom it was stolen from, as the person knows them. */
+    about: string
+    created_at: number
   }
   passkeys: {
     /** Credential id, base64url. */

@@ -162,5 +162,9 @@ export type Tables = IdentityTables & {
     action: string
     outcome: string
     event: string
+    /** Of the user or account; null of nobody, and of events before this was kept. */
+    principal_id: string | null
+    /** The tool, prompt or resource. */
+    subject: string | null
   }
 }

@@ -1,6 +1,6 @@
 /** Who ids of users and virtual accounts stand for, for rooms that keep things of theirs. */
+import { holderRows } from './holders-table.ts'
 import type { From } from './table.ts'
-import { holderRows } from './table.ts'
 
 export type Holder = {
   /** `user:<email>` or `account:<name>`. */

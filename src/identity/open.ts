@@ -18,7 +18,6 @@ import { type Flows, openFlows, type Seals } from './flows.ts'
 import { type Holder, holders } from './holders.ts'
 import { Identifier, type Outcome } from './identify.ts'
 import { keyedHash } from './keyed-hash.ts'
-import { LastUse } from './last-use.ts'
 import { type StandIn, standInOf, storedTokens } from './load.ts'
 import { machineRoutes } from './machines/routes.ts'
 import { type Machines, openMachines } from './machines/store.ts'
@@ -31,11 +30,11 @@ import {
 } from './oauth/authorization-routes.ts'
 import { oauthClientRoutes } from './oauth/client-routes.ts'
 import { type OAuthStore, openOAuthStore } from './oauth/index.ts'
-import { markGrantsUsed } from './oauth/table.ts'
 import { operator, type Principal } from './principal.ts'
 import { type Admitted, admit, type Via } from './providers/admit.ts'
 import { openJwts } from './providers/bearer/open.ts'
 import type { IdentityProvider } from './providers/provider.ts'
+import { providerNamesOf } from './providers/provider-table.ts'
 import { providerRoutes } from './providers/routes.ts'
 import { openProviders, type Providers } from './providers/store.ts'
 import type { SealSecret } from './providers/stored.ts'
@@ -48,10 +47,11 @@ import { openSessionCookie, type SessionCookie } from './session-cookie.ts'
 import { openSessions, type Sessions } from './sessions.ts'
 import { openSignIn, type SignIn } from './sign-in/open.ts'
 import { signInRoutes } from './sign-in/routes.ts'
-import { type From, firstFact, markUsed, teamByName } from './table.ts'
+import { type From, firstFact, teamByName } from './table.ts'
 import { teamRoutes } from './teams.ts'
 import { tokenRoutes } from './tokens.ts'
 import { userRoutes } from './users.ts'
+import { openUses } from './uses.ts'
 
 export type Identity = Declared & {
   /**
@@ -71,6 +71,8 @@ export type Identity = Declared & {
   expiringTokens(days: number): Promise<Expiring[]>
   /** Where people of companies come from. */
   readonly providers: Providers
+  /** The names of the providers that these users come from, by user id. */
+  providersOf(userIds: readonly string[]): Promise<ReadonlyMap<string, string>>
   /**
    * The user whom claims of a provider are about, once the token they stand in was checked; or why there is none. Creates, links
    * and puts into teams as the provider's rules say. A sign-in that is refused is in the audit then.
@@ -137,10 +139,11 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
   }
   // Whatever becomes of the reading: what is remembered may be wrong by now.
   const refresh = () => providers.read().finally(forget)
-  const namers: Namer[] = []
   const { audit, sealSecret, seals } = parts
+  const namers: Namer[] = []
   const room: Room = { database, audit, clock, pepper, refresh, namers, sealSecret }
-  const admitted: Identity['admit'] = (provider, claims, via) => admit({ room, log }, provider, claims, via)
+  const admitted: Identity['admit'] = (provider, claims, via) =>
+    admit({ room, log, providers }, provider, claims, via)
   const uses = openUses(parts)
   const { routes, ...browsers } = openBrowserSide(parts, { room, providers, admit: admitted })
   const tokens = { room, providers, admit: admitted, flows: browsers.flows, uses, forget }
@@ -156,6 +159,7 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     hasTeam: async name => (await teamByName(kysely, name)) !== undefined,
     expiringTokens: days => expiringTokens({ kysely, clock }, days),
     providers,
+    providersOf: ids => providerNamesOf(kysely, ids),
     admit: admitted,
     provisioning: principal => provisioningBy(room, providers, principal),
     ...browsers,
@@ -206,20 +210,6 @@ function openTokens(parts: Parts, { room, providers, admit, flows, uses, forget 
   return { identifier, machines }
 }
 
-/** Notes of when tokens and grants of clients were last used. */
-function openUses({ database: { kysely }, clock, log }: Parts) {
-  const tokens = new LastUse(ids => markUsed(kysely, ids, clock.now()), log)
-  const grants = new LastUse(ids => markGrantsUsed(kysely, ids, clock.now()), log)
-  return {
-    token: (id: string) => tokens.note(id),
-    grant: (id: string) => grants.note(id),
-    async close() {
-      await tokens.close()
-      await grants.close()
-    },
-  }
-}
-
 function proofsOf({ masterKey, clock, addresses }: Parts, flows: Flows): Proofs {
   const nonces = openNonces(masterKey.derive('dpop nonces'), clock)
   return openProofs({ clock, flows, nonces, originOf: addresses.originOf })
@@ -268,7 +258,7 @@ function openBrowserSide(parts: Parts, { room, providers, admit }: Shared) {
   const { addresses, log, seals } = parts
   const { database, audit, clock, pepper } = room
   const { kysely } = database
-  const sessions = openSessions({ kysely, pepper, clock })
+  const sessions = openSessions({ kysely, pepper, clock, seals })
   const flows = openFlows({ kysely, pepper, clock, seals })
   const signInRoom = { database, audit, clock, sessions, flows }
   const signIn = openSignIn({ room: signInRoom, providers, log, admit }, room)

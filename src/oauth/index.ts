@@ -28,6 +28,8 @@ export type OAuthParts = Omit<KeeperParts, 'store' | 'isSecure' | 'showPage'> &
     answerProblem(response: ServerResponse, error: GatewayError, requestId: string): void
   }
 
+export { documentFetch } from './fetch-document.ts'
+
 export type OAuth = {
   /** The paths at which and below which it answers. The last three are where clients of MCP 2025-03-26 look that found no metadata. */
   readonly at: readonly string[]

@@ -12,7 +12,7 @@ import type { Clock } from '../foundation/clock.ts'
 import { newId } from '../foundation/id.ts'
 import { type Jwk, newToken, type OAuthStore, proofAlgorithms } from '../identity/index.ts'
 import { adapterFor } from './adapter.ts'
-import { completeClient, wrongWithAssertion } from './client-rules.ts'
+import { completeClient, kindOf, wrongWithAssertion } from './client-rules.ts'
 import { type ErrorPage, showError } from './error-page.ts'
 import { type ConsentRules, existingGrant } from './existing-grant.ts'
 import { registerGrants } from './grants/index.ts'
@@ -75,6 +75,7 @@ export function buildProvider(issuer: string, keys: readonly Jwk[], parts: Provi
   nameTokens(provider)
   registerGrants({ ...parts, errors, helpers: { checkDpopReplay, validateDpop } }, provider)
   knowAccounts(provider, parts.store.machines)
+  distrustDocuments(provider)
   return provider
 }
 
@@ -83,6 +84,23 @@ type Names = string | readonly string[] | ReadonlySet<string>
 const oneUse: Readonly<Record<string, Parameters<typeof onceOnly>[1]>> = {
   authorization_code: { model: 'AuthorizationCode', param: 'code' },
   refresh_token: { model: 'RefreshToken', param: 'refresh_token' },
+}
+
+/** Whatever is wrong with the document of a client: it is no client (draft-ietf-oauth-client-id-metadata-document, 4). */
+function distrustDocuments({ Client }: Provider): void {
+  const find = Client.find.bind(Client)
+  Object.assign(Client, {
+    async find(id: string) {
+      try {
+        return await find(id)
+      } catch (error) {
+        const isOurs = kindOf(id) === 'document' && error instanceof errors.OIDCProviderError
+        throw isOurs
+          ? new errors.InvalidClient(error.error_description ?? error.message, error.error_detail)
+          : error
+      }
+    },
+  })
 }
 
 /** Every secret it hands out has the form of our tokens, so that it is recognised where it should not be. */
