@@ -41,7 +41,7 @@ import {
   searchPath,
   serverRoutes,
 } from './upstreams/index.ts'
-import { openVault } from './vault/index.ts'
+import { openVault, openVaultKeys } from './vault/index.ts'
 
 export type Gateway = {
   /** Handles one HTTP request that came over TCP or the local socket. */
@@ -68,7 +68,16 @@ export async function createGateway(config: Config, log: Log, environment: Envir
   const database = await openDatabase(config)
 
   const audit = await openAudit({ database, dataDir, log, sync: config.audit.sync })
-  const vault = openVault({ masterKey })
+  const vaultKeys = await openVaultKeys({
+    database,
+    masterKey,
+    audit,
+    clock,
+    log,
+    environment,
+    settings: config.vault,
+  })
+  const vault = openVault({ masterKey, keks: vaultKeys.keks })
   const identity = await openIdentity({
     database,
     masterKey,
@@ -172,6 +181,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
       ...reviewRoutes({ database, audit, register, catalogue, access }),
       ...openManifest(manifestParts).routes,
       ...simulateRoutes({ ...manifestParts, catalogue, methods }),
+      ...vaultKeys.routes,
       ...audit.routes,
     ],
     identify: identity.identify,
@@ -183,7 +193,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     log,
     version,
     metrics: () => metrics.text(),
-    health: healthOf({ database, audit, identity, register, catalogue, config }),
+    health: healthOf({ database, audit, vaultKeys, identity, register, catalogue, config }),
     failures,
     clock,
   })
@@ -243,6 +253,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
         access.refresh(),
         register.refresh().then(() => catalogue.refreshApprovals()),
         servers.refresh(),
+        vaultKeys.refresh(),
       ]),
     distrust: identity.refresh,
   })
@@ -267,6 +278,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
       await connections.close()
       await catalogue.close()
       await identity.close()
+      await vaultKeys.close()
       await audit.close()
       await database.close()
     },

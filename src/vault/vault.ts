@@ -8,7 +8,7 @@ import {
   type Sealing,
   type Upstream,
 } from '../upstreams/index.ts'
-import { type Sealer, sealer } from './seal.ts'
+import { derivedKeks, type Keks, type Sealer, sealer } from './seal.ts'
 import { sealValue, type Wanted } from './seal-value.ts'
 import { authTypeOf, openAuth, openEnvironment, openSealing } from './sealing.ts'
 
@@ -24,14 +24,23 @@ export type Vault = Sealing & {
   sealSecret(wanted: Wanted): SealedValue
 }
 
+type Parts = {
+  readonly masterKey: MasterKey
+  /** The one that is derived from the master key unless told. */
+  readonly keks?: Keks
+}
+
 /** Opens the vault: secrets of servers stand in the register, sealed under the keys of this instance. */
-export function openVault({ masterKey }: { masterKey: MasterKey }): Vault {
-  const seals = sealer(masterKey)
+export function openVault({ masterKey, keks = derivedKeks(masterKey) }: Parts): Vault {
+  const seals = sealer(keks)
   // A changed server is another object, so what was opened for the old one goes with it.
   const remembered = new WeakMap<Upstream, Credentials>()
   const credentialsOf = (upstream: Upstream): Credentials => {
     const known = remembered.get(upstream)
-    if (known !== undefined) return known
+    if (known !== undefined) {
+      seals.checkOpen()
+      return known
+    }
     const { id, auth, transport } = upstream
     const headers = authTypeOf(auth.kind).headers(openAuth(seals, id, auth))
     const credentials = {

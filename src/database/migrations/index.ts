@@ -8,6 +8,7 @@ import { identityProviders } from './0006-identity-providers.ts'
 import { oauth } from './0008-oauth.ts'
 import { tokenLifecycle } from './0009-token-lifecycle.ts'
 import { scim } from './0010-scim.ts'
+import { vaultKeys } from './0013-vault-keys.ts'
 
 /** Every migration, forward only, by the name it is remembered under. Never change one that was released; add one. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -20,4 +21,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0008-oauth': oauth,
   '0009-token-lifecycle': tokenLifecycle,
   '0010-scim': scim,
+  '0013-vault-keys': vaultKeys,
 }
