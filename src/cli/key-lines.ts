@@ -13,7 +13,7 @@ export function keyLines(answer: JsonObject): string[] {
       ['under', item => item.named ?? `${cell(item.provider)}, which vault.keys has no more`],
     ]),
   )
-  lines.push('', `The next key will be one of: ${cell(target)}`)
+  lines.push('', `The next key will be wrapped by: ${cell(target)}`)
   if (typeof locked === 'string') lines.push(`Nothing stored can be opened: ${locked}`)
   else if (typeof problem === 'string') lines.push(`Last problem: ${problem}`)
   if (isObject(rotation) && rotation.state !== 'done')
