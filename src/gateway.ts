@@ -39,7 +39,7 @@ import {
   searchPath,
   serverRoutes,
 } from './upstreams/index.ts'
-import { openSeals, openVault } from './vault/index.ts'
+import { openSeals, openVault, openVaultKeys } from './vault/index.ts'
 
 export type Gateway = {
   /** Handles one HTTP request that came over TCP or the local socket. */
@@ -66,18 +66,11 @@ export async function createGateway(config: Config, log: Log, environment: Envir
   const database = await openDatabase(config)
 
   const audit = await openAudit({ database, dataDir, log, sync: config.audit.sync })
-  const sealing = openSeals({ masterKey })
-  const identity = await openIdentity({
-    database,
-    masterKey,
-    audit,
-    clock,
-    announcements,
-    log,
-    seals: sealing.seals,
-    sealSecret: sealing.sealSecret,
-    addresses,
-  })
+  const base = { database, masterKey, audit, announcements, addresses, clock, log }
+  const vaultKeys = await openVaultKeys({ ...base, environment, settings: config.vault })
+  const sealing = openSeals({ masterKey, keks: vaultKeys.keks })
+  const { seals, sealSecret } = sealing
+  const identity = await openIdentity({ ...base, seals, sealSecret })
   const access = await openAccess({ database, audit, announcements, identity, log })
   const register = await openRegister({
     database,
@@ -88,20 +81,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     searchPath: searchPath(environment),
   })
   const handles = openHandles(masterKey, clock)
-  const vault = openVault({
-    database,
-    audit,
-    announcements,
-    addresses,
-    clock,
-    log,
-    masterKey,
-    seals: sealing.seals,
-    identity,
-    access,
-    register,
-    handles,
-  })
+  const vault = openVault({ ...base, seals, identity, access, register, handles })
   const processes = openProcesses({
     maximum: limits.processes,
     dataDir,
@@ -185,6 +165,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
       ...reviewRoutes({ database, audit, register, catalogue, access }),
       ...openManifest(manifestParts).routes,
       ...simulateRoutes({ ...manifestParts, catalogue, methods }),
+      ...vaultKeys.routes,
       ...audit.routes,
       ...usageRoutes({ audit, access, identity }),
     ],
@@ -197,7 +178,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     log,
     version,
     metrics: () => metrics.text(),
-    health: healthOf({ database, audit, identity, register, catalogue, config }),
+    health: healthOf({ database, audit, vaultKeys, identity, register, catalogue, config }),
     failures,
     clock,
   })
@@ -263,6 +244,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
         register.refresh().then(() => catalogue.refreshApprovals()),
         servers.refresh(),
         vault.refresh(),
+        vaultKeys.refresh(),
       ]),
     distrust: identity.refresh,
   })
@@ -287,6 +269,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
       await connections.close()
       await catalogue.close()
       await identity.close()
+      await vaultKeys.close()
       await audit.close()
       await database.close()
     },

@@ -4,6 +4,7 @@ import type { Database } from './database/index.ts'
 import type { Health, HealthCheck } from './http/index.ts'
 import type { Identity } from './identity/index.ts'
 import type { Catalogue, Register } from './upstreams/index.ts'
+import type { VaultKeys } from './vault/index.ts'
 
 const soonDays = 3
 
@@ -13,6 +14,7 @@ type Parts = {
   readonly audit: Audit
   readonly register: Register
   readonly catalogue: Catalogue
+  readonly vaultKeys: VaultKeys
   readonly config: Config
 }
 
@@ -21,7 +23,13 @@ export function healthOf(parts: Parts): Health {
   return async () => {
     const database = await databaseCheck(parts)
     const tokens = database.isWell ? [await tokenCheck(parts)] : []
-    return [database, ...auditChecks(parts.audit), ...tokens, ...serverChecks(parts)]
+    return [
+      database,
+      ...auditChecks(parts.audit),
+      keyCheck(parts.vaultKeys),
+      ...tokens,
+      ...serverChecks(parts),
+    ]
   }
 }
 
@@ -59,6 +67,14 @@ async function tokenCheck({ identity }: Parts): Promise<HealthCheck> {
     found: `A token of ${first.subject} expires at ${new Date(first.expiresAt).toISOString()}${more}.`,
     fix: `gatehouse token rotate ${first.id}, or see: gatehouse token list --expiring ${soonDays}d`,
   }
+}
+
+/** Not required: only what needs a secret does not work without them. */
+function keyCheck(keys: VaultKeys): HealthCheck {
+  const problem = keys.problem()
+  const common = { name: 'vault keys', isRequired: false }
+  if (problem === undefined) return { ...common, isWell: true, found: keys.described() }
+  return { ...common, isWell: false, found: problem, fix: 'See the keys with: gatehouse keys' }
 }
 
 function auditChecks(audit: Audit): HealthCheck[] {

@@ -27,8 +27,12 @@ export function addBackupCommands(program: Command, kit: Kit): void {
       kit.run(options, () => {
         const to = resolve(kit.workingDirectory, file)
         backUp(sqliteOf(kit, options, file), to)
-        kit.show(options, { file: to }, () => [
+        const others = Object.keys(kit.readConfig(options).vault.keys)
+        kit.show(options, { file: to, notIncluded: others }, () => [
           `Wrote ${to}. It holds the master key: keep it as safe as the gateway.`,
+          ...(others.length === 0
+            ? []
+            : [`Not in it, and needed as well: ${others.join(', ')} of vault.keys.`]),
         ])
       }),
   )

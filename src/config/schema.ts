@@ -2,6 +2,16 @@ import { z } from 'zod'
 
 const megabyte = 1024 * 1024
 
+/** What a variable says where the file has more than one value; text that is no JSON stays text, for the schema to refuse. */
+function fromJson(given: unknown): unknown {
+  if (typeof given !== 'string') return given
+  try {
+    return JSON.parse(given)
+  } catch {
+    return given
+  }
+}
+
 /** Every setting, with its default and what it does. docs/configuration.md is written from here. */
 export const configSchema = z.strictObject({
   host: z.string().default('127.0.0.1').describe('Address to listen on.'),
@@ -108,6 +118,25 @@ export const configSchema = z.strictObject({
         .max(365)
         .default(90)
         .describe('An authorization ends after so long, used or not.'),
+    })
+    .prefault({}),
+  vault: z
+    .strictObject({
+      key: z
+        .string()
+        .default('master')
+        .describe(
+          'The name, in vault.keys, of the key that protects stored secrets. Values that are stored already move to it with gatehouse keys rotate.',
+        ),
+      keys: z
+        .preprocess(
+          fromJson,
+          z.record(z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/), z.looseObject({ kind: z.string() })),
+        )
+        .default({})
+        .describe(
+          'Where keys are, by name, besides master: { kind: file, path }, environment, hashicorp-vault, aws-kms, google-kms or azure-key-vault (docs/guides/keys.md). The variable holds JSON.',
+        ),
     })
     .prefault({}),
   limits: z

@@ -6,6 +6,21 @@ export type Tables = IdentityTables & {
   revisions: { id: number; revision: number }
   /** Small facts about this instance: claim hash and its expiry, master key check. */
   instance_facts: { name: string; value: string }
+  /** Keys that wrap the keys of sealed values. */
+  vault_keys: {
+    /** The first 8 bytes of an HMAC under the key, hex; sealed text begins with it. */
+    id: string
+    /** Its name in the configuration, or `master`. */
+    provider: string
+    /** The key as its provider wrapped it; null for the one that is derived from the master key. */
+    wrapped: string | null
+    /** Every process learns of one that is `coming` before it seals; `old` ones still open what is under them. */
+    state: 'coming' | 'active' | 'old' | 'retired'
+    created_at: number
+    retired_at: number | null
+    /** HMAC-SHA-256 of the row under a key derived from the master key: who can only write to the database puts no key here. */
+    proof: string
+  }
   server_groups: { id: string; name: string; description: string; created_at: number }
   group_managers: { group_id: string; subject: string }
   grants: {

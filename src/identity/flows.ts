@@ -18,6 +18,8 @@ export type Seals = {
   open(sealed: string, context: readonly string[]): string | Promise<string>
 }
 
+export const flowPlace = (kind: string, hash: string): readonly string[] => ['flows', kind, hash]
+
 type Parts = { readonly kysely: From; readonly pepper: Buffer; readonly clock: Clock; readonly seals: Seals }
 
 export type Flows = {
@@ -32,18 +34,17 @@ export type Flows = {
 }
 
 export function openFlows({ kysely, pepper, clock, seals }: Parts): Flows {
-  const placeOf = (kind: string, hash: string) => ['flows', kind, hash]
   const find = async <T>(kind: string, secret: string, schema: z.ZodType<T>) => {
     const hash = keyedHash(pepper, secret)
     const row = await flowByHash(kysely, hash)
     if (row === undefined || row.kind !== kind || row.expires_at <= clock.now()) return undefined
-    return { hash, what: schema.parse(JSON.parse(await seals.open(row.sealed, placeOf(kind, hash)))) }
+    return { hash, what: schema.parse(JSON.parse(await seals.open(row.sealed, flowPlace(kind, hash)))) }
   }
   return {
     async begin(kind, what, { seconds }) {
       const secret = newToken('lnk')
       const hash = keyedHash(pepper, secret)
-      const sealed = await seals.seal(JSON.stringify(what), placeOf(kind, hash))
+      const sealed = await seals.seal(JSON.stringify(what), flowPlace(kind, hash))
       await deleteOldFlows(kysely, clock.now())
       await insertFlow(kysely, { hash, kind, sealed, expires_at: clock.now() + seconds * 1000 })
       return secret

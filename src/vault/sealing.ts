@@ -11,13 +11,13 @@ import { placeholderOf, sealValue } from './seal-value.ts'
 type ContextOf = (serverId: string, name: string) => readonly string[]
 
 /** `headers.Authorization` is the header of that name, everything else a member of the auth kind. */
-const authContext: ContextOf = (serverId, name) => {
+export const authContext: ContextOf = (serverId, name) => {
   const [group = '', ...rest] = name.split('.')
   return rest.length === 0
     ? ['servers', serverId, 'auth', group]
     : ['servers', serverId, `auth.${group}`, rest.join('.')]
 }
-const environmentContext: ContextOf = (serverId, name) => ['servers', serverId, 'transport.env', name]
+export const environmentContext: ContextOf = (serverId, name) => ['servers', serverId, 'transport.env', name]
 
 export function openSealing(seals: Sealer): Sealing {
   const sealOne = (place: SealPlace, contextOf: ContextOf, before: SealedValues | undefined) => {

@@ -10,7 +10,7 @@ import {
 } from '../upstreams/index.ts'
 import type { Links } from './connect/link.ts'
 import type { Custody, Opened } from './credentials/custody.ts'
-import { type Sealer, sealer } from './seal.ts'
+import { derivedKeks, type Keks, type Sealer, sealer } from './seal.ts'
 import { sealValue, type Wanted } from './seal-value.ts'
 import { authTypeOf, openAuth, openEnvironment, openSealing } from './sealing.ts'
 
@@ -29,9 +29,15 @@ export type Equip = {
   equip(upstream: Upstream, asker: Asker): Equipped | Promise<Equipped>
 }
 
+type SealParts = {
+  readonly masterKey: MasterKey
+  /** The one that is derived from the master key unless told. */
+  readonly keks?: Keks
+}
+
 /** Seals secrets of servers and of other rooms under the keys of this instance. */
-export function openSeals({ masterKey }: { masterKey: MasterKey }): Seals {
-  const seals = sealer(masterKey)
+export function openSeals({ masterKey, keks = derivedKeks(masterKey) }: SealParts): Seals {
+  const seals = sealer(keks)
   return { ...openSealing(seals), seals, sealSecret: wanted => sealValue(seals, wanted) }
 }
 
@@ -50,7 +56,11 @@ export function openEquip(
   const prepared = new WeakMap<Upstream, Prepared>()
   const prepare = (upstream: Upstream): Prepared => {
     const known = prepared.get(upstream)
-    if (known !== undefined) return known
+    if (known !== undefined) {
+      // What was opened before is not used while its key is away.
+      if ('opened' in known || Object.keys(upstream.auth.secrets).length > 0) seals.checkOpen()
+      return known
+    }
     const made = prepareNow(seals, upstream)
     prepared.set(upstream, made)
     return made

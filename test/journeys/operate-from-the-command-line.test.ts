@@ -262,7 +262,7 @@ describe('looking around', () => {
 describe('keys and backups', () => {
   it('are shown and copied, never printed', async () => {
     const { stdout } = await ok(here('keys'))
-    expect(stdout).toMatch(/^id +[0-9a-f]{16}$/m)
+    expect(stdout).toMatch(/^master key [0-9a-f]{16} in /m)
     const copy = join(newDataDir(), 'copy.key')
     await ok(here('keys', 'backup', copy))
     expect(statSync(copy).mode & 0o777).toBe(0o600)

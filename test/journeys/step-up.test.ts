@@ -30,6 +30,7 @@ const dangerous = [
   'POST /api/v1/tokens/{id}/rotate',
   'POST /api/v1/users',
   'POST /api/v1/users/{email}/link',
+  'POST /api/v1/vault/keys/rotate',
   'PUT /api/v1/oauth-clients/{clientId}',
   'PUT /api/v1/policies/{policy}',
 ]

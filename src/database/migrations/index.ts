@@ -10,6 +10,7 @@ import { tokenLifecycle } from './0009-token-lifecycle.ts'
 import { scim } from './0010-scim.ts'
 import { machines } from './0011-machines.ts'
 import { useAndNotices } from './0012-use-and-notices.ts'
+import { vaultKeys } from './0013-vault-keys.ts'
 import { upstreamCredentials } from './0014-upstream-credentials.ts'
 
 /** Every migration, forward only, by the name it is remembered under. Never change one that was released; add one. */
@@ -25,5 +26,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0010-scim': scim,
   '0011-machines': machines,
   '0012-use-and-notices': useAndNotices,
+  '0013-vault-keys': vaultKeys,
   '0014-upstream-credentials': upstreamCredentials,
 }

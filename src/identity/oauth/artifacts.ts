@@ -62,6 +62,16 @@ export type ArtifactParts = {
 
 /** They are found by a token; the rest of them is what a token says, and no secret. */
 const open: readonly string[] = ['AccessToken', 'ClientCredentials', 'RefreshToken', 'AuthorizationCode']
+export const isOpenModel = (model: string) => open.includes(model)
+export const artifactPlace = (model: string, hash: string): readonly string[] => [
+  'oauth_artifacts',
+  model,
+  hash,
+]
+export const answerPlace = (model: string, hash: string): readonly string[] => [
+  ...artifactPlace(model, hash),
+  'answer',
+]
 export const payloadSchema = z.record(z.string(), z.unknown())
 
 const running = new AsyncLocalStorage<From>()
@@ -73,16 +83,14 @@ export function within(kysely: From): From {
 
 export function openArtifacts({ kysely, pepper, clock, seals }: ArtifactParts): Artifacts {
   const hashOf = (id: string) => keyedHash(pepper, id)
-  const placeOf = (model: string, hash: string) => ['oauth_artifacts', model, hash]
   const kept = async (row: ArtifactRow | undefined): Promise<Kept | undefined> => {
     if (row === undefined || (row.expires_at !== null && row.expires_at <= clock.now())) return undefined
     const { model, hash, payload, consumed_at, answer_sealed } = row
-    const place = placeOf(model, hash)
-    const text = open.includes(model) ? payload : await seals.open(payload, place)
+    const text = isOpenModel(model) ? payload : await seals.open(payload, artifactPlace(model, hash))
     return {
       payload: payloadSchema.parse(JSON.parse(text)),
       consumedAt: consumed_at ?? undefined,
-      answer: answer_sealed === null ? undefined : await seals.open(answer_sealed, [...place, 'answer']),
+      answer: answer_sealed === null ? undefined : await seals.open(answer_sealed, answerPlace(model, hash)),
     }
   }
   return {
@@ -97,7 +105,7 @@ export function openArtifacts({ kysely, pepper, clock, seals }: ArtifactParts): 
         grant_id: grantId ?? null,
         account_id: accountId ?? null,
         uid_hash: uid === undefined ? null : hashOf(uid),
-        payload: open.includes(model) ? text : await seals.seal(text, placeOf(model, hash)),
+        payload: isOpenModel(model) ? text : await seals.seal(text, artifactPlace(model, hash)),
         consumed_at: null,
         answer_sealed: null,
         expires_at: expiresAt ?? null,
@@ -108,7 +116,7 @@ export function openArtifacts({ kysely, pepper, clock, seals }: ArtifactParts): 
     consume: (model, id) => consumeArtifact(within(kysely), model, hashOf(id), clock.now()),
     async keepAnswer(model, id, answer) {
       const key = { model, hash: hashOf(id) }
-      const place = [...placeOf(model, key.hash), 'answer']
+      const place = answerPlace(model, key.hash)
       await updateArtifact(within(kysely), key, { answer_sealed: await seals.seal(answer, place) })
     },
     remove: (model, id) => deleteArtifact(within(kysely), model, hashOf(id)),

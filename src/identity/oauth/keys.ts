@@ -78,17 +78,17 @@ async function renew({ room, seals }: Parts, tx: From, made: readonly Made[]): P
   for (const { algorithm, jwk } of made) {
     const id = newId(now)
     const text = JSON.stringify({ ...(isObject(jwk) ? jwk : {}), kid: id, alg: algorithm, use: 'sig' })
-    const sealed = await seals.seal(text, placeOf(id))
+    const sealed = await seals.seal(text, signingKeyPlace(id))
     await insertKey(tx, { id, algorithm, sealed, created_at: now, retired_at: null })
   }
   return keys(tx)
 }
 
-const placeOf = (id: string) => ['oauth_keys', id]
+export const signingKeyPlace = (id: string): readonly string[] => ['oauth_keys', id]
 const jwkSchema = z.looseObject({ kid: z.string() })
 
 async function opened(seals: Seals, { id, sealed }: KeyRow): Promise<Jwk> {
-  return jwkSchema.parse(JSON.parse(await seals.open(sealed, placeOf(id))))
+  return jwkSchema.parse(JSON.parse(await seals.open(sealed, signingKeyPlace(id))))
 }
 
 const generate = promisify(generateKeyPair)

@@ -105,7 +105,7 @@ async function registration(parts: OAuthParts, registering: Registering): Promis
   if (known !== undefined) return known
   const now = parts.clock.now()
   const made = await register(target, authority, { redirectUri: self.redirectUri, now })
-  const sealed = parts.seals.seal(JSON.stringify(made), sealedFor(place))
+  const sealed = parts.seals.seal(JSON.stringify(made), clientPlace(place))
   const { clientId, expiresAt } = made
   if (await keepClient(parts.kysely, place, { clientId, sealed, expiresAt, now })) return made
   return (await stored(parts, place)) ?? made
@@ -119,12 +119,13 @@ async function stored(
 ): Promise<Registration | undefined> {
   const row = await readClient(kysely, place)
   if (row === undefined) return undefined
-  const known = kept.parse(JSON.parse(seals.open(row.sealed, sealedFor(place))))
+  const known = kept.parse(JSON.parse(seals.open(row.sealed, clientPlace(place))))
   if (row.expiresAt === null || row.expiresAt - marginMilliseconds > clock.now()) return known
   await forgetClient(kysely, { ...place, clientId: known.clientId })
   return undefined
 }
 
-function sealedFor({ serverId, issuer, redirectUri }: ClientPlace): readonly string[] {
+/** Where what was registered is sealed for. */
+export function clientPlace({ serverId, issuer, redirectUri }: ClientPlace): readonly string[] {
   return ['upstream_clients', serverId, 'sealed', issuer, redirectUri, '1']
 }
