@@ -82,7 +82,7 @@ type Parts = { readonly kysely: From; readonly pepper: Buffer; readonly clock: C
 
 /** Longer ones do not fit into the address of a page. */
 const longestIdToken = 4096
-const idTokenPlace = (id: string) => ['browser_sessions', id, 'id_token']
+export const idTokenPlace = (id: string) => ['browser_sessions', id, 'id_token']
 
 export function openSessions({ kysely, pepper, clock, seals }: Parts): Sessions {
   return {

@@ -138,8 +138,9 @@ describe('sealAuth', () => {
       refused('vault.header_refused', 'X-Key'),
     )
     expect(() => sealed({})).toThrow(refused('http.bad_request', 'at least one header'))
-    expect(() => vault.sealAuth({ kind: 'oauth2', scopes: [] }, place())).toThrow(
-      refused('http.bad_request', 'oauth2'),
+    expect(() => vault.sealAuth({ kind: 'kerberos' }, place())).toThrow(refused('http.bad_request', 'oauth2'))
+    expect(() => vault.sealAuth({ kind: 'oauth2' }, { ...place(), transport: 'stdio' })).toThrow(
+      refused('http.bad_request', 'transport.env'),
     )
     expect(() => vault.sealAuth({ kind: 'none', headers: {} }, place())).toThrow(refused('http.bad_request'))
   })
