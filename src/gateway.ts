@@ -201,8 +201,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     beginnings: openBeginningLimit(clock),
     connect: {
       ...vault.connect,
-      openLink: vault.openLink,
-      clientDocument: vault.clientDocument,
+      ...vault,
       find: register.find,
       mayUse: (principal, { group, name, policy }) =>
         access.clear(principal, 'server.use', { group, server: name, policy }).allowed,
@@ -224,6 +223,10 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     log,
     settings: config.oauth,
     usable: servers.usable,
+    mustConnect: async (person, { group, name }) => {
+      const upstream = register.find(group, name)
+      return upstream !== undefined && (await vault.connect.isConnected(upstream, person.id)) === false
+    },
     answerProblem,
   })
   metrics.gauges({

@@ -12,6 +12,7 @@ import { addCallCommand } from './call.ts'
 import { exitCodes } from './command-error.ts'
 import { addCompletionCommands } from './completion.ts'
 import { addConnectCommand } from './connect.ts'
+import { addConnectionsCommands } from './connections.ts'
 import { addDoctorCommand } from './doctor.ts'
 import { addGroupCommands } from './group.ts'
 import { addIdentityProviderCommands } from './identity-provider.ts'
@@ -39,6 +40,7 @@ const families: readonly ((program: Command, kit: Kit) => void)[] = [
   addUserCommands,
   addTeamCommands,
   addAccountCommands,
+  addConnectionsCommands,
   addOAuthClientCommands,
   addGroupCommands,
   addPolicyCommands,

@@ -24,6 +24,8 @@ export type ConsentParts = ResourceParts &
     readonly csrfKey: Buffer
     /** `group/server` of all that the person may use. */
     usable(person: Caller): readonly string[]
+    /** Has the person still to connect an account at this server, before it is of use? */
+    mustConnect(person: Caller, server: { readonly group: string; readonly name: string }): Promise<boolean>
   }
 
 /** Serves `/oauth/interaction/{uid}`, which only the browser reaches that began it. */
@@ -245,7 +247,14 @@ async function approve(
   // What the person took away is gone from the question itself, so that nothing later gives it back.
   Object.assign(interaction, { params })
   await interaction.persist()
-  await provider.interactionFinished(request, response, { consent: { grantId: grant.jti } })
+  const result = { consent: { grantId: grant.jti } }
+  const { server } = known.resource
+  if (server === undefined || !(await parts.mustConnect(session.principal, server)))
+    return provider.interactionFinished(request, response, result)
+  // In the same trip they connect the account that the server needs, or say "not now"; either leads back to where it goes on.
+  const { pathname } = new URL(await provider.interactionResult(request, response, result))
+  const location = `/connect/${server.group}/${server.name}?return=${encodeURIComponent(pathname)}`
+  response.writeHead(303, { location, 'cache-control': 'no-store' }).end()
 }
 
 function otherScopes({ params }: Interaction): string[] {

@@ -3,6 +3,7 @@ import { type Html, html } from '../foundation/html.ts'
 import { type Page, page } from '../foundation/page.ts'
 import { visibly } from '../foundation/visible.ts'
 import type { Authorization, Notice, PasskeyView, SessionView } from '../identity/index.ts'
+import type { Connection } from '../vault/index.ts'
 import { browserName } from './browser-name.ts'
 import { passkeyScript } from './passkey-script.ts'
 
@@ -16,6 +17,7 @@ export type Account = {
   readonly sessions: readonly SessionView[]
   readonly passkeys: readonly PasskeyView[]
   readonly authorizations: readonly Authorization[]
+  readonly connections: readonly Connection[]
   /** Why no passkey can be added here; undefined where one can. */
   readonly noPasskeys: { readonly why: string; readonly fix: string } | undefined
   /** Has to sign in once more before changing how they sign in. */
@@ -42,6 +44,10 @@ ${passkeys(account)}
 <section aria-labelledby="applications">
 <h2 id="applications">Applications that act for you</h2>
 ${applications(account)}
+</section>
+<section aria-labelledby="connections">
+<h2 id="connections">Your accounts at servers</h2>
+${connectionsOf(account)}
 </section>
 <section aria-labelledby="sessions">
 <h2 id="sessions">Where you are signed in</h2>
@@ -92,6 +98,17 @@ function applications({ authorizations, hidden }: Account): Html {
 <li><div>${visibly(client)}
 <small>${scopes.join(', ')} at ${resource}, since ${when(createdAt)}; ${lastUsedAt === null ? 'not used yet' : html`used ${when(lastUsedAt)}`}</small></div>
 <form method="post" action="/account/authorizations/${id}/take-back">${hidden()}<button class="danger" aria-label="Take back what ${visibly(client)} may do, allowed ${spoken(createdAt)}">Take back</button></form></li>`,
+  )}</ul>`
+}
+
+function connectionsOf({ connections, hidden }: Account): Html {
+  if (connections.length === 0) return html`<p>None of the servers that you may use needs one.</p>`
+  return html`<ul class="rows">${connections.map(
+    ({ id, server, state, account, scopes, connectedAt, trouble, repair }) => html`
+<li><div>${server}${account !== null && html` as <strong>${visibly(account)}</strong>`}
+<small>${trouble ?? html`${scopes.join(', ')}${connectedAt !== null && html`, since ${when(connectedAt)}`}`}</small></div>
+<div class="acts">${repair !== null && html`<a class="button" href="${new URL(repair).pathname}">${state === 'needed' ? 'Connect' : 'Connect again'}</a>`}
+${id !== null && html`<form method="post" action="/account/connections/${id}/disconnect">${hidden()}<button class="danger" aria-label="Disconnect ${server}">Disconnect</button></form>`}</div></li>`,
   )}</ul>`
 }
 

@@ -18,6 +18,7 @@ export const accountPages: readonly Place[] = [
   { method: 'POST', path: '/account/sessions/{id}/end', act: endSession },
   { method: 'POST', path: '/account/notices/{id}/seen', act: seeNotice },
   { method: 'POST', path: '/account/authorizations/{id}/take-back', act: takeBack },
+  { method: 'POST', path: '/account/connections/{id}/disconnect', act: disconnect },
   { method: 'POST', path: '/account/passkeys/{id}/rename', act: renamePasskey },
   { method: 'POST', path: '/account/passkeys/{id}/remove', act: removePasskey },
 ]
@@ -38,6 +39,7 @@ async function look(visit: Visit): Promise<void> {
       sessions: await signIn.sessionsOf(id, session.id),
       passkeys: await signIn.passkeysOf(id),
       authorizations: await authorizations.of(id),
+      connections: await visit.parts.connect.of(session.principal),
       noPasskeys: whyNoPasskeys(visit, session),
       isStale: !isFresh(session, visit.parts.clock.now()),
       hidden: more => hidden(visit, more),
@@ -91,6 +93,13 @@ async function takeBack(visit: Visit, { id = '' }: Params): Promise<void> {
   const { principal: caller } = openSession(visit)
   await visit.parts.identity.authorizations.takeBack({ caller, id, requestId: visit.arriving.requestId })
   redirect(visit, '/account#applications')
+}
+
+async function disconnect(visit: Visit, { id = '' }: Params): Promise<void> {
+  await postedForm(visit)
+  const { principal: caller } = openSession(visit)
+  await visit.parts.connect.disconnect({ caller, requestId: visit.arriving.requestId }, id)
+  redirect(visit, '/account#connections')
 }
 
 async function renamePasskey(visit: Visit, { id = '' }: Params): Promise<void> {

@@ -28,7 +28,7 @@ export type SignInParts = {
 
 /** What connecting accounts at servers needs. */
 export type Connecting = Pick<Connect, 'ask' | 'begin' | 'finish'> &
-  Pick<Vault, 'openLink' | 'clientDocument'> & {
+  Pick<Vault, 'openLink' | 'clientDocument' | 'of' | 'disconnect'> & {
     find(group: string, name: string): Upstream | undefined
     mayUse(principal: Principal, upstream: Upstream): boolean
   }

@@ -1,6 +1,7 @@
 /** How the gateway authenticates to upstreams: secrets sealed at rest, opened only to equip a request. */
 export { authSchema } from './auth-types/index.ts'
 export type { Connect, Person, Question } from './connect/connect.ts'
+export type { Connection } from './connect/view.ts'
 export type { Awaited } from './connect/wait.ts'
 export { openVaultKeys, type VaultKeys } from './keys/open.ts'
 export { openVault, type Vault } from './open.ts'

@@ -8,13 +8,15 @@ import type { Handles } from '../foundation/handles.ts'
 import type { JsonObject } from '../foundation/json.ts'
 import type { Log } from '../foundation/log.ts'
 import type { MasterKey } from '../foundation/master-key.ts'
-import type { Route } from '../foundation/route.ts'
+import type { Caller, Route } from '../foundation/route.ts'
 import type { Identity } from '../identity/index.ts'
 import type { Register, Upstream } from '../upstreams/index.ts'
 import { type Connect, type ConnectParts, openConnect } from './connect/connect.ts'
+import type { By } from './connect/disconnect.ts'
 import { type Links, openLinks } from './connect/link.ts'
-import { connectionRoutes } from './connect/routes.ts'
+import { connectionRoutes, connectionsOf, takeBack } from './connect/routes.ts'
 import { openSweep } from './connect/sweep.ts'
+import type { Connection } from './connect/view.ts'
 import { type Awaited, openWaiting } from './connect/wait.ts'
 import { openCustody } from './credentials/custody.ts'
 import { openOAuth } from './oauth/open.ts'
@@ -31,6 +33,10 @@ export type Vault = Equip & {
   openLink: Links['open']
   /** The document by which authorization servers know the gateway (client id metadata documents). */
   clientDocument(isPublic: boolean): JsonObject
+  /** The connections of a caller, and those they need. */
+  of(caller: Caller): Promise<readonly Connection[]>
+  /** Takes one back that is the caller's own, or anybody's for an admin. Throws `vault.connection_unknown`. */
+  disconnect(by: By, id: string): Promise<void>
   readonly routes: readonly Route[]
   /** Something changed in the database: what is remembered is looked at again, and what has no owner any more is taken back. */
   refresh(): Promise<void>
@@ -70,19 +76,22 @@ export function openVault(parts: VaultParts): Vault {
   }
   const sweep = openSweep(connectParts, identity)
   const connect = openConnect(connectParts)
+  const routeParts = {
+    ...connectParts,
+    access: parts.access,
+    servers: register.list,
+    holders: identity.holders,
+    origin: addresses.origin,
+  }
   return {
     ...equip,
     connect,
     whenConnected: openWaiting({ ...connectParts, find: register.find }, connect),
     openLink: links.open,
     clientDocument: own.document,
-    routes: connectionRoutes({
-      ...connectParts,
-      access: parts.access,
-      servers: register.list,
-      holders: identity.holders,
-      origin: addresses.origin,
-    }),
+    of: caller => connectionsOf(routeParts, caller),
+    disconnect: (by, id) => takeBack(routeParts, by, id),
+    routes: connectionRoutes(routeParts),
     async refresh() {
       custody.distrust()
       await sweep()

@@ -95,11 +95,8 @@ async function who(person: Person): Promise<string> {
 }
 
 async function connection(person: Person): Promise<Connection> {
-  const { connections } = await apiOf(
-    gateway.url,
-    tokens[person],
-  )<{ connections: Connection[] }>('GET /connections')
-  const found = connections.find(one => one.server === server)
+  const { items } = await apiOf(gateway.url, tokens[person])<{ items: Connection[] }>('GET /connections')
+  const found = items.find(one => one.server === server)
   if (found === undefined) throw new Error('no connection')
   return found
 }
@@ -331,8 +328,7 @@ describe('a credential', () => {
     Object.assign(browsers, { cy })
     await connect('cy' as Person)
     const all = async () =>
-      (await gateway.operator<{ connections: Connection[] }>(`GET /connections?all=true&server=${server}`))
-        .connections
+      (await gateway.operator<{ items: Connection[] }>(`GET /connections?all=true&server=${server}`)).items
     expect(await all()).toMatchObject([{ owner: 'user:cy@example.com', state: 'connected' }])
     expect(JSON.stringify(await all())).not.toMatch(/access_?token|refresh_?token|sealed|secret/i)
     const told = there.revoked.length

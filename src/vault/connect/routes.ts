@@ -10,7 +10,7 @@ import { credentialById, credentials } from '../credentials/credential-table.ts'
 import { fits } from '../credentials/fits.ts'
 import type { Reason } from '../credentials/needed.ts'
 import type { ConnectParts } from './connect.ts'
-import { disconnect } from './disconnect.ts'
+import { type By, disconnect } from './disconnect.ts'
 import { type Connection, connectionOf, connectionSchema } from './view.ts'
 
 export type RouteParts = ConnectParts & {
@@ -34,17 +34,17 @@ function listRoute(parts: RouteParts): Route {
       all: z.stringbool().optional().describe('Those of everybody; for admins and auditors.'),
       server: z.string().max(200).optional().describe('`group/server`'),
     }),
-    answer: z.object({ connections: z.array(connectionSchema), why: z.string().optional() }),
+    answer: z.object({ items: z.array(connectionSchema), why: z.string().optional() }),
     async act({ caller, query }) {
       if (query.all === true && !seesAll(caller))
         fail('identity.forbidden', { why: 'Only admins and auditors see the connections of others.' })
       const isAll = query.all === true
-      const found = isAll ? await everybodys(parts) : await own(parts, caller)
-      const connections = found.filter(({ server }) => query.server === undefined || server === query.server)
+      const found = isAll ? await everybodys(parts) : await connectionsOf(parts, caller)
+      const items = found.filter(({ server }) => query.server === undefined || server === query.server)
       const why = isAll
         ? 'Nobody has connected an account yet.'
         : 'No server that you may use needs an account of yours.'
-      return connections.length > 0 ? { connections } : { connections, why }
+      return items.length > 0 ? { items } : { items, why }
     },
   })
 }
@@ -57,16 +57,19 @@ function disconnectRoute(parts: RouteParts): Route {
     entry: 'signed-in',
     status: 204,
     params: z.object({ id: z.string().max(64) }),
-    async act({ caller, requestId, params: { id } }) {
-      const stored = await credentialById(parts.database.kysely, id)
-      const isOwn = stored?.credential.owner === caller.id
-      if (stored === undefined || !(isOwn || managesAll(caller))) fail('vault.connection_unknown')
-      await disconnect(parts, { caller, requestId }, id)
-    },
+    act: ({ caller, requestId, params: { id } }) => takeBack(parts, { caller, requestId }, id),
   })
 }
 
-async function own(parts: RouteParts, caller: Caller): Promise<Connection[]> {
+/** One that is somebody else's is not there, but for admins. */
+export async function takeBack(parts: RouteParts, by: By, id: string): Promise<undefined> {
+  const stored = await credentialById(parts.database.kysely, id)
+  const isOwn = stored?.credential.owner === by.caller.id
+  if (stored === undefined || !(isOwn || managesAll(by.caller))) fail('vault.connection_unknown')
+  await disconnect(parts, by, id)
+}
+
+export async function connectionsOf(parts: RouteParts, caller: Caller): Promise<Connection[]> {
   const has = new Map<string, Credential>()
   for (const credential of await credentials(parts.database.kysely, { owners: [caller.id] }))
     has.set(credential.serverId, credential)
