@@ -220,6 +220,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
       totalMilliseconds: 2500,
       answerBytes: 5 * 1024,
     }),
+    failures,
     guards,
     identity,
     log,
