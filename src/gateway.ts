@@ -218,6 +218,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     csrfKey: masterKey.derive('oauth consent'),
     nonceKey: masterKey.derive('oauth dpop nonces'),
     fetchDocument: documentFetch(config.oauth.clientMetadataPrivateHosts),
+    failures,
     guards,
     identity,
     log,

@@ -2,8 +2,9 @@ import { z } from 'zod'
 import { fail } from '../foundation/errors.ts'
 import { newId } from '../foundation/id.ts'
 import { type Caller, type Route, route } from '../foundation/route.ts'
-import type { Credentials } from './machines/credentials.ts'
+import { type Credentials, clientIdOf } from './machines/credentials.ts'
 import { putCredentials } from './machines/put-credentials.ts'
+import { deleteGrantsOfClient } from './oauth/table.ts'
 import { mayManage } from './principal.ts'
 import { boundOf } from './providers/bounds.ts'
 import { change, forget, type Room, removal } from './room.ts'
@@ -48,6 +49,7 @@ export async function putAccount(
 
 export async function removeAccount(room: Pick<Room, 'namers'>, tx: From, name: string): Promise<void> {
   await deleteAccount(tx, (await knownAccount(tx, name)).id)
+  await deleteGrantsOfClient(tx, clientIdOf(name))
   await forget(room, tx, `account:${name}`)
 }
 

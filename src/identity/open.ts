@@ -205,7 +205,6 @@ function openTokens(parts: Parts, { room, providers, admit, flows, uses, forget 
     admit,
     token: (token, key) => identifier.known(token, key),
     takesIdJags: () => providers.list().some(({ use }) => use.idJag === true),
-    once: flows.once,
   })
   return { identifier, machines }
 }

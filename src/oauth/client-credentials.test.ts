@@ -159,6 +159,21 @@ describe('a virtual account with a secret', () => {
     )
   })
 
+  it('T041: is no client that a person could be asked about', async () => {
+    const url = new URL(`${yard.gateway.url}/oauth/authorize`)
+    const question = {
+      client_id: 'account.ci',
+      response_type: 'code',
+      redirect_uri: 'https://evil.example/cb',
+      resource: resource(),
+      code_challenge: 'a'.repeat(43),
+      code_challenge_method: 'S256',
+    }
+    for (const [name, value] of Object.entries(question)) url.searchParams.set(name, value)
+    const answer = await fetch(url, { redirect: 'manual' })
+    expect([answer.status, answer.headers.get('location')]).toEqual([400, null])
+  })
+
   it('T042: tells of its own tokens only, and takes back only these', async () => {
     const token = (await bySecret(made.secret)).body.access_token
     const ask = async (endpoint: string, headers: Record<string, string>) => {

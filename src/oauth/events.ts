@@ -1,7 +1,9 @@
 /** One audit event for each grant, refusal, registration and revocation, before its answer goes out. */
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Provider } from 'oidc-provider'
 import type { AuditEvent, AuditRecord } from '../audit/index.ts'
+import { asGatewayError } from '../foundation/errors.ts'
+import type { FailureLimit } from '../foundation/failure-limit.ts'
 import { newId } from '../foundation/id.ts'
 import { isObject } from '../foundation/json.ts'
 import type { Caller } from '../foundation/route.ts'
@@ -79,8 +81,14 @@ const errorEvents = [
   'server_error',
 ] as const
 
+export type Told = {
+  readonly audit: AuditRecord
+  readonly failures: FailureLimit
+  takesIdJags(): boolean
+}
+
 /** Has the library's answers told to the audit before they are sent. */
-export function tellOf(provider: Provider, audit: AuditRecord, takesIdJags: () => boolean): void {
+export function tellOf(provider: Provider, { audit, failures, takesIdJags }: Told): void {
   const failed = (_: unknown, error: Error) => {
     const { about } = visit()
     about.error = 'error' in error && typeof error.error === 'string' ? error.error : 'server_error'
@@ -97,7 +105,8 @@ export function tellOf(provider: Provider, audit: AuditRecord, takesIdJags: () =
     if (ctx.oidc.route === 'discovery') completeMetadata(ctx.body, takesIdJags())
     const known = actions[ctx.oidc.route]
     if (known === undefined) return
-    const { about, session } = visit()
+    const { about, session, request } = visit()
+    if (about.error === 'invalid_client') slowDown(failures, request, ctx)
     if (about.error === undefined && !known.isDecision && about.isDecided !== true) return
     const { params = {}, entities } = ctx.oidc
     const { grant_type: grantType, resource, scope } = { grant_type: undefined, ...params }
@@ -114,6 +123,20 @@ export function tellOf(provider: Provider, audit: AuditRecord, takesIdJags: () =
       },
     })
   })
+}
+
+type Answer = { status: number; body: unknown; set(name: string, value: string): void }
+
+/** Whoever guesses secrets from one address is soon told to wait. */
+function slowDown(failures: FailureLimit, { socket }: IncomingMessage, answer: Answer): void {
+  try {
+    failures.count(socket.remoteAddress ?? 'unknown')
+  } catch (thrown) {
+    const { status, why, data } = asGatewayError(thrown)
+    answer.status = status
+    answer.body = { error: 'invalid_client', error_description: why }
+    answer.set('retry-after', String(data?.retryAfterSeconds ?? 60))
+  }
 }
 
 /** More than the client is told. */

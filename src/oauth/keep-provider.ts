@@ -3,6 +3,7 @@ import type { Provider } from 'oidc-provider'
 import type { AuditRecord } from '../audit/index.ts'
 import type { Addresses } from '../foundation/addresses.ts'
 import type { Announcements } from '../foundation/announcements.ts'
+import type { FailureLimit } from '../foundation/failure-limit.ts'
 import type { Log } from '../foundation/log.ts'
 import { errorPage } from './error-page.ts'
 import { jsonOnly } from './json-only.ts'
@@ -12,6 +13,7 @@ export type KeeperParts = Omit<ProviderParts, 'isSecure' | 'showPage'> & {
   readonly addresses: Addresses
   readonly announcements: Announcements
   readonly audit: AuditRecord
+  readonly failures: FailureLimit
   readonly log: Log
 }
 
@@ -51,7 +53,7 @@ async function made(parts: KeeperParts, keys: Parameters<typeof import('./provid
   // Loaded when somebody asks: most commands and many gateways never do.
   const { buildProvider } = await import('./provider.ts')
   const { tellOf } = await import('./events.ts')
-  const { addresses, audit, log } = parts
+  const { addresses, audit, failures, log } = parts
   const isSecure = addresses.isSecure()
   const fetchDocument = jsonOnly(parts.fetchDocument)
   const provider = buildProvider(addresses.origin(), keys, {
@@ -60,7 +62,7 @@ async function made(parts: KeeperParts, keys: Parameters<typeof import('./provid
     isSecure,
     showPage: errorPage,
   })
-  tellOf(provider, audit, parts.store.machines.takesIdJags)
+  tellOf(provider, { audit, failures, takesIdJags: parts.store.machines.takesIdJags })
   const events: NodeJS.EventEmitter = provider
   events.on('server_error', (_, error) => log.error({ err: error }, 'the authorization server failed'))
   events.on('error', error => log.error({ err: error }, 'the authorization server failed'))

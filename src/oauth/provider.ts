@@ -74,7 +74,7 @@ export function buildProvider(issuer: string, keys: readonly Jwk[], parts: Provi
   provider.proxy = true
   nameTokens(provider)
   registerGrants({ ...parts, errors, helpers: { checkDpopReplay, validateDpop } }, provider)
-  knowAccounts(provider, parts.store.machines)
+  knowAccounts(provider, parts.store)
   distrustDocuments(provider)
   return provider
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { call } from '../../test/fixtures/http-call.ts'
 import { type AuditItem, LAB, openYard, type Secret, type Yard } from '../../test/fixtures/machine-yard.ts'
 import { basic, clientAssertion, keyPair } from '../../test/fixtures/machines.ts'
 
@@ -103,6 +104,27 @@ describe('the token endpoint', () => {
       error_description: 'client authentication failed',
     })
     expect((await yard.told())[0]?.decision?.reason).toContain('one audience')
+  })
+})
+
+describe('whoever guesses secrets', () => {
+  it('T018: is told to wait, and nobody else is', async () => {
+    const guess = (from: string) =>
+      call(`${yard.gateway.url}/oauth/token`, {
+        method: 'POST',
+        headers: basic('account.ci', 'guess'),
+        from,
+      })
+    const answers: number[] = []
+    for (let n = 0; n < 101; n++) answers.push((await guess('127.0.0.9')).status)
+    expect(new Set(answers.slice(0, 100))).toEqual(new Set([401]))
+    const last = await guess('127.0.0.9')
+    expect([answers.at(-1), last.status]).toEqual([429, 429])
+    expect(Number(last.headers['retry-after'])).toBeGreaterThan(0)
+    expect((await guess('127.0.0.10')).status).toBe(401)
+    const url = `${yard.gateway.url}/oauth/token`
+    const given = await fetch(url, { method: 'POST', headers: { ...own, ...form }, body: good() })
+    expect(given.status).toBe(200)
   })
 })
 

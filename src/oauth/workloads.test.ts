@@ -234,6 +234,22 @@ describe('a token in exchange for one', () => {
     pat = await yard.gateway.operator('POST /tokens', { user: 'bea@example.com' })
   })
 
+  it('is bounded in how often it can be exchanged again', async () => {
+    let token = pat.token
+    for (let n = 0; n < 5; n++) token = (await narrow(token)).body.access_token
+    await expectRefused(await narrow(token), 'invalid_request')
+  })
+
+  it('ends with the account that got it', async () => {
+    const token = (await narrow(pat.token)).body.access_token
+    const ofMachine = (await narrow((await bring(await jwt())).body.access_token)).body.access_token
+    for (const each of [token, ofMachine])
+      expect((await yard.initialize(LAB, { token: each })).status).toBe(200)
+    await yard.gateway.operator('PATCH /accounts/service', { disabled: true })
+    for (const each of [token, ofMachine]) await yard.dies(LAB, each)
+    await yard.gateway.operator('PATCH /accounts/service', { disabled: false })
+  })
+
   it('is of a person whose identity provider vouches for them', async () => {
     const made = await company.tokenOf('ana', yard.gateway.url)
     const { body } = await narrow(made, { subject_token_type: jwtType })

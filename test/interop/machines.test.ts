@@ -110,7 +110,7 @@ it('comes in for a person by the word of their company (ID-JAG)', async () => {
           sub: 'ana',
           email: 'ana@acme.example',
           email_verified: true,
-          aud: authorizationServerUrl.replace(/\/$/, ''),
+          aud: authorizationServerUrl,
           resource: resourceUrl,
           client_id: 'portal',
           jti: crypto.randomUUID(),

@@ -5,6 +5,7 @@ import { type Answered, type Asked, call } from '../fixtures/http-call.ts'
 
 let house: House
 let documented: Operation[]
+let secretOfRobot: string
 
 /** Parameters that name things which exist and belong to others. A route with a new one has to be named here. */
 const existing = (): Record<string, string> => ({
@@ -12,6 +13,7 @@ const existing = (): Record<string, string> => ({
   'teams.name': 'crew',
   'teams.email': 'owner@example.com',
   'accounts.name': 'robot',
+  'accounts.id': secretOfRobot,
   'tokens.id': house.ids.token,
   'groups.group': 'lab',
   'groups.subject': 'user:owner@example.com',
@@ -38,6 +40,7 @@ beforeAll(async () => {
     name: 'editor',
     redirectUris: ['https://editor.example.com/callback'],
   })
+  secretOfRobot = (await house.api<{ id: string }>('POST /accounts/robot/secrets', {})).id
   documented = await operations()
 })
 
@@ -81,6 +84,8 @@ const bodies: Record<string, () => unknown> = {
   'PATCH /me/passkeys/{id}': () => ({ name: 'mine now' }),
   'POST /tokens': () => ({ user: 'owner@example.com' }),
   'POST /tokens/{id}/rotate': () => ({}),
+  'POST /accounts/{name}/secrets': () => ({}),
+  'POST /accounts/{name}/secrets/rotate': () => ({}),
   'PATCH /groups/{group}': () => ({ description: 'mine now' }),
   'POST /groups/{group}/grants': () => ({ subject: 'user:stranger@example.com' }),
   'POST /access/explain': () => ({ subject: 'user:owner@example.com', server: 'lab/echo' }),

@@ -63,8 +63,6 @@ export type Machines = {
   typeOf(assertion: string): Promise<string | undefined>
   /** May providers let clients act for their people? */
   takesIdJags(): boolean
-  /** Was this text never seen within that time? Of all who ask, in whatever process, one hears yes. */
-  once(kind: string, text: string, lifetime: { seconds: number }): Promise<boolean>
 }
 
 export type MachineParts = {
@@ -73,10 +71,10 @@ export type MachineParts = {
   /** The issuer that the gateway is, and where tokens are asked for. */
   audiences(): { readonly issuer: string; readonly tokenEndpoint: string }
   admit(provider: IdentityProvider, claims: JsonObject, via: Via): Promise<Admitted>
-} & Pick<Machines, 'token' | 'takesIdJags' | 'once'>
+} & Pick<Machines, 'token' | 'takesIdJags'>
 
 export function openMachines(parts: MachineParts): Machines {
-  const { room, assertions, token, takesIdJags, once } = parts
+  const { room, assertions, token, takesIdJags } = parts
   const { kysely } = room.database
   return {
     async find(clientId) {
@@ -91,7 +89,6 @@ export function openMachines(parts: MachineParts): Machines {
     typeOf: async assertion => (await assertions.read(assertion))?.typ,
     token,
     takesIdJags,
-    once,
   }
 }
 

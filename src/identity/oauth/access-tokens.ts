@@ -12,8 +12,10 @@ import {
   whyAccountRefused,
   whyUserRefused,
 } from '../load.ts'
+import { accountOfClient } from '../machines/credentials.ts'
 import type { Rejection } from '../principal.ts'
 import { boundOf, confined } from '../providers/bounds.ts'
+import { accountByName } from '../table.ts'
 import { tokenKind } from '../token-format.ts'
 import { groundSchema, stands } from './ground.ts'
 import { type AccountTokenRow, accessToken, accountToken, type From, type TokenRow } from './table.ts'
@@ -53,6 +55,8 @@ async function verify(parts: Parts, hashed: string, key: string | undefined): Pr
   const said = payloadSchema.parse(JSON.parse(row.payload))
   const foreign = otherKey(said.jkt, key)
   if (foreign !== undefined) return foreign
+  const withoutClient = await clientRefusal(kysely, said.clientId)
+  if (withoutClient !== undefined) return withoutClient
   const found = 'user_id' in row ? await person(kysely, row) : await account(kysely, row, said)
   if ('rejected' in found) return found
   const stood = said.ground && (await stands(kysely, said.ground, found.credentials))
@@ -63,6 +67,15 @@ async function verify(parts: Parts, hashed: string, key: string | undefined): Pr
     used: () => found.id !== undefined && parts.used(found.id),
     again: () => verify(parts, hashed, key),
   }
+}
+
+/** What a virtual account got for somebody ends with the account. */
+async function clientRefusal(kysely: From, clientId = ''): Promise<Rejection | undefined> {
+  const name = accountOfClient(clientId)
+  const account = name === undefined ? undefined : await accountByName(kysely, name)
+  if (name === undefined) return undefined
+  const why = account === undefined ? 'The virtual account that acts is gone.' : whyAccountRefused(account)
+  return why === undefined ? undefined : refused(why)
 }
 
 function described({ aud, scope, jkt, ground, extra }: Payload, { caller, id }: Found) {

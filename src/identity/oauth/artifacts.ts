@@ -12,6 +12,7 @@ import {
   deleteArtifact,
   deleteOldArtifacts,
   type From,
+  insertArtifactOnce,
   putArtifact,
   updateArtifact,
 } from './table.ts'
@@ -47,6 +48,8 @@ export type Artifacts = {
   /** Keeps what was answered when it was used up. */
   keepAnswer(model: string, id: string, answer: string): Promise<void>
   remove(model: string, id: string): Promise<void>
+  /** Was this text never seen before then? Of all who ask, in whatever process, one hears yes. */
+  once(model: string, text: string, expiresAt: number): Promise<boolean>
   /** All that is done by the work happens, or nothing of it does. */
   together<T>(work: () => Promise<T>): Promise<T>
   /** Is this within such work? */
@@ -118,6 +121,12 @@ export function openArtifacts({ kysely, pepper, clock, seals }: ArtifactParts): 
       const key = { model, hash: hashOf(id) }
       const place = answerPlace(model, key.hash)
       await updateArtifact(within(kysely), key, { answer_sealed: await seals.seal(answer, place) })
+    },
+    async once(model, text, expiresAt) {
+      // In the transaction of the request, where it has one: another way to the database would wait for its end.
+      const from = within(kysely)
+      await deleteOldArtifacts(from, clock.now())
+      return insertArtifactOnce(from, { model, hash: hashOf(text), payload: '', expires_at: expiresAt })
     },
     remove: (model, id) => deleteArtifact(within(kysely), model, hashOf(id)),
     together: work => kysely.transaction().execute(tx => running.run(tx, work)),

@@ -19,6 +19,19 @@ export async function putArtifact(from: From, row: Insertable<Tables['oauth_arti
     .execute()
 }
 
+/** Was it not there yet? Of several who ask at once, one hears yes. */
+export async function insertArtifactOnce(
+  from: From,
+  row: Insertable<Tables['oauth_artifacts']>,
+): Promise<boolean> {
+  const { numInsertedOrUpdatedRows = 0n } = await from
+    .insertInto('oauth_artifacts')
+    .values(row)
+    .onConflict(conflict => conflict.columns(['model', 'hash']).doNothing())
+    .executeTakeFirst()
+  return numInsertedOrUpdatedRows > 0n
+}
+
 export function artifact(from: From, model: string, hash: string): Promise<ArtifactRow | undefined> {
   return from
     .selectFrom('oauth_artifacts')

@@ -1,9 +1,12 @@
 /** Where the library would compare and remember by itself, and we know better. */
 import type { Provider } from 'oidc-provider'
-import type { Machines } from '../../identity/index.ts'
+import type { OAuthStore } from '../../identity/index.ts'
 import { visit } from '../visit.ts'
 
-export function knowAccounts(provider: Provider, machines: Machines): void {
+/** A proof that is dated ahead is good for so much longer than the library has it remembered. */
+const aheadMilliseconds = 300_000
+
+export function knowAccounts(provider: Provider, { machines, artifacts }: OAuthStore): void {
   const { compareClientSecret } = provider.Client.prototype
   Object.assign(provider.Client.prototype, {
     // Secrets of accounts are known by their hashes, and there may be two.
@@ -17,9 +20,7 @@ export function knowAccounts(provider: Provider, machines: Machines): void {
   })
   // Looking and keeping in one step: of requests at the same moment, in whatever process, one is first.
   Object.assign(provider.ReplayDetection, {
-    unique: (issuer: string, jti: string, expiresAt: number) => {
-      const seconds = Math.max(1, expiresAt - Math.floor(Date.now() / 1000))
-      return machines.once('replay', JSON.stringify([issuer, jti]), { seconds })
-    },
+    unique: (issuer: string, jti: string, expiresAt: number) =>
+      artifacts.once('ReplayDetection', JSON.stringify([issuer, jti]), expiresAt * 1000 + aheadMilliseconds),
   })
 }

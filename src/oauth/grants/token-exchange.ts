@@ -1,4 +1,5 @@
 /** A token in exchange for another (RFC 8693): of a workload, or narrower than what is brought. */
+import { isObject } from '../../foundation/json.ts'
 import type { Known } from '../../identity/index.ts'
 import type { Resource } from '../resources.ts'
 import {
@@ -53,10 +54,19 @@ async function narrow(parts: GrantParts, asked: Asked, subject: string): Promise
   const wanted = wantedScopes(parts, params, resource)
   const scopes = narrowed(parts, { wanted, held: principal.scopes, resource })
   const act = { sub: client.clientId, ...(known.act === undefined ? {} : { act: known.act }) }
+  if (depthOf(act) > mostActors)
+    throw new parts.errors.InvalidRequest('the subject token was exchanged too often already')
   const isBound = known.boundTo !== undefined
   const more = { resource, scopes, ground, until, act, isExchanged: true, isBound }
   if (principal.kind === 'account') return issueForMachine(parts, asked, { machine: principal, ...more })
   await issueForPerson(parts, asked, { person: { userId: principal.id, name: principal.name }, ...more })
+}
+
+/** Each of them is looked at whenever the token is. */
+const mostActors = 5
+
+function depthOf(act: unknown): number {
+  return isObject(act) ? 1 + depthOf(act.act) : 0
 }
 
 type Bringing = { readonly subject: string; readonly key: string | undefined; readonly resource: Resource }
