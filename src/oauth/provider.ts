@@ -17,6 +17,7 @@ import { type ConsentRules, existingGrant } from './existing-grant.ts'
 import { onceOnly } from './one-use.ts'
 import { type ResourceParts, resourceOf } from './resources.ts'
 import { knownScopes, scopesSupported } from './scopes.ts'
+import { visit } from './visit.ts'
 
 export type ProviderParts = ResourceParts &
   ConsentRules & {
@@ -25,6 +26,8 @@ export type ProviderParts = ResourceParts &
     readonly isSecure: boolean
     /** The way to documents about clients, and to their keys. */
     readonly fetchDocument: (input: string | URL | Request, init?: RequestInit) => Promise<Response>
+    /** May this address make us fetch one more document? */
+    mayFetch(address: string): boolean
     readonly showPage: ErrorPage
     readonly settings: {
       readonly registration: 'open' | 'off'
@@ -223,7 +226,8 @@ function features(parts: ProviderParts): Configuration['features'] {
       ack: 'draft-02',
       allowFetch: async (_, id) => {
         const { clientMetadataDomains: allowed } = settings
-        return allowed.length === 0 || allowed.includes(URL.parse(id)?.hostname ?? '')
+        const isAllowed = allowed.length === 0 || allowed.includes(URL.parse(id)?.hostname ?? '')
+        return isAllowed && parts.mayFetch(visit().request.socket.remoteAddress ?? 'unknown')
       },
       cacheDuration: { min: 60, max: 86_400 },
     },
