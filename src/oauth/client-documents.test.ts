@@ -195,6 +195,16 @@ describe('T040: a document that', () => {
   })
 })
 
+it('T040: nobody makes the gateway fetch documents without end', async () => {
+  documents.show({ status: 404 })
+  const before = documents.asked()
+  for (let n = 0; n < 130; n++) {
+    const page = await fetch(question(newClient().client_id).url, { redirect: 'manual' })
+    expect(page.status).toBe(400)
+  }
+  expect(documents.asked() - before).toBeLessThanOrEqual(120)
+})
+
 it('T088: a host that the configuration does not name is not reached inside', async () => {
   const before = documents.asked()
   const elsewhere = documents.url.replace('localhost', '127.0.0.1')

@@ -3,13 +3,14 @@ import type { Provider } from 'oidc-provider'
 import type { AuditRecord } from '../audit/index.ts'
 import type { Addresses } from '../foundation/addresses.ts'
 import type { Announcements } from '../foundation/announcements.ts'
-import type { FailureLimit } from '../foundation/failure-limit.ts'
+import { GatewayError } from '../foundation/errors.ts'
+import { type FailureLimit, openFailureLimit } from '../foundation/failure-limit.ts'
 import type { Log } from '../foundation/log.ts'
 import { errorPage } from './error-page.ts'
 import { jsonOnly } from './json-only.ts'
 import type { ProviderParts } from './provider.ts'
 
-export type KeeperParts = Omit<ProviderParts, 'isSecure' | 'showPage'> & {
+export type KeeperParts = Omit<ProviderParts, 'isSecure' | 'showPage' | 'mayFetch'> & {
   readonly addresses: Addresses
   readonly announcements: Announcements
   readonly audit: AuditRecord
@@ -32,11 +33,13 @@ export function keepProvider(parts: KeeperParts): Keeper {
   announcements.listen('identity.changed', () => {
     lookAt = 0
   })
+  const limit = openFailureLimit(clock, mostFetches)
+  const mayFetch = (address: string) => isWithin(limit, address)
   const build = async () => {
     lookAt = clock.now() + lookAfterMilliseconds
     const keys = await store.keys.current()
     const of = [addresses.origin(), ...keys.map(({ kid }) => kid)].join(' ')
-    if (built?.of !== of) built = { of, provider: await made(parts, keys) }
+    if (built?.of !== of) built = { of, provider: await made({ ...parts, mayFetch }, keys) }
     return built.provider
   }
   return () => {
@@ -49,7 +52,23 @@ export function keepProvider(parts: KeeperParts): Keeper {
   }
 }
 
-async function made(parts: KeeperParts, keys: Parameters<typeof import('./provider.ts').buildProvider>[1]) {
+/** Whoever asks for a document makes us ask somebody else for it; so many in a minute that are not remembered. */
+const mostFetches = 120
+
+function isWithin(limit: FailureLimit, address: string): boolean {
+  try {
+    limit.count(address)
+    return true
+  } catch (thrown) {
+    if (thrown instanceof GatewayError) return false
+    throw thrown
+  }
+}
+
+async function made(
+  parts: KeeperParts & Pick<ProviderParts, 'mayFetch'>,
+  keys: Parameters<typeof import('./provider.ts').buildProvider>[1],
+) {
   // Loaded when somebody asks: most commands and many gateways never do.
   const { buildProvider } = await import('./provider.ts')
   const { tellOf } = await import('./events.ts')
@@ -59,6 +78,7 @@ async function made(parts: KeeperParts, keys: Parameters<typeof import('./provid
   const provider = buildProvider(addresses.origin(), keys, {
     ...parts,
     fetchDocument,
+    mayFetch: parts.mayFetch,
     isSecure,
     showPage: errorPage,
   })

@@ -31,6 +31,8 @@ export type ProviderParts = ResourceParts &
     readonly nonceKey: Buffer
     /** The way to documents about clients, and to their keys. */
     readonly fetchDocument: (input: string | URL | Request, init?: RequestInit) => Promise<Response>
+    /** May this address make us fetch one more document? */
+    mayFetch(address: string): boolean
     readonly showPage: ErrorPage
     readonly settings: {
       readonly registration: 'open' | 'off'
@@ -247,7 +249,8 @@ function features(parts: ProviderParts): Configuration['features'] {
       ack: 'draft-02',
       allowFetch: async (_, id) => {
         const { clientMetadataDomains: allowed } = settings
-        return allowed.length === 0 || allowed.includes(URL.parse(id)?.hostname ?? '')
+        const isAllowed = allowed.length === 0 || allowed.includes(URL.parse(id)?.hostname ?? '')
+        return isAllowed && parts.mayFetch(visit().request.socket.remoteAddress ?? 'unknown')
       },
       cacheDuration: { min: 60, max: 86_400 },
     },

@@ -173,6 +173,24 @@ it('what they used is counted for each: by tenant, by person, by server and tool
   expect(await own('GET /usage?by=provider')).toMatchObject({ items: [{ provider: 'umbrella', calls: 3 }] })
 })
 
+it('T018: failing JWTs of one address slow that address down, and nobody else, and no token that is good', async () => {
+  const good = await formerKeys('good')
+  const forged = `${good.slice(0, -8)}AAAAAAAA`
+  const asked = (token: string, from: string) =>
+    call(urlOf('acme-eng'), { ...inEra('stateless', { id: 1, method: 'tools/list' }), token, from })
+  expect((await asked(good, '127.0.0.9')).status).toBe(200)
+  const answers = []
+  for (let n = 0; n < 102; n++) answers.push(await asked(forged, '127.0.0.9'))
+  expect(answers.slice(0, 100).every(({ status }) => status === 401)).toBe(true)
+  expect(answers.at(-1)).toMatchObject({
+    status: 429,
+    headers: { 'retry-after': expect.stringMatching(/^\d+$/) },
+  })
+  expect((await asked(good, '127.0.0.9')).status).toBe(200)
+  expect((await asked(await formerKeys('another'), '127.0.0.9')).status).toBe(200)
+  expect((await asked(forged, '127.0.0.10')).status).toBe(401)
+})
+
 it('a tenant that is disabled is out within five seconds, also with what is remembered', async () => {
   const token = await tokenOf(umbrella, 'last')
   expect(await reaches('umbrella-eng', token, 'stateless')).toBe(true)

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { acme, openCompanyOffice, startCompany } from '../../../../test/fixtures/company-office.ts'
 import { directories } from '../../../../test/fixtures/databases.ts'
@@ -280,6 +281,30 @@ it('T020: a token of nobody costs no question of the database', async () => {
   await database.close()
   expect(await identify(token)).toMatchObject({ ...bad, why: 'The issuer of the token is not known here.' })
   database = await openDatabase({ dataDir: newDirectory() })
+})
+
+it('T020: how wrong a signature is does not show in time', async () => {
+  const token = await minted()
+  const [head, payload, signature = ''] = token.split('.')
+  const bytes = Buffer.from(signature, 'base64url')
+  const near = (n: number) => {
+    const at = bytes.length - 1 - (n % 8)
+    return Buffer.from(bytes.with(at, (bytes[at] ?? 0) ^ ((n % 255) + 1)))
+  }
+  const far = () => randomBytes(bytes.length)
+  const took = async (wrong: Buffer) => {
+    const from = performance.now()
+    expect(await identify(`${head}.${payload}.${wrong.toString('base64url')}`)).toMatchObject(bad)
+    return performance.now() - from
+  }
+  const times: [number[], number[]] = [[], []]
+  for (let n = 0; n < 600; n++) {
+    times[0].push(await took(near(n)))
+    times[1].push(await took(far()))
+  }
+  const [a, b] = times.map(all => all.sort((x, y) => x - y)[300] ?? 0)
+  expect((a ?? 0) / (b ?? 1)).toBeGreaterThan(0.75)
+  expect((a ?? 0) / (b ?? 1)).toBeLessThan(1.33)
 })
 
 it('two tokens that begin or end alike are two (CVE-2026-35030)', async () => {
