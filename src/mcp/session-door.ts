@@ -5,7 +5,7 @@ import { isComposed } from '../servers/index.ts'
 import { errorBody } from './answer-error.ts'
 import { accepted, answerNothing, answerOk } from './answer-ok.ts'
 import type { Incoming } from './classify.ts'
-import { clear, mayUse, mustSeeNothing } from './clear.ts'
+import { clear, equip, mayUse, mustSeeNothing } from './clear.ts'
 import { answerComposed, type Composed } from './composed-answers.ts'
 import { ComposedSession } from './composed-session.ts'
 import { type Cleared, prepare, send } from './forward.ts'
@@ -46,7 +46,19 @@ export async function serveMessage(
 /** The session that a request names, opened again where only its client knows it any more. */
 export async function sessionOf(parts: SessionParts, visit: Visit): Promise<Session> {
   const id = sessionIdOf(parts, visit)
-  return parts.sessions.find(id, visit.principal, visit.upstream) ?? revive(parts, visit, id)
+  const session = parts.sessions.find(id, visit.principal, visit.upstream) ?? (await revive(parts, visit, id))
+  if (visit.exchange.own !== undefined || session.equipped?.own !== undefined)
+    await followOwn(parts, visit, session)
+  return session
+}
+
+/** Each message goes up with the headers that it came with, answers and notifications too. */
+async function followOwn(
+  parts: SessionParts,
+  { exchange, principal, upstream }: Visit,
+  session: Session,
+): Promise<void> {
+  if (!isComposed(upstream)) session.equipped?.follow(await equip(parts, exchange, { upstream, principal }))
 }
 
 function sessionIdOf(parts: SessionParts, { exchange, principal, upstream }: Visit): string {
@@ -139,6 +151,7 @@ async function request(
   const { outgoing, reply } = prepare(parts, cleared, {
     mirrored: [],
     to: isComposed(upstream) ? equipped : undefined,
+    own: equipped,
     taskName: id => taskName(parts, cleared, id),
     ended: () => {
       session.pending.delete(key)
@@ -147,6 +160,7 @@ async function request(
     },
     other: id => session.reply(id),
   })
+  session.equipped?.follow(equipped)
   session.pending.set(key, reply)
   parts.streams.add(reply)
   send(session.link, outgoing, reply)

@@ -4,7 +4,7 @@ import type { Clock } from '../foundation/clock.ts'
 import { fail, GatewayError } from '../foundation/errors.ts'
 import type { Principal } from '../identity/index.ts'
 import type { Served } from '../servers/index.ts'
-import type { SessionLink } from '../upstreams/index.ts'
+import type { Equipped, SessionLink } from '../upstreams/index.ts'
 import { ReplayStore } from './replay.ts'
 import type { Reply } from './reply.ts'
 import type { OpenStream } from './streams.ts'
@@ -15,6 +15,8 @@ export type NewSession = {
   readonly link: SessionLink
   /** The revision that was agreed on in `initialize`. */
   readonly version: string
+  /** What its server was opened with; absent where several are behind it. */
+  readonly equipped?: Equipped
 }
 
 /** Of how many tasks of a session progress is passed on. */
@@ -27,6 +29,7 @@ export class Session {
   readonly serverId: string
   readonly link: SessionLink
   readonly version: string
+  readonly equipped: Equipped | undefined
   /** Requests under way by the client's id, as raw JSON (so that 1 and "1" differ). */
   readonly pending = new Map<string, Reply>()
   /** Streams that are open besides those of requests. */
@@ -44,6 +47,7 @@ export class Session {
     this.id = parts.id
     this.link = parts.link
     this.version = parts.version
+    this.equipped = parts.equipped
     this.#clock = parts.clock
     this.usedAt = parts.clock.elapsed()
   }

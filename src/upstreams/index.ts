@@ -9,7 +9,14 @@ export { mirroredHeaders } from './crossing/session-over-stateless-headers.ts'
 export { Listening } from './crossing/session-over-stateless-listen.ts'
 export { type DefinitionChange, definitionChange, diffDefinitions } from './definition-diff.ts'
 export { definitionHash } from './definition-hash.ts'
-export { type Asker, type Credentials, type Equipped, gatewayItself, markEquipped } from './equipped.ts'
+export {
+  type Asker,
+  type Credentials,
+  type Equipped,
+  gatewayItself,
+  markEquipped,
+  type OwnCredentials,
+} from './equipped.ts'
 export type { Outgoing, SessionLink, StatelessLink, Unsolicited } from './link.ts'
 export { type ListWatch, openListWatch, type Watching } from './list-watch.ts'
 export { errorCode, nextUpstreamId, RefusedRequest } from './message.ts'

@@ -8,6 +8,7 @@ import {
   type Sealing,
   type Upstream,
 } from '../upstreams/index.ts'
+import { type OwnHeaders, withOwn } from './client-headers.ts'
 import { derivedKeks, type Keks, type Sealer, sealer } from './seal.ts'
 import { sealValue, type Wanted } from './seal-value.ts'
 import { authTypeOf, openAuth, openEnvironment, openSealing } from './sealing.ts'
@@ -15,9 +16,9 @@ import { authTypeOf, openAuth, openEnvironment, openSealing } from './sealing.ts
 export type Vault = Sealing & {
   /**
    * The upstream with the headers that authenticate the gateway to it. Call it for a caller whom access cleared, and for
-   * nobody else. A promise only where the credential is not remembered. Throws `vault.unsealable`.
+   * nobody else. With headers that their client brought, it is for this one request. A promise only where the credential is not remembered. Throws `vault.unsealable`.
    */
-  equip(upstream: Upstream, asker: Asker): Equipped | Promise<Equipped>
+  equip(upstream: Upstream, asker: Asker, own?: OwnHeaders): Equipped | Promise<Equipped>
   /** Sealing for what other rooms keep. */
   readonly seals: Sealer
   /** Seals a secret that another room keeps, with what a manifest shows of it. Throws `vault.secret_missing`. */
@@ -55,7 +56,16 @@ export function openVault({ masterKey, keks = derivedKeks(masterKey) }: Parts): 
     ...openSealing(seals),
     seals,
     sealSecret: wanted => sealValue(seals, wanted),
-    equip: (upstream, { id }) =>
-      markEquipped({ upstream, principalId: id, credentials: credentialsOf(upstream) }),
+    equip(upstream, { id }, own) {
+      if (own === undefined)
+        return markEquipped({ upstream, principalId: id, credentials: credentialsOf(upstream) })
+      const headers = withOwn(own, () => credentialsOf(upstream).headers)
+      return markEquipped({
+        upstream,
+        principalId: id,
+        credentials: { headers, environment: () => ({}) },
+        own,
+      })
+    },
   }
 }

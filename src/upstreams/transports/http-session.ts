@@ -107,10 +107,11 @@ class HttpSession implements SessionLink, Carrier {
   }
 
   request(outgoing: Outgoing): Flight {
-    const { upstreamId, sink, latest } = outgoing
+    const { upstreamId, sink, latest, credentials } = outgoing
+    const headers = credentials === undefined ? this.#headers : [...credentials, ...this.#own]
     const { wire, limits } = this.#parts
     const to = { upstreamId, sink, limits, latest, endless: false, session: this }
-    return postRequest(wire, this.#headers, outgoing.body, to)
+    return postRequest(wire, headers, outgoing.body, to)
   }
 
   async notify(_: string, body: Buffer): Promise<void> {
