@@ -58,5 +58,10 @@ export const eventSchema: z.ZodType<AuditEvent> = z
       .describe('Milliseconds; upstream is the part spent waiting for the server.'),
     era: z.enum(['session', 'stateless']).nullable(),
     detail: z.unknown().describe('For changes: what was set, without secrets.'),
+    credentialSource: z
+      .literal('client')
+      .exactOptional()
+      .describe('The client brought headers for the server; absent where it did not.'),
+    clientHeaders: z.array(z.string()).exactOptional().describe('The names of these headers.'),
   })
   .meta({ id: 'AuditEvent' })

@@ -48,6 +48,10 @@ export type AuditEvent = {
   readonly era: 'session' | 'stateless' | null
   /** For changes: what was set, without secrets. */
   readonly detail: unknown
+  /** The client brought what authenticated it to the server, or more headers for it. */
+  readonly credentialSource?: 'client'
+  /** Their names, never a value. */
+  readonly clientHeaders?: readonly string[]
 }
 
 /** The audit as other rooms and planes see it. */

@@ -75,6 +75,12 @@ export const configSchema = z.strictObject({
         .min(0)
         .default(10_000)
         .describe('A list of more tokens than this, estimated, is long.'),
+      clientAuthOverride: z
+        .boolean()
+        .default(true)
+        .describe(
+          'May clients bring authentication of their own for a server (x-gatehouse-mcp-headers)? A server may also refuse it by itself.',
+        ),
     })
     .prefault({}),
   oauth: z

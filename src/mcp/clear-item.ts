@@ -3,7 +3,16 @@ import type { Action } from '../access/index.ts'
 import { fail } from '../foundation/errors.ts'
 import { isObject, type JsonObject, type Patch, spanAt } from '../foundation/json.ts'
 import { arrangePatches, type ComposedServer, everythingId, type Item, judgeItem } from '../servers/index.ts'
-import { type Aim, type Aimed, type ClearParts, circumstancesOf, mayUse, refusalOf, shown } from './clear.ts'
+import {
+  type Aim,
+  type Aimed,
+  type ClearParts,
+  circumstancesOf,
+  equip,
+  mayUse,
+  refusalOf,
+  shown,
+} from './clear.ts'
 import type { Exchange } from './exchange.ts'
 
 type ItemAim = Aim & {
@@ -33,7 +42,7 @@ export async function clearItem(parts: ClearParts, exchange: Exchange, aim: Item
   const renamed = renaming(item, aim, bytes)
   const sent = arranged === undefined ? params : { ...params, arguments: arranged.arguments }
   return {
-    equipped: await parts.vault.equip(item.source, principal),
+    equipped: await equip(parts, exchange, { upstream: item.source, principal }),
     params: { ...sent, ...renamed.params },
     patches: [...(arranged === undefined ? [] : arrangePatches(bytes, arranged)), ...renamed.patches],
   }

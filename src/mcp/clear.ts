@@ -16,7 +16,7 @@ import {
   targetOf,
   whyScopes,
 } from '../servers/index.ts'
-import { type Catalogue, type Equipped, metaKeys, targetTool } from '../upstreams/index.ts'
+import { type Catalogue, type Equipped, metaKeys, targetTool, type Upstream } from '../upstreams/index.ts'
 import type { Equip } from '../vault/index.ts'
 import { clearItem } from './clear-item.ts'
 import type { Exchange } from './exchange.ts'
@@ -105,7 +105,19 @@ export async function clear(parts: ClearParts, exchange: Exchange, aim: Aim): Pr
   })
   exchange.decision = shown(decision)
   if (refusal !== undefined) throw refusalOf(refusal, { row, action, subject })
-  return { equipped: await parts.vault.equip(upstream, principal), params, patches: [] }
+  return { equipped: await equip(parts, exchange, { upstream, principal }), params, patches: [] }
+}
+
+/** Whoever is equipped here was cleared for what they ask of this server. */
+export async function equip(
+  { vault }: ClearParts,
+  exchange: Exchange,
+  { upstream, principal }: { readonly upstream: Upstream; readonly principal: Principal },
+): Promise<Equipped> {
+  const own = exchange.own?.get(upstream.id)
+  if (own === undefined) return vault.equip(upstream, principal)
+  exchange.clientHeaders = own.names
+  return vault.equip(upstream, principal, own)
 }
 
 type Refused = { readonly row: MethodRow; readonly action: Action; readonly subject: string | undefined }

@@ -18,6 +18,7 @@ import {
 import { composedCapabilities, serverInfo } from './composed-answers.ts'
 import { type CorrectParts, openInEra } from './correct.ts'
 import { followLists, type NewsParts, tellLists } from './list-news.ts'
+import { decode, encoded } from './source-ids.ts'
 
 export type ComposedParts = Omit<CorrectParts, 'metrics' | 'callSeconds'> & NewsParts
 
@@ -39,6 +40,8 @@ export class ComposedSession implements SessionLink {
   readonly #opening: Opening
   /** By the id of the source. */
   readonly #links = new Map<string, Promise<SessionLink>>()
+  /** What they were opened with. */
+  readonly #equipped = new Map<string, Equipped>()
   /** The source of each request under way. */
   readonly #pending = new Map<number, string>()
   /** What is listened to: the stream of the client, and those of the sources. */
@@ -159,7 +162,11 @@ export class ComposedSession implements SessionLink {
   #link(to: Equipped): Promise<SessionLink> {
     const sourceId = to.upstream.id
     const known = this.#links.get(sourceId)
-    if (known !== undefined) return known
+    if (known !== undefined) {
+      this.#equipped.get(sourceId)?.follow(to)
+      return known
+    }
+    this.#equipped.set(sourceId, to)
     const opening = this.#open(to, () => this.#forget(sourceId, opening))
     this.#links.set(sourceId, opening)
     opening.catch(() => this.#forget(sourceId, opening))
@@ -272,23 +279,5 @@ function fromSource(sink: Sink, { sourceId, over }: Source): Sink {
       over()
       sink.failed(error)
     },
-  }
-}
-
-function encoded(bytes: Buffer, message: JsonObject, sourceId: string): Buffer {
-  const span = message.id === undefined ? undefined : spanAt(bytes, ['id'])
-  if (span === undefined) return bytes
-  return applyPatches(bytes, [{ span, text: JSON.stringify(`${sourceId} ${JSON.stringify(message.id)}`) }])
-}
-
-function decode(id: string | number): { sourceId: string; id: string | number } | undefined {
-  const at = typeof id === 'string' ? id.indexOf(' ') : -1
-  if (typeof id !== 'string' || at < 0) return undefined
-  try {
-    const own: unknown = JSON.parse(id.slice(at + 1))
-    const isId = typeof own === 'string' || typeof own === 'number'
-    return isId ? { sourceId: id.slice(0, at), id: own } : undefined
-  } catch {
-    return undefined
   }
 }

@@ -9,7 +9,8 @@ import { parseBounded } from '../foundation/json.ts'
 import type { Log } from '../foundation/log.ts'
 import { mcpAddressOf } from '../foundation/mcp-address.ts'
 import { type Identity, isFailure, isRejection, nonceOf, type Principal } from '../identity/index.ts'
-import type { Addressed, Servers } from '../servers/index.ts'
+import { type Addressed, isComposed, type Servers } from '../servers/index.ts'
+import { bringsHeaders, readClientHeaders } from '../vault/index.ts'
 import { answerError, type ErrorHeaders } from './answer-error.ts'
 import { accepted } from './answer-ok.ts'
 import { serveBatch } from './batch.ts'
@@ -33,6 +34,7 @@ export type DoorParts = SseParts &
     readonly servers: Pick<Servers, 'find' | 'everything'>
     readonly addresses: Addresses
     readonly requestBytes: number
+    readonly config: { readonly mcp: { readonly clientAuthOverride: boolean } }
     readonly log: Log
   }
 
@@ -70,6 +72,7 @@ async function serve(parts: DoorParts, exchange: Exchange): Promise<void> {
   const principal = over === 'local' ? parts.identity.operator() : await authenticate(parts, exchange)
   exchange.principal = principal
   const { upstream, isSse } = locate(parts, exchange, principal)
+  if (bringsHeaders(request.headers)) exchange.own = ownHeaders(parts, exchange, upstream)
   const visit = { exchange, principal, upstream }
   switch (request.method) {
     case 'POST':
@@ -125,6 +128,15 @@ function locate(parts: DoorParts, exchange: Exchange, principal: Principal): Loc
   exchange.served = upstream
   checkScope(principal, upstream)
   return { upstream, isSse }
+}
+
+function ownHeaders({ config }: DoorParts, { request }: Exchange, upstream: Addressed): Exchange['own'] {
+  const isOne = !isComposed(upstream)
+  return readClientHeaders(request.headers, {
+    servers: isOne ? [upstream] : upstream.composition().sources,
+    isComposed: !isOne,
+    mayAuthenticate: config.mcp.clientAuthOverride,
+  })
 }
 
 function everythingOf(parts: DoorParts, exchange: Exchange, principal: Principal): Addressed {

@@ -9,6 +9,7 @@ import type { Principal } from '../identity/index.ts'
 import type { Served } from '../servers/index.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Era } from '../upstreams/index.ts'
+import type { OwnHeaders } from '../vault/index.ts'
 import type { MethodRow } from './methods.ts'
 import type { Outlet } from './outlet.ts'
 import { ResponseOutlet } from './response-outlet.ts'
@@ -47,6 +48,10 @@ export class Exchange {
   chosenBySearch: { readonly hint?: string } | undefined
   /** Where it went, when that is another server than was asked. */
   detail: { readonly source: string; readonly name: string } | null = null
+  /** Headers its client brought along, by the server they are for. */
+  own: ReadonlyMap<string, OwnHeaders> | undefined
+  /** The names of those that were used. */
+  clientHeaders: readonly string[] | undefined
   era: Era | null = null
   /** The id the client gave, as raw JSON; `null` where there is none. */
   clientId = 'null'
@@ -84,6 +89,7 @@ export class Exchange {
     part.target = this.target
     part.served = this.served
     part.era = this.era
+    part.own = this.own
     return part
   }
 
@@ -146,6 +152,7 @@ export class Exchange {
       time: { total: round(total), upstream: round(this.#upstreamTime) },
       era: this.era,
       detail: this.detail,
+      ...(this.clientHeaders && { credentialSource: 'client', clientHeaders: this.clientHeaders }),
     }
   }
 }

@@ -196,6 +196,8 @@ export function prepare(
     equipped?: Equipped
     /** Which of the servers behind the session gets it. */
     to?: Equipped | undefined
+    /** On a session: what this request was equipped with. */
+    own?: Equipped
     ended(): void
   },
 ): { outgoing: Outgoing; reply: Reply } {
@@ -236,6 +238,7 @@ export function prepare(
     mirrored: more.mirrored,
     endless: row.shape === 'listen',
     ...(more.to === undefined ? {} : { to: more.to }),
+    ...(more.own?.own === undefined ? {} : { credentials: more.own.headers }),
   }
   return { outgoing, reply }
 }

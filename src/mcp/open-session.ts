@@ -169,11 +169,15 @@ async function withLink<Result>(
       lost: forgetting(parts.sessions, place),
     })
     const keep: Keep = session => {
-      place.session = parts.sessions.add(principal, upstream, session)
+      place.session = parts.sessions.add(principal, upstream, { ...session, equipped })
       return place.session
     }
     // What it speaks may have been found out only now.
-    return await use({ link, keep, isCrossed: !parts.catalogue.eras(upstream.id)?.includes('session') })
+    return await use({
+      link,
+      keep,
+      isCrossed: !parts.catalogue.eras(upstream.id)?.includes('session'),
+    })
   } finally {
     free?.()
   }

@@ -5,7 +5,7 @@ import { isComposed } from '../servers/index.ts'
 import { errorBody } from './answer-error.ts'
 import { accepted, answerNothing, answerOk } from './answer-ok.ts'
 import type { Incoming } from './classify.ts'
-import { type Aim, type Aimed, clear, mayUse, mustSeeNothing } from './clear.ts'
+import { type Aim, type Aimed, clear, equip, mayUse, mustSeeNothing } from './clear.ts'
 import { answerBefore, answerComposed } from './composed-answers.ts'
 import { ComposedSession } from './composed-session.ts'
 import { connectInSession, isConnectNeeded } from './connect-first.ts'
@@ -48,7 +48,19 @@ export async function serveMessage(
 /** The session that a request names, opened again where only its client knows it any more. */
 export async function sessionOf(parts: SessionParts, visit: Visit): Promise<Session> {
   const id = sessionIdOf(parts, visit)
-  return parts.sessions.find(id, visit.principal, visit.upstream) ?? revive(parts, visit, id)
+  const session = parts.sessions.find(id, visit.principal, visit.upstream) ?? (await revive(parts, visit, id))
+  if (visit.exchange.own !== undefined || session.equipped?.own !== undefined)
+    await followOwn(parts, visit, session)
+  return session
+}
+
+/** Each message goes up with the headers that it came with, answers and notifications too. */
+async function followOwn(
+  parts: SessionParts,
+  { exchange, principal, upstream }: Visit,
+  session: Session,
+): Promise<void> {
+  if (!isComposed(upstream)) session.equipped?.follow(await equip(parts, exchange, { upstream, principal }))
 }
 
 function sessionIdOf(parts: SessionParts, { exchange, principal, upstream }: Visit): string {
@@ -122,8 +134,7 @@ async function request(
   const isOwn = row.action === 'server.use' && session.link instanceof ComposedSession
   if (isOwn) return serveOwn(parts, visit, session, incoming)
   const key = JSON.stringify(incoming.id)
-  if (session.pending.has(key) || session.asks.isWaiting(key))
-    fail('mcp.invalid_request', { why: 'A request with this id is still under way in this session.' })
+  checkFree(session, key)
   const aimedAt = await clearConnected(parts, { session, key }, aim, visit)
   if (aimedAt === undefined) return
   const { equipped, params: sent, patches: aimed } = aimedAt
@@ -145,6 +156,7 @@ async function request(
   const { outgoing, reply } = prepare(parts, cleared, {
     mirrored: [],
     to: session.link instanceof ComposedSession ? equipped : undefined,
+    own: equipped,
     taskName: id => taskName(parts, cleared, id),
     ended: () => {
       session.pending.delete(key)
@@ -153,9 +165,15 @@ async function request(
     },
     other: id => session.reply(id),
   })
+  session.equipped?.follow(equipped)
   session.pending.set(key, reply)
   parts.streams.add(reply)
   send(session.link, outgoing, reply)
+}
+
+function checkFree(session: Session, key: string): void {
+  if (session.pending.has(key) || session.asks.isWaiting(key))
+    fail('mcp.invalid_request', { why: 'A request with this id is still under way in this session.' })
 }
 
 /** Clears the caller; one who has to connect an account first is led there, and goes on. Undefined where they got an answer without one. */

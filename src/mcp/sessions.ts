@@ -4,7 +4,7 @@ import type { Clock } from '../foundation/clock.ts'
 import { fail, GatewayError } from '../foundation/errors.ts'
 import type { Principal } from '../identity/index.ts'
 import type { Served } from '../servers/index.ts'
-import type { SessionLink } from '../upstreams/index.ts'
+import type { Equipped, SessionLink } from '../upstreams/index.ts'
 import { OwnAsks } from './connect-first.ts'
 import { ReplayStore } from './replay.ts'
 import type { Reply } from './reply.ts'
@@ -18,6 +18,8 @@ export type NewSession = {
   readonly version: string
   /** Its client can lead its person to a web page. */
   readonly canOpenUrls: boolean
+  /** What its server was opened with; absent where several are behind it. */
+  readonly equipped?: Equipped
 }
 
 /** Of how many tasks of a session progress is passed on. */
@@ -33,6 +35,7 @@ export class Session {
   readonly canOpenUrls: boolean
   /** What the gateway itself asks the client. */
   readonly asks = new OwnAsks()
+  readonly equipped: Equipped | undefined
   /** Requests under way by the client's id, as raw JSON (so that 1 and "1" differ). */
   readonly pending = new Map<string, Reply>()
   /** Streams that are open besides those of requests. */
@@ -51,6 +54,7 @@ export class Session {
     this.link = parts.link
     this.version = parts.version
     this.canOpenUrls = parts.canOpenUrls
+    this.equipped = parts.equipped
     this.#clock = parts.clock
     this.usedAt = parts.clock.elapsed()
   }

@@ -19,6 +19,14 @@ export type Credentials = {
   readonly renew?: ((refused: RefusedCredentials) => Promise<void>) | undefined
 }
 
+/** What a client brought along for one server, in place of or beside what is configured. */
+export type OwnCredentials = {
+  /** In lower case; never a value. */
+  readonly names: readonly string[]
+  /** The same for the same headers, in this process: keys what must not be shared. */
+  readonly digest: string
+}
+
 /** An upstream together with what authenticates the gateway to it, for a caller who was cleared. Every request needs one. */
 export type Equipped = {
   readonly upstream: Upstream
@@ -28,6 +36,10 @@ export type Equipped = {
   readonly renew: Credentials['renew']
   /** Who it is for: keys what must not be shared between callers. */
   readonly principalId: string
+  /** Brought by the client for this request. */
+  readonly own: OwnCredentials | undefined
+  /** From now on with what a later request of the same session was equipped with. */
+  follow(later: Equipped): void
   readonly [equipped]: true
 }
 
@@ -38,14 +50,19 @@ export const gatewayItself: Asker = Object.freeze({
   subjects: Object.freeze([]),
 })
 
-type Parts = Pick<Equipped, 'upstream' | 'principalId'> & { readonly credentials: Credentials }
+type Parts = Pick<Equipped, 'upstream' | 'principalId'> & {
+  readonly credentials: Credentials
+  readonly own?: OwnCredentials | undefined
+}
 
 class EquippedUpstream {
   readonly upstream: Upstream
   readonly principalId: string
-  readonly #credentials: Credentials
+  #own: OwnCredentials | undefined
+  #credentials: Credentials
 
-  constructor({ upstream, principalId, credentials }: Parts) {
+  constructor({ upstream, principalId, credentials, own }: Parts) {
+    this.#own = own
     this.upstream = upstream
     this.principalId = principalId
     this.#credentials = credentials
@@ -53,6 +70,16 @@ class EquippedUpstream {
 
   get headers(): readonly string[] {
     return this.#credentials.headers
+  }
+
+  get own(): OwnCredentials | undefined {
+    return this.#own
+  }
+
+  follow(later: Equipped): void {
+    if (!(later instanceof EquippedUpstream) || later.upstream.id !== this.upstream.id) return
+    this.#own = later.#own
+    this.#credentials = later.#credentials
   }
 
   environment(): Readonly<Record<string, string>> {

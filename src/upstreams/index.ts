@@ -15,6 +15,7 @@ export {
   type Equipped,
   gatewayItself,
   markEquipped,
+  type OwnCredentials,
   type RefusedCredentials,
 } from './equipped.ts'
 export type { Outgoing, SessionLink, StatelessLink, Unsolicited } from './link.ts'

@@ -15,6 +15,8 @@ export type Outgoing = {
   readonly mirrored: readonly string[]
   /** A listen: may stay open for ever. */
   readonly endless: boolean
+  /** What authenticates this request, where its client brought something of its own; else what its session or link has. */
+  readonly credentials?: readonly string[]
   /** On a session with several servers: which of them it is for. */
   readonly to?: Equipped
   /** By when (performance.now) it must be over; a repeat has what its first try left. */

@@ -8,11 +8,19 @@ const privateNetwork = z
   .default(false)
   .describe('Let this server be at a loopback or private address. Off: only public addresses are reached.')
 
+const clientAuthOverride = z
+  .boolean()
+  .optional()
+  .describe(
+    'May clients bring authentication of their own for this server (x-gatehouse-mcp-headers)? Yes unless told.',
+  )
+
 const streamableHttp = z
   .strictObject({
     kind: z.literal('streamable-http'),
     url: z.url({ protocol: /^https?$/ }).describe('The MCP endpoint, as its own clients would use it.'),
     allowPrivateNetwork: privateNetwork,
+    allowClientAuthOverride: clientAuthOverride,
   })
   .describe('A server that speaks streamable HTTP, of either era.')
 
@@ -23,6 +31,7 @@ const sse = z
       .url({ protocol: /^https?$/ })
       .describe('The event stream of an HTTP+SSE server (revision 2024-11-05).'),
     allowPrivateNetwork: privateNetwork,
+    allowClientAuthOverride: clientAuthOverride,
   })
   .describe('A server that speaks HTTP+SSE, the transport before streamable HTTP.')
 

@@ -1,5 +1,6 @@
 /** How the gateway authenticates to upstreams: secrets sealed at rest, opened only to equip a request. */
 export { authSchema } from './auth-types/index.ts'
+export { bringsHeaders, type OwnHeaders, readClientHeaders } from './client-headers.ts'
 export type { Connect, Person, Question } from './connect/connect.ts'
 export type { Connection } from './connect/view.ts'
 export type { Awaited } from './connect/wait.ts'

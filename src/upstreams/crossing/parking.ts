@@ -51,6 +51,7 @@ export class Parking {
     const place = typeof state === 'string' ? this.#places.get(state) : undefined
     const isTheirs =
       place?.to.principalId === to.principalId &&
+      place.to.own?.digest === to.own?.digest &&
       place.to.upstream.id === to.upstream.id &&
       place.parked.method === method
     if (typeof state !== 'string' || place === undefined || !isTheirs)

@@ -141,7 +141,7 @@ export class SessionCall implements Sink, Flight {
   }
 
   #send(): void {
-    const { method, params, body, upstreamId } = this.#outgoing
+    const { method, params, body, upstreamId, credentials } = this.#outgoing
     this.#upstreamId = this.#rounds++ === 0 ? upstreamId : nextUpstreamId()
     this.#flight = undefined
     try {
@@ -155,6 +155,7 @@ export class SessionCall implements Sink, Flight {
         sink: this,
         mirrored: this.#headers,
         endless: false,
+        ...(credentials === undefined ? {} : { credentials }),
       })
     } catch (thrown) {
       this.failed(asGatewayError(thrown))

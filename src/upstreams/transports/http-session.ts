@@ -106,10 +106,11 @@ class HttpSession implements SessionLink, Carrier {
   }
 
   request(outgoing: Outgoing): Flight {
-    const { upstreamId, sink, latest } = outgoing
+    const { upstreamId, sink, latest, credentials } = outgoing
     const { wire, limits } = this.#parts
     const to = { upstreamId, sink, limits, latest, endless: false, session: this }
-    return postRequest(wire, { to: this.#parts.to, own: this.#own }, outgoing.body, to)
+    const from = credentials === undefined ? this.#parts.to : { headers: credentials }
+    return postRequest(wire, { to: from, own: this.#own }, outgoing.body, to)
   }
 
   async notify(_: string, body: Buffer): Promise<void> {
