@@ -1,11 +1,10 @@
 /** The only wiring: every room and plane, in the order of the floor plan. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { openAccess } from './access/index.ts'
+import { openAccess, usageRoutes } from './access/index.ts'
 import { openAudit } from './audit/index.ts'
 import type { Config } from './config/schema.ts'
 import { openDatabase } from './database/index.ts'
 import { dispatch } from './dispatch.ts'
-import { guardedFetch } from './egress/index.ts'
 import { followRevision } from './follow-revision.ts'
 import { openAddresses } from './foundation/addresses.ts'
 import { openAnnouncements } from './foundation/announcements.ts'
@@ -23,7 +22,7 @@ import { answerProblem, type Over, openHttp } from './http/index.ts'
 import { type Claim, openIdentity } from './identity/index.ts'
 import { openManifest, simulateRoutes } from './manifest/index.ts'
 import { methods, openMcp } from './mcp/index.ts'
-import { openOAuth } from './oauth/index.ts'
+import { documentFetch, openOAuth } from './oauth/index.ts'
 import { openScim } from './scim/index.ts'
 import { explainRoutes, openServers } from './servers/index.ts'
 import { openSignInPages } from './sign-in/index.ts'
@@ -31,7 +30,6 @@ import { openMetrics } from './telemetry/metrics.ts'
 import {
   Connections,
   catalogueRoutes,
-  gatewayItself,
   openCatalogue,
   openCrossings,
   openProcesses,
@@ -41,7 +39,7 @@ import {
   searchPath,
   serverRoutes,
 } from './upstreams/index.ts'
-import { openVault, openVaultKeys } from './vault/index.ts'
+import { openSeals, openVault, openVaultKeys } from './vault/index.ts'
 
 export type Gateway = {
   /** Handles one HTTP request that came over TCP or the local socket. */
@@ -68,36 +66,22 @@ export async function createGateway(config: Config, log: Log, environment: Envir
   const database = await openDatabase(config)
 
   const audit = await openAudit({ database, dataDir, log, sync: config.audit.sync })
-  const vaultKeys = await openVaultKeys({
-    database,
-    masterKey,
-    audit,
-    clock,
-    log,
-    environment,
-    settings: config.vault,
-  })
-  const vault = openVault({ masterKey, keks: vaultKeys.keks })
-  const identity = await openIdentity({
-    database,
-    masterKey,
-    audit,
-    clock,
-    announcements,
-    log,
-    seals: vault.seals,
-    sealSecret: vault.sealSecret,
-    addresses,
-  })
+  const base = { database, masterKey, audit, announcements, addresses, clock, log }
+  const vaultKeys = await openVaultKeys({ ...base, environment, settings: config.vault })
+  const sealing = openSeals({ masterKey, keks: vaultKeys.keks })
+  const { seals, sealSecret } = sealing
+  const identity = await openIdentity({ ...base, seals, sealSecret })
   const access = await openAccess({ database, audit, announcements, identity, log })
   const register = await openRegister({
     database,
     access,
     audit,
     announcements,
-    sealing: vault,
+    sealing,
     searchPath: searchPath(environment),
   })
+  const handles = openHandles(masterKey, clock)
+  const vault = openVault({ ...base, seals, identity, access, register, handles })
   const processes = openProcesses({
     maximum: limits.processes,
     dataDir,
@@ -122,12 +106,11 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     clock,
     log,
     limits,
-    equip: upstream => equip(upstream, gatewayItself),
+    equip,
   })
 
   const servers = await openServers({ database, access, audit, announcements, register, catalogue })
 
-  const handles = openHandles(masterKey, clock)
   const crossings = openCrossings({
     connections,
     handles,
@@ -160,7 +143,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     servers,
     vault,
   })
-  const authSchema = vault.authSchema
+  const { authSchema } = sealing
   const manifestParts = { database, audit, identity, access, register, servers, approvals: catalogue }
   const http = openHttp({
     routes: [
@@ -178,11 +161,13 @@ export async function createGateway(config: Config, log: Log, environment: Envir
       }),
       ...servers.routes,
       ...explainRoutes({ access, identity, register, catalogue, servers }),
+      ...vault.routes,
       ...reviewRoutes({ database, audit, register, catalogue, access }),
       ...openManifest(manifestParts).routes,
       ...simulateRoutes({ ...manifestParts, catalogue, methods }),
       ...vaultKeys.routes,
       ...audit.routes,
+      ...usageRoutes({ audit, access, identity }),
     ],
     identify: identity.identify,
     sessionOf: identity.sessionOf,
@@ -214,6 +199,14 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     guards,
     failures,
     beginnings: openBeginningLimit(clock),
+    connect: {
+      ...vault.connect,
+      openLink: vault.openLink,
+      clientDocument: vault.clientDocument,
+      find: register.find,
+      mayUse: (principal, { group, name, policy }) =>
+        access.clear(principal, 'server.use', { group, server: name, policy }).allowed,
+    },
     clock,
     log,
   })
@@ -224,11 +217,8 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     clock,
     config,
     csrfKey: masterKey.derive('oauth consent'),
-    fetchDocument: guardedFetch({
-      allowPrivateNetwork: false,
-      totalMilliseconds: 2500,
-      answerBytes: 5 * 1024,
-    }),
+    nonceKey: masterKey.derive('oauth dpop nonces'),
+    fetchDocument: documentFetch(config.oauth.clientMetadataPrivateHosts),
     guards,
     identity,
     log,
@@ -253,6 +243,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
         access.refresh(),
         register.refresh().then(() => catalogue.refreshApprovals()),
         servers.refresh(),
+        vault.refresh(),
         vaultKeys.refresh(),
       ]),
     distrust: identity.refresh,

@@ -24,3 +24,4 @@ export { mostPolicies, type PolicyInput, policySchema } from './policies/policy.
 export { type GrantInput, type GroupInput, grantSchema, groupSchema } from './scope.ts'
 export { managesAll, seesAll } from './snapshot.ts'
 export type { Group } from './table.ts'
+export { type UsageParts, usageRoutes } from './usage.ts'

@@ -53,6 +53,8 @@ onEachDatabase((open, _name, newPlace) => {
         action: 'tools/call',
         outcome: 'ok',
         event: JSON.stringify(event),
+        principal_id: 'ana-id',
+        subject: 'read_text_file',
       },
     ])
   })

@@ -11,11 +11,13 @@ import { type Filter, type Found, searchEvents } from './search.ts'
 import type { Segment } from './segment.ts'
 import { Shipper } from './shipper.ts'
 import { Spool } from './spool.ts'
+import { type Counted, type CountFilter, countCalls } from './usage-table.ts'
 
 export { type Change, changeEvent, hashInput, ownEvent } from './change-event.ts'
 export type { AuditEvent, AuditRecord } from './event.ts'
 export { type Refusal, refusalEvent } from './refusal-event.ts'
 export type { Filter, Found } from './search.ts'
+export type { Counted, CountedBy, CountFilter } from './usage-table.ts'
 
 export type AuditHealth = {
   /** Why events cannot be written, so that calls are refused; undefined when they can. */
@@ -29,6 +31,8 @@ export type AuditHealth = {
 export type Audit = AuditRecord & {
   /** Finds events, newest first, including those recorded just before. Members see only their own. */
   search(caller: Caller, filter: Filter): Promise<Found>
+  /** Counts calls, including those recorded just before. Who may see them is for whoever asks to know. */
+  count(filter: CountFilter): Promise<readonly Counted[]>
   readonly routes: readonly Route[]
   health(): AuditHealth
   /** Resolves when everything recorded so far is in the database. Never inside `database.change`, which it would wait for. */
@@ -88,7 +92,7 @@ function searching(
   database: Database,
   spool: Spool,
   shipper: Shipper,
-): Pick<Audit, 'flush' | 'search' | 'routes'> {
+): Pick<Audit, 'flush' | 'search' | 'count' | 'routes'> {
   const flush = async () => {
     await spool.settled()
     await shipper.flush()
@@ -97,7 +101,11 @@ function searching(
     await flush()
     return searchEvents(database, caller, filter)
   }
-  return { flush, search, routes: auditRoutes(search) }
+  const count: Audit['count'] = async filter => {
+    await flush()
+    return countCalls(database, filter)
+  }
+  return { flush, search, count, routes: auditRoutes(search) }
 }
 
 function beginRun(directory: string): { run: string; lock: Lock } {

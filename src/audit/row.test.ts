@@ -44,9 +44,12 @@ describe('the row of a line', () => {
     fc.assert(
       fc.property(event, recorded => {
         const line = JSON.stringify(recorded)
-        const { id, who, target, action, outcome } = recorded
+        const { id, who, target, action, subject, outcome } = recorded
         const principal = who.name === null ? null : `${who.kind}:${who.name}`
-        expect(rowOf(line)).toEqual([id, column(principal), column(target), column(action), outcome, line])
+        expect(rowOf(line)).toEqual([
+          ...[id, column(principal), column(target), column(action), outcome, line],
+          ...[column(who.id), column(subject)],
+        ])
       }),
       { numRuns: 1000 },
     )

@@ -15,8 +15,8 @@ const or = (value: string) => `(?:null|${value})`
  */
 const usual = new RegExp(
   `^\\{"id":${taken},"at":${whole},"kind":${text},"requestId":${text},` +
-    `"who":\\{"id":${or(text)},"kind":${taken},"name":${or(taken)},"tokenId":${or(text)},"address":${or(text)},"client":${or(text)}\\},` +
-    `"action":${taken},"target":${or(taken)},"subject":${or(text)},` +
+    `"who":\\{"id":${or(taken)},"kind":${taken},"name":${or(taken)},"tokenId":${or(text)},"address":${or(text)},"client":${or(text)}\\},` +
+    `"action":${taken},"target":${or(taken)},"subject":${or(taken)},` +
     `"decision":${or(`\\{"allowed":(?:true|false),"reason":${text}\\}`)},"outcome":${taken},"error":${or(text)},` +
     `"input":${or(`\\{"bytes":${whole},"sha256":${or(text)}\\}`)},"bytes":\\{"in":${whole},"out":${whole}\\},` +
     `"time":\\{"total":${decimal},"upstream":${decimal}\\},"era":${or(text)},"detail":null\\}$`,
@@ -26,33 +26,38 @@ const usual = new RegExp(
 export function rowOf(line: string): Row | undefined {
   const found = usual.exec(line)
   if (found === null) return parsedRow(line)
-  const [, id = '', kind = '', name, action = '', target, outcome = ''] = found
-  return row({ id, kind, name: name ?? null, target: target ?? null, action, outcome, line })
+  const [, id = '', whoId = null, kind = '', name = null, action = '', target = null, subject = null] = found
+  return row({ id, whoId, kind, name, target, action, subject, outcome: found[8] ?? '', line })
 }
 
 type Values = Readonly<Record<'id' | 'kind' | 'action' | 'outcome' | 'line', string>> &
-  Readonly<Record<'name' | 'target', string | null>>
+  Readonly<Record<'whoId' | 'name' | 'target' | 'subject', string | null>>
 
-function row({ id, kind, name, target, action, outcome, line }: Values): Row {
+function row({ id, whoId, kind, name, target, action, subject, outcome, line }: Values): Row {
   return [
     id,
     principalOf({ kind, name }),
-    target === null ? null : columnText(target),
+    textOrNull(target),
     columnText(action),
     outcome,
     line,
+    textOrNull(whoId),
+    textOrNull(subject),
   ]
 }
+
+const textOrNull = (text: string | null) => (text === null ? null : columnText(text))
 
 /** Looks only for what the table needs, so that an event written by another version still gets through. */
 function parsedRow(line: string): Row | undefined {
   const event = parsed(line)
   if (!isObject(event) || !isObject(event.who)) return undefined
-  const { id, action, outcome, target = null, who } = event
-  const { kind, name = null } = who
+  const { id, action, outcome, target = null, subject = null, who } = event
+  const { id: whoId = null, kind, name = null } = who
   if (!isText(id) || !isText(action) || !isText(outcome) || !isText(kind)) return undefined
-  if (!isTextOrNull(target) || !isTextOrNull(name)) return undefined
-  return row({ id, kind, name, target, action, outcome, line })
+  if (!isTextOrNull(target) || !isTextOrNull(name) || !isTextOrNull(whoId) || !isTextOrNull(subject))
+    return undefined
+  return row({ id, whoId, kind, name, target, action, subject, outcome, line })
 }
 
 function parsed(line: string): unknown {

@@ -7,7 +7,7 @@ const columnLength = 400
 /** Where `rowOf` goes. */
 export const auditTarget: Target = {
   table: 'audit_events',
-  columns: ['id', 'principal', 'target', 'action', 'outcome', 'event'],
+  columns: ['id', 'principal', 'target', 'action', 'outcome', 'event', 'principal_id', 'subject'],
 }
 
 /** Text as both databases take it into an indexed column: PostgreSQL refuses NUL, lone surrogates and very long values. */

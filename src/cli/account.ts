@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { fail } from '../foundation/errors.ts'
+import { addAccountCredentialCommands, change } from './account-credentials.ts'
 import { path } from './api.ts'
 import { type Kit, leaf, type SharedOptions } from './kit.ts'
 import type { Column } from './table.ts'
@@ -16,6 +17,7 @@ type AccountOptions = SharedOptions & {
   readonly owner?: string
   readonly disable?: boolean
   readonly enable?: boolean
+  readonly dpop?: string
 }
 
 export function addAccountCommands(program: Command, kit: Kit): void {
@@ -33,6 +35,7 @@ export function addAccountCommands(program: Command, kit: Kit): void {
         kit.show(options, added, () => [
           `Added the account ${name}.`,
           `Make it a token with: gatehouse token create --account ${name}`,
+          `or a client secret, for short tokens: gatehouse account secret add ${name}`,
         ])
       }),
     )
@@ -40,14 +43,18 @@ export function addAccountCommands(program: Command, kit: Kit): void {
     .option('--owner <subject>', 'who answers for it: user:<email>')
     .option('--disable', 'refuse all its tokens')
     .option('--enable', 'accept its tokens again')
+    .option('--dpop <how>', 'required: its tokens are bound to a key, and no other is taken; or accepted')
     .action((name: string, options: AccountOptions) =>
       kit.online(options, 'Changing the account', async ({ api }) => {
         const changes = { ...ownerOf(options), ...disabledOf(options) }
-        if (Object.keys(changes).length === 0) fail('cli.usage', nothingToChange)
+        const { dpop } = options
+        if (Object.keys(changes).length === 0 && dpop === undefined) fail('cli.usage', nothingToChange)
+        if (dpop !== undefined) await change(api, name, before => ({ ...before, dpop }))
         const changed = await api.patch(path`/accounts/${name}`, changes)
         kit.show(options, changed, () => [`Changed the account ${name}.`])
       }),
     )
+  addAccountCredentialCommands(account, kit)
   leaf(account, 'remove <name>', 'remove a virtual account and its tokens').action(
     (name: string, options: SharedOptions) =>
       kit.online(options, 'Removing the account', async ({ api }) => {

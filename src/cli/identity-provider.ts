@@ -24,6 +24,8 @@ type AddOptions = SharedOptions & {
   readonly clientSecret?: string
   readonly signIn?: boolean
   readonly bearer?: string[]
+  readonly workloads?: boolean
+  readonly idJag?: boolean
   readonly audiences?: string[]
   readonly domains?: string[]
   readonly map?: string[]
@@ -78,6 +80,8 @@ function addAdding(provider: Command, kit: Kit): void {
     .option('--client-id <id>', 'of the gateway, as its client')
     .option('--client-secret <secret>', `\${env:NAME} or \${file:/path}, read where this command runs`)
     .option('--bearer <where>', 'take its JWTs as bearer tokens: mcp, api', commaList)
+    .option('--workloads', 'its JWTs may stand for virtual accounts that name them')
+    .option('--id-jag', 'it may let OAuth clients act for its people')
     .option('--audiences <texts>', 'whom these tokens must be for, comma-separated', commaList)
     .option('--domains <domains>', 'whose addresses it may vouch for, comma-separated', commaList)
     .option('--map <pairs>', 'groups of theirs to teams of ours: group=team, comma-separated', commaList)
@@ -101,10 +105,10 @@ function addAdding(provider: Command, kit: Kit): void {
 
 function bodyOf(options: AddOptions): JsonObject {
   const { issuer, preset, title, clientId, clientSecret, audiences, domains, jwksUri } = options
-  const { signIn = false, bearer = [], teamPrefix, allowPrivateNetwork } = options
+  const { signIn = false, bearer = [], workloads, idJag, teamPrefix, allowPrivateNetwork } = options
   return {
     ...{ issuer, preset, title, clientId, clientSecret, audiences, domains, allowPrivateNetwork },
-    use: { signIn, bearer },
+    use: { signIn, bearer, workloads, idJag },
     teams: { map: mapOf(options.map ?? []), prefix: teamPrefix },
     ...(options.invited && { provisioning: 'invited' }),
     ...(options.bindTeam !== undefined && { bound: { team: options.bindTeam } }),

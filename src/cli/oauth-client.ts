@@ -1,6 +1,9 @@
 import type { Command } from 'commander'
+import { fail } from '../foundation/errors.ts'
+import { isObject } from '../foundation/json.ts'
 import { path } from './api.ts'
 import { type Kit, leaf, oneMore, type SharedOptions } from './kit.ts'
+import { readText } from './read-text.ts'
 import type { Column } from './table.ts'
 
 const columns: readonly Column[] = [
@@ -15,6 +18,8 @@ type ClientOptions = SharedOptions & {
   readonly title?: string
   readonly redirect?: readonly string[]
   readonly authentication?: string
+  readonly jwks?: string
+  readonly jwksUri?: string
 }
 
 export function addOAuthClientCommands(program: Command, kit: Kit): void {
@@ -42,18 +47,24 @@ function addWriting(client: Command, kit: Kit): void {
   leaf(client, 'add <name>', 'register an OAuth client for the company; the name is its client_id')
     .option('--title <text>', 'what people are shown')
     .option('--redirect <uri>', 'where it may be answered; may be given more than once', oneMore)
-    .option('--authentication <how>', 'none or secret', 'none')
-    .action((name: string, { title, redirect = [], authentication, ...options }: ClientOptions) =>
-      kit.online(options, 'Adding the OAuth client', async ({ api }) => {
-        const body = {
-          name,
-          redirectUris: redirect,
-          authentication,
-          ...(title === undefined ? {} : { title }),
-        }
-        const added = await api.post('/oauth-clients', body)
-        kit.show(options, added, () => [`Added the OAuth client ${name}.`, ...secretLines(added)])
-      }),
+    .option('--authentication <how>', 'none, secret or key')
+    .option('--jwks <file>', 'its public keys, as a JWK set or one JWK; - is stdin')
+    .option('--jwks-uri <url>', 'where it publishes its public keys')
+    .action(
+      (name: string, { title, redirect = [], authentication, jwks, jwksUri, ...options }: ClientOptions) =>
+        kit.online(options, 'Adding the OAuth client', async ({ api }) => {
+          const hasKeys = jwks !== undefined || jwksUri !== undefined
+          const body = {
+            name,
+            redirectUris: redirect,
+            authentication: authentication ?? (hasKeys ? 'key' : 'none'),
+            ...(title === undefined ? {} : { title }),
+            ...(jwks === undefined ? {} : { keys: keysIn(readText(kit, jwks), jwks) }),
+            ...(jwksUri === undefined ? {} : { jwksUri }),
+          }
+          const added = await api.post('/oauth-clients', body)
+          kit.show(options, added, () => [`Added the OAuth client ${name}.`, ...secretLines(added)])
+        }),
     )
   leaf(client, 'secret <client-id>', 'give an OAuth client a new secret; the old one ends at once').action(
     (id: string, options: SharedOptions) =>
@@ -69,6 +80,22 @@ function addWriting(client: Command, kit: Kit): void {
         kit.show(options, { removed: id }, () => [`Removed the OAuth client ${id}.`])
       }),
   )
+}
+
+function keysIn(text: string, file: string): readonly unknown[] {
+  const wrong = {
+    why: `${file} has no JWK set in it.`,
+    fix: 'Name a file with {"keys": [...]}, or one public JWK.',
+  }
+  let said: unknown
+  try {
+    said = JSON.parse(text)
+  } catch (cause) {
+    return fail('cli.usage', { ...wrong, cause })
+  }
+  if (!isObject(said)) return fail('cli.usage', wrong)
+  if (Array.isArray(said.keys)) return said.keys
+  return 'kty' in said ? [said] : fail('cli.usage', wrong)
 }
 
 function secretLines({ secret }: Readonly<Record<string, unknown>>): string[] {

@@ -25,6 +25,7 @@ import { addTeamCommands } from './team.ts'
 import type { Terminal } from './terminal.ts'
 import { addTokenCommands } from './token.ts'
 import { addToolsCommand } from './tools.ts'
+import { addUsageCommand } from './usage.ts'
 import { addUserCommands } from './user.ts'
 import { addVirtualCommands } from './virtual.ts'
 
@@ -46,6 +47,7 @@ const families: readonly ((program: Command, kit: Kit) => void)[] = [
   addVirtualCommands,
   addTokenCommands,
   addAuditCommand,
+  addUsageCommand,
   addDoctorCommand,
   addKeysCommands,
   addBackupCommands,

@@ -99,6 +99,12 @@ export const configSchema = z.strictObject({
         .array(z.string())
         .default([])
         .describe('Hosts that such documents are fetched from; any when it is empty.'),
+      clientMetadataPrivateHosts: z
+        .array(z.string())
+        .default([])
+        .describe(
+          'Hosts on a private network that such documents, and keys of clients, may be fetched from. All others must have public addresses.',
+        ),
       accessTokenSeconds: z.coerce
         .number()
         .int()

@@ -22,6 +22,23 @@ export type IdentityTables = {
     owner_id: string | null
     disabled_at: number | null
     created_at: number
+    /** JSON of its public keys, of the workloads that may be it, and whether its tokens are bound to keys; null for none. */
+    credentials_json: string | null
+  }
+  /** Client secrets of virtual accounts. */
+  account_secrets: {
+    id: string
+    account_id: string
+    name: string
+    /** HMAC-SHA-256 of the secret under the pepper, base64url. */
+    hash: string
+    /** The last four characters, for people. */
+    hint: string
+    created_at: number
+    expires_at: number
+    last_used_at: number | null
+    /** The secret that takes its place; it lives on beside it until it expires. */
+    replaced_by: string | null
   }
   tokens: {
     id: string
@@ -84,6 +101,17 @@ export type IdentityTables = {
     authenticated_at: number
     seen_at: number
     expires_at: number
+    /** Of the identity provider, sealed: who signs out here shows it there. */
+    id_token_sealed: string | null
+  }
+  /** What people have to be told when they next come. */
+  notices: {
+    id: string
+    user_id: string
+    kind: 'stolen_authorization'
+    /** Whom it was stolen from, as the person knows them. */
+    about: string
+    created_at: number
   }
   passkeys: {
     /** Credential id, base64url. */
@@ -168,6 +196,8 @@ export type IdentityTables = {
     /** HMAC-SHA-256 of the token or id under the pepper, base64url. */
     hash: string
     grant_id: string | null
+    /** The virtual account a token stands for; null for those of people. */
+    account_id: string | null
     uid_hash: string | null
     /** JSON without the token; sealed where the rest of it is secret too. */
     payload: string

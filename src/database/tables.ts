@@ -50,6 +50,48 @@ export type Tables = IdentityTables & {
     created_at: number
     updated_at: number
   }
+  /** What somebody has at a server: tokens of an authorization server, or values they gave. */
+  upstream_credentials: {
+    id: string
+    server_id: string
+    /** Id of a user or virtual account, `team:<name>`, or `everyone`. */
+    owner: string
+    kind: 'tokens' | 'values'
+    /** Who issued it and what it is for: it goes nowhere else. Null for values. */
+    issuer: string | null
+    resource: string | null
+    client_id: string | null
+    /** As granted, separated by spaces. */
+    scope: string
+    /** Who the owner is there, as far as it says. */
+    account: string | null
+    /** JSON of the secrets, sealed. */
+    sealed: string
+    /** Of the access token; null where it is not known to end. */
+    expires_at: number | null
+    is_refreshable: number
+    /** Why it cannot be used until its owner connects again; null while it can. */
+    trouble: string | null
+    /** Raised by every change: whoever renews it renews what they have seen. */
+    version: number
+    /** Who renews it at the moment, and until when at most. */
+    lease: string | null
+    lease_until: number | null
+    refreshed_at: number | null
+    created_at: number
+    updated_at: number
+  }
+  /** What the gateway registered itself as at authorization servers of upstreams. */
+  upstream_clients: {
+    server_id: string
+    issuer: string
+    redirect_uri: string
+    client_id: string
+    /** JSON of what was registered, with its secrets, sealed. */
+    sealed: string
+    expires_at: number | null
+    created_at: number
+  }
   /** What the last probe or catalogue sync found. */
   server_facts: {
     server_id: string
@@ -135,5 +177,9 @@ export type Tables = IdentityTables & {
     action: string
     outcome: string
     event: string
+    /** Of the user or account; null of nobody, and of events before this was kept. */
+    principal_id: string | null
+    /** The tool, prompt or resource. */
+    subject: string | null
   }
 }

@@ -7,6 +7,9 @@ export type Announcement =
   /** The catalogue of a server was read, and is not what it was; or what is held of it is not. */
   | { readonly topic: 'catalogue.read'; readonly serverId: string }
 
+  /** Somebody connected an account at a server. */
+  | { readonly topic: 'connection.made'; readonly serverId: string; readonly ownerId: string }
+
 type Listener<Topic extends Announcement['topic']> = (
   announcement: Extract<Announcement, { topic: Topic }>,
 ) => void

@@ -9,7 +9,10 @@ export function allowPage(request: IncomingMessage, response: ServerResponse): b
   if (origin === undefined) return false
   response.setHeader('vary', 'Origin')
   response.setHeader('access-control-allow-origin', origin)
-  response.setHeader('access-control-expose-headers', 'Retry-After, WWW-Authenticate, X-Request-Id')
+  response.setHeader(
+    'access-control-expose-headers',
+    'DPoP-Nonce, Retry-After, WWW-Authenticate, X-Request-Id',
+  )
   if (request.method !== 'OPTIONS' || request.headers['access-control-request-method'] === undefined)
     return false
   response.setHeader('access-control-allow-methods', 'GET, POST, PUT, PATCH, DELETE')

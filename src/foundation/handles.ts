@@ -14,7 +14,7 @@ const overhead = 1 + ivBytes + tagBytes + timeBytes
 const never = 2 ** (8 * timeBytes) - 1
 
 /** What a handle is for; it opens as nothing else. */
-export type HandleKind = 'cursor' | 'state' | 'session' | 'task'
+export type HandleKind = 'cursor' | 'state' | 'session' | 'task' | 'connect' | 'connecting'
 
 export type Handles = {
   /** `bound`: who may bring it back and for what, such as principal and server; not stored, but needed to open it. */

@@ -25,17 +25,18 @@ body { margin: 0; min-height: 100vh; display: grid; align-content: center; justi
   background: var(--paper); color: var(--ink); font: 1rem/1.6 system-ui, sans-serif }
 body > header { font-weight: 700; letter-spacing: .01em }
 body > header a { color: inherit; text-decoration: none }
-main { width: min(34rem, 100%); padding: clamp(1.25rem, 5vw, 2.25rem); background: var(--card); border: 1px solid var(--line);
+main { overflow-wrap: anywhere; width: min(34rem, 100%); padding: clamp(1.25rem, 5vw, 2.25rem); background: var(--card); border: 1px solid var(--line);
   border-radius: 1rem }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .5rem }
 h2 { font-size: 1.0625rem; line-height: 1.3; margin: 2rem 0 .25rem }
 p { margin: .5rem 0 1rem }
+form + p, button + p { margin-top: 1.25rem }
 a { color: var(--accent) }
 small, .muted { color: var(--muted); font-size: .875rem }
 label { display: block; font-weight: 600; margin: .75rem 0 .25rem }
 input, pre { width: 100%; padding: .65rem .75rem; border: 1px solid var(--line); border-radius: .5rem; background: transparent;
   color: inherit; font: inherit }
-input[type=checkbox] { width: auto; margin: 0 .5rem 0 0 }
+input[type=checkbox] { flex: none; width: auto; margin: 0 .5rem 0 0 }
 fieldset { margin: .5rem 0; padding: .25rem 1rem .75rem; border: 1px solid var(--line); border-radius: .5rem }
 fieldset label { display: flex; align-items: center; font-weight: 400; margin: .5rem 0 0 }
 pre, code, output { font-family: ui-monospace, monospace; font-size: .875rem; overflow-wrap: anywhere }

@@ -6,7 +6,15 @@ import type { Clock } from '../foundation/clock.ts'
 import { asGatewayError, type ErrorCode, fail, GatewayError } from '../foundation/errors.ts'
 import type { FailureLimit } from '../foundation/failure-limit.ts'
 import type { Caller, Entry, Route } from '../foundation/route.ts'
-import { apiResource, type BrowserSession, type Principal, type Rejection } from '../identity/index.ts'
+import {
+  apiResource,
+  type BrowserSession,
+  isFailure,
+  nonceOf,
+  type Principal,
+  type Rejection,
+  type ShownRequest,
+} from '../identity/index.ts'
 import { checkChange, checkFresh } from './browser-session.ts'
 
 /** How a request came in: over the network, or over the socket only the operator can open. */
@@ -16,6 +24,7 @@ export type Doorkeeping = {
   identify(
     authorization: string | undefined,
     resource: string,
+    shown?: ShownRequest,
   ): Principal | Rejection | Promise<Principal | Rejection>
   /** The session of the browser that sends the request. */
   sessionOf(request: IncomingMessage): Promise<BrowserSession | undefined>
@@ -38,6 +47,7 @@ const nobody: Caller = { id: '', kind: 'user', name: '', role: 'member', subject
 /** Refusals that are worth an event. */
 const recorded: readonly ErrorCode[] = [
   'identity.bad_token',
+  'identity.bad_proof',
   'identity.forbidden',
   'identity.not_admitted',
   'identity.cross_site',
@@ -95,15 +105,15 @@ async function signedIn({ request }: Visit, parts: Doorkeeping): Promise<Browser
 
 /** The caller behind the Authorization header. Only bad tokens count against the address. */
 async function bearer(visit: Visit, parts: Doorkeeping): Promise<Caller> {
-  const outcome = await check(visit.request.headers.authorization, parts)
+  const outcome = await check(visit.request, parts)
   if (!('rejected' in outcome)) return outcome
-  if (outcome.rejected === 'identity.bad_token') parts.failures.count(addressOf(visit) ?? 'unknown')
-  return fail(outcome.rejected, { why: outcome.why })
+  if (isFailure(outcome)) parts.failures.count(addressOf(visit) ?? 'unknown')
+  return fail(outcome.rejected, { why: outcome.why, ...nonceOf(outcome) })
 }
 
-async function check(authorization: string | undefined, parts: Doorkeeping): Promise<Principal | Rejection> {
+async function check(request: IncomingMessage, parts: Doorkeeping): Promise<Principal | Rejection> {
   try {
-    return await parts.identify(authorization, apiResource)
+    return await parts.identify(request.headers.authorization, apiResource, request)
   } catch (cause) {
     if (cause instanceof GatewayError) throw cause
     return fail('identity.unavailable', { cause })

@@ -17,6 +17,8 @@ export function asProblem(error: GatewayError, requestId: string): Problem {
   const allow = error.data?.allow
   if (Array.isArray(allow)) headers.allow = allow.join(', ')
   if (error.status === 401) headers['www-authenticate'] = challenge(error)
+  const nonce = error.data?.nonce
+  if (typeof nonce === 'string') headers['dpop-nonce'] = nonce
   // The rest of the body was not read, so the connection cannot be used again.
   if (error.status === 413) headers.connection = 'close'
   const body = JSON.stringify({
@@ -30,6 +32,8 @@ export function asProblem(error: GatewayError, requestId: string): Problem {
 
 /** RFC 6750, 3: without a token no error is named. */
 function challenge(error: GatewayError): string {
+  if (error.code === 'identity.bad_proof') return `DPoP realm="gatehouse", error="invalid_dpop_proof"`
+  if (error.code === 'identity.nonce_wanted') return `DPoP realm="gatehouse", error="use_dpop_nonce"`
   const realm = 'Bearer realm="gatehouse"'
   return error.code === 'identity.no_token' ? realm : `${realm}, error="invalid_token"`
 }

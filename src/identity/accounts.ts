@@ -2,6 +2,8 @@ import { z } from 'zod'
 import { fail } from '../foundation/errors.ts'
 import { newId } from '../foundation/id.ts'
 import { type Caller, type Route, route } from '../foundation/route.ts'
+import type { Credentials } from './machines/credentials.ts'
+import { putCredentials } from './machines/put-credentials.ts'
 import { mayManage } from './principal.ts'
 import { boundOf } from './providers/bounds.ts'
 import { change, forget, type Room, removal } from './room.ts'
@@ -19,7 +21,7 @@ import { knownUser } from './users.ts'
 
 const byName = z.object({ name: nameSchema })
 
-type WantedAccount = { name: string; owner?: string | undefined }
+type WantedAccount = { name: string; owner?: string | undefined; credentials?: Credentials | undefined }
 
 export async function knownAccount(from: From, name: string): Promise<Account> {
   return unknownUnless(await accountByName(from, name), name)
@@ -30,12 +32,18 @@ export function unknownUnless(account: Account | undefined, name: string): Accou
   return account ?? fail('identity.unknown', { why: `There is no virtual account ${name} that you may see.` })
 }
 
-/** Creates the account or gives it this owner (`user:<email>`), or none. */
-export async function putAccount(tx: From, { name, owner }: WantedAccount, now: number): Promise<void> {
-  const ownerId = owner === undefined ? null : await ownerIdOf(tx, owner)
+/** Creates the account or gives it this owner (`user:<email>`) and these credentials, or none. Its secrets stay. */
+export async function putAccount(
+  tx: From,
+  { name, owner, credentials }: WantedAccount,
+  now: number,
+): Promise<void> {
+  const owner_id = owner === undefined ? null : await ownerIdOf(tx, owner)
   const account = await accountByName(tx, name)
-  if (account !== undefined) return updateAccount(tx, account.id, { owner_id: ownerId })
-  await insertAccount(tx, { id: newId(now), name, owner_id: ownerId, disabled_at: null, created_at: now })
+  const id = account?.id ?? newId(now)
+  if (account !== undefined) await updateAccount(tx, id, { owner_id })
+  else await insertAccount(tx, { id, name, owner_id, disabled_at: null, created_at: now })
+  await putCredentials(tx, { id }, credentials)
 }
 
 export async function removeAccount(room: Pick<Room, 'namers'>, tx: From, name: string): Promise<void> {

@@ -3,7 +3,7 @@ import { onEachDatabase } from '../../test/fixtures/databases.ts'
 import { openOffice, testAddresses, testMasterKey } from '../../test/fixtures/identity.ts'
 import { openAnnouncements } from '../foundation/announcements.ts'
 import { silentLog } from '../foundation/log.ts'
-import { openVault } from '../vault/index.ts'
+import { openSeals } from '../vault/index.ts'
 import { openIdentity } from './index.ts'
 import type { IssuedToken } from './schemas.ts'
 
@@ -96,7 +96,7 @@ onEachDatabase((open, _name, newPlace) => {
     const office = await openOffice(await open())
     const masterKey = { derive: (label: string) => Buffer.from(`other ${label}`) }
     const { database, audit, clock } = office
-    const { seals, sealSecret } = openVault({ masterKey: testMasterKey })
+    const { seals, sealSecret } = openSeals({ masterKey: testMasterKey })
     const announcements = openAnnouncements()
     const parts = {
       database,

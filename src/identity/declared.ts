@@ -1,6 +1,7 @@
 /** People as the manifest declares them. These work inside a transaction of the manifest, which audits the whole. */
 import type { Role } from '../foundation/route.ts'
 import { ownerOf, putAccount, removeAccount } from './accounts.ts'
+import { type Credentials, credentialsOf } from './machines/credentials.ts'
 import {
   type OAuthClientInput,
   putCompanyClient,
@@ -24,7 +25,11 @@ export type DeclaredUser = {
 }
 export type DeclaredTeam = { readonly name: string; readonly members: readonly string[] }
 /** `owner` is `user:<email>`. */
-export type DeclaredAccount = { readonly name: string; readonly owner?: string | undefined }
+export type DeclaredAccount = {
+  readonly name: string
+  readonly owner?: string | undefined
+  readonly credentials?: Credentials | undefined
+}
 
 export type DeclaredPeople = {
   readonly identityProviders: readonly StoredProvider[]
@@ -91,8 +96,10 @@ async function readDeclared(from: From): Promise<DeclaredPeople> {
     teams: teams.map(({ name, byHand }) => ({ name, members: byHand })),
     oauthClients,
     virtualAccounts: virtualAccounts.map(account => {
+      const { name, credentials_json } = account
       const owner = ownerOf(account)
-      return owner === null ? { name: account.name } : { name: account.name, owner }
+      const credentials = credentials_json === null ? undefined : credentialsOf(credentials_json)
+      return { name, ...(owner !== null && { owner }), ...(credentials && { credentials }) }
     }),
   }
 }

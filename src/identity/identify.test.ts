@@ -8,6 +8,7 @@ import { isRejection, type Principal } from './principal.ts'
 import { newToken, tokenKind } from './token-format.ts'
 
 const day = 86_400_000
+const noProofs = { check: async () => ({ rejected: 'identity.bad_proof', why: 'There is none.' }) as const }
 const bad = (why: string) => ({ rejected: 'identity.bad_token', why: expect.stringContaining(why) })
 
 onEachDatabase((open, _name, newPlace) => {
@@ -245,6 +246,7 @@ describe('Identifier', () => {
               },
             },
           ],
+          proofs: noProofs,
           clock: { now: () => trip('clock') ?? 0, elapsed: () => 0 },
           log: silentLog,
         })
@@ -280,6 +282,7 @@ describe('Identifier', () => {
     const spy = vi.fn(async () => ({ ...(await load()), used: () => used.push('t1') }))
     const identifier = new Identifier({
       verifiers: [{ takes, verify: spy }],
+      proofs: noProofs,
       clock: handClock(),
       log: silentLog,
     })

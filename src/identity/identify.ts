@@ -2,6 +2,8 @@
 import { hash } from 'node:crypto'
 import type { Clock } from '../foundation/clock.ts'
 import type { Log } from '../foundation/log.ts'
+import type { Proofs, Shown } from './dpop/open.ts'
+import type { Ground } from './oauth/ground.ts'
 import type { Principal, Rejection } from './principal.ts'
 
 /** What is known of a good token. */
@@ -15,6 +17,12 @@ export type Known = {
   used?(): void
   /** Looks at it again: is it still good? */
   again(): Promise<Known | Rejection>
+  /** The thumbprint of the key whose holder alone may use it; absent for what anybody may who has it. */
+  readonly boundTo?: string
+  /** What hangs on it: a token that is given in exchange ends with that. */
+  readonly ground?: Ground
+  /** Who acts for the principal already (RFC 8693, 4.1). */
+  readonly act?: unknown
 }
 
 export type Outcome = Principal | Rejection
@@ -23,7 +31,20 @@ export type Outcome = Principal | Rejection
 export type Verifier = {
   /** Does it have the form of one of these? No look anywhere. */
   takes(token: string): boolean
-  verify(token: string): Promise<Known | Rejection>
+  /** `key` is that of whoever proved to have one. Refuses a token that is bound to another, or to none. */
+  verify(token: string, key: string | undefined): Promise<Known | Rejection>
+}
+
+/** The refusal of a token that is bound to this key for somebody who proved to have that one; undefined where it is theirs. */
+export function otherKey(bound: string | undefined, proven: string | undefined): Rejection | undefined {
+  if (bound === proven) return undefined
+  if (bound === undefined)
+    return { rejected: 'identity.bad_token', why: 'The token is bound to no key: send it as Bearer.' }
+  const why =
+    proven === undefined
+      ? 'The token is bound to a key: send it as Authorization: DPoP, with a proof.'
+      : 'The token is bound to another key than the one of the proof.'
+  return { rejected: 'identity.bad_proof', why }
 }
 
 /** The resource that the management API is; MCP endpoints are named by their path. */
@@ -32,6 +53,7 @@ export const apiResource = 'api'
 type Parts = {
   /** No two of them take the same token. */
   readonly verifiers: readonly Verifier[]
+  readonly proofs: Proofs
   readonly clock: Clock
   readonly log: Log
 }
@@ -39,6 +61,7 @@ type Parts = {
 const mostRemembered = 10_000
 const loadMilliseconds = 5000
 const bearer = /^bearer +(?:bearer +)?(\S+) *$/i
+const dpop = /^dpop +(\S+) *$/i
 
 const noToken: Rejection = { rejected: 'identity.no_token', why: 'The request has no Authorization header.' }
 const noBearer: Rejection = {
@@ -57,6 +80,7 @@ const elsewhere: Rejection = {
   rejected: 'identity.bad_token',
   why: 'The token is for another resource than this one.',
 }
+const replayed: Rejection = { rejected: 'identity.bad_proof', why: 'The proof was used before.' }
 const expired: Rejection = { rejected: 'identity.bad_token', why: 'The token has expired.' }
 const unavailable: Rejection = {
   rejected: 'identity.unavailable',
@@ -67,6 +91,8 @@ export class Identifier {
   readonly #parts: Parts
   /** Good tokens by the digest of the header that brought them: memory never holds a token longer than its request. */
   #remembered = new Map<string, Known>()
+  /** The same for tokens that are bound to a key: nobody gets in by these without a proof. */
+  #bound = new Map<string, Known>()
   #loading = new Map<string, Promise<Known | Rejection>>()
   /** What stands behind a principal, for looking again. */
   readonly #behind = new WeakMap<Principal, Known>()
@@ -76,9 +102,9 @@ export class Identifier {
   }
 
   /** Synchronous for remembered tokens. Never throws and never rejects its promise. */
-  identify(authorization: string | undefined, resource: string): Outcome | Promise<Outcome> {
+  identify(authorization: string | undefined, resource: string, shown?: Shown): Outcome | Promise<Outcome> {
     try {
-      return this.#identify(authorization, resource)
+      return this.#identify(authorization, resource, shown)
     } catch (error) {
       return this.#unavailable(error)
     }
@@ -102,22 +128,58 @@ export class Identifier {
   /** Forgets every token, so that the next use of each is looked at anew. */
   forget(): void {
     this.#remembered = new Map()
+    this.#bound = new Map()
     this.#loading = new Map()
   }
 
-  #identify(authorization: string | undefined, resource: string): Outcome | Promise<Outcome> {
+  /** What is known of a token by itself, wherever it could be used. */
+  async known(token: string, key: string | undefined): Promise<Known | Rejection> {
+    const verifier = this.#parts.verifiers.find(one => one.takes(token))
+    if (verifier === undefined) return malformed
+    const known = await inTime(verifier.verify(token, key)).catch(error => this.#unavailable(error))
+    if ('rejected' in known) return known
+    return known.expiresAt <= this.#parts.clock.now() ? expired : known
+  }
+
+  #identify(
+    authorization: string | undefined,
+    resource: string,
+    shown: Shown | undefined,
+  ): Outcome | Promise<Outcome> {
     if (authorization === undefined || authorization === '') return noToken
     const digest = hash('sha256', authorization, 'base64')
     const known = this.#remembered.get(digest)
     if (known !== undefined) return this.#admit(known, resource)
     if (authorization.includes(',')) return several
     const token = bearer.exec(authorization)?.[1]
-    if (token === undefined) return noBearer
+    if (token === undefined) {
+      const bound = dpop.exec(authorization)?.[1]
+      return bound === undefined || shown === undefined ? noBearer : this.#prove(bound, resource, shown)
+    }
     const verifier = this.#parts.verifiers.find(one => one.takes(token))
     if (verifier === undefined) return malformed
     return this.#load(verifier, token, digest)
       .then(found => ('rejected' in found ? found : this.#admit(found, resource)))
       .catch(error => this.#unavailable(error))
+  }
+
+  /** First the proof, then the token: without it nothing is done for a token. Never rejects its promise. */
+  async #prove(token: string, resource: string, shown: Shown): Promise<Outcome> {
+    try {
+      const verifier = this.#parts.verifiers.find(one => one.takes(token))
+      if (verifier === undefined) return malformed
+      const proven = await this.#parts.proofs.check(token, shown)
+      if ('rejected' in proven) return proven
+      const digest = hash('sha256', `${proven.key} ${token}`, 'base64')
+      const remembered = this.#bound
+      const known = remembered.get(digest) ?? (await inTime(verifier.verify(token, proven.key)))
+      if ('rejected' in known) return known
+      this.#behind.set(known.principal, known)
+      remember(remembered, digest, known)
+      return (await proven.isFirstUse()) ? this.#admit(known, resource) : replayed
+    } catch (error) {
+      return this.#unavailable(error)
+    }
   }
 
   #admit(known: Known, resource?: string): Outcome {
@@ -142,7 +204,7 @@ export class Identifier {
   async #ask(verifier: Verifier, token: string, digest: string): Promise<Known | Rejection> {
     // The map as it is now: one that was replaced meanwhile must not get what was read before the change.
     const remembered = this.#remembered
-    const known = await inTime(verifier.verify(token))
+    const known = await inTime(verifier.verify(token, undefined))
     if ('rejected' in known) return known
     this.#behind.set(known.principal, known)
     if (known.expiresAt > this.#parts.clock.now()) remember(remembered, digest, known)

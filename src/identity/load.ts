@@ -1,5 +1,6 @@
 import type { Caller } from '../foundation/route.ts'
-import type { Known, Verifier } from './identify.ts'
+import { type Known, otherKey, type Verifier } from './identify.ts'
+import { credentialsOf } from './machines/credentials.ts'
 import { asPrincipal, type Principal, type Rejection } from './principal.ts'
 import { boundOf, confined } from './providers/bounds.ts'
 import {
@@ -34,11 +35,14 @@ export function storedTokens({ kysely, hash, used }: StoredTokens): Verifier {
       expiresAt: found.token.expires_at,
       used: () => used(id),
       again: async () => known(await tokenById(kysely, id)),
+      ground: { by: 'token', id },
     }
   }
   return {
     takes: text => ['pat', 'vat'].includes(tokenKind(text) ?? ''),
-    verify: async text => known(await tokenByHash(kysely, hash(text))),
+    async verify(text, key) {
+      return otherKey(undefined, key) ?? known(await tokenByHash(kysely, hash(text)))
+    },
   }
 }
 
@@ -104,20 +108,31 @@ async function asAccount(from: From, token: Token): Promise<Caller | Rejection> 
   const { account_id: id, account_name: name, account_disabled_at: disabled_at, owner_disabled_at } = token
   if (id === null || name === null) return refused('The token stands for nobody.')
   const why = whyAccountRefused({ disabled_at, owner_disabled_at })
-  const { owner_provider_id } = token
-  return why === undefined ? accountCaller(from, { id, name, owner_provider_id }, token.id) : refused(why)
+  const { owner_provider_id, account_credentials_json: credentials } = token
+  if (why !== undefined) return refused(why)
+  return (
+    unboundRefusal(credentials, undefined) ?? accountCaller(from, { id, name, owner_provider_id }, token.id)
+  )
 }
 
-function whyAccountRefused({
-  disabled_at,
-  owner_disabled_at,
-}: Pick<Account, 'disabled_at' | 'owner_disabled_at'>): string | undefined {
+type Allowed = Pick<Account, 'disabled_at' | 'owner_disabled_at'>
+
+export function whyAccountRefused({ disabled_at, owner_disabled_at }: Allowed): string | undefined {
   if (disabled_at !== null) return 'The virtual account of the token is disabled.'
   return owner_disabled_at === null ? undefined : 'The owner of the virtual account is disabled.'
 }
 
+/** The refusal of a token that is bound to no key, where the account wants that of every one. */
+export function unboundRefusal(credentials: string | null, key: string | undefined): Rejection | undefined {
+  if (key !== undefined || credentialsOf(credentials).dpop !== 'required') return undefined
+  return {
+    rejected: 'identity.bad_proof',
+    why: 'The virtual account takes only tokens bound to a key (DPoP).',
+  }
+}
+
 /** An account reaches no further than who answers for it may. */
-async function accountCaller(
+export async function accountCaller(
   from: From,
   { id, name, owner_provider_id }: Pick<Account, 'id' | 'name' | 'owner_provider_id'>,
   tokenId: string | undefined,

@@ -12,11 +12,15 @@ import { type Caller, type Route, route } from '../foundation/route.ts'
 import { accountRoutes } from './accounts.ts'
 import { type Claim, claim, claimRoute, openClaim } from './claim.ts'
 import { type Declared, declared } from './declared.ts'
+import { openNonces } from './dpop/nonces.ts'
+import { openProofs, type Proofs, type Shown } from './dpop/open.ts'
 import { type Flows, openFlows, type Seals } from './flows.ts'
+import { type Holder, holders } from './holders.ts'
 import { Identifier, type Outcome } from './identify.ts'
 import { keyedHash } from './keyed-hash.ts'
-import { LastUse } from './last-use.ts'
 import { type StandIn, standInOf, storedTokens } from './load.ts'
+import { machineRoutes } from './machines/routes.ts'
+import { type Machines, openMachines } from './machines/store.ts'
 import { oauthAccessTokens } from './oauth/access-tokens.ts'
 import {
   type Authorization,
@@ -26,11 +30,11 @@ import {
 } from './oauth/authorization-routes.ts'
 import { oauthClientRoutes } from './oauth/client-routes.ts'
 import { type OAuthStore, openOAuthStore } from './oauth/index.ts'
-import { markGrantsUsed } from './oauth/table.ts'
 import { operator, type Principal } from './principal.ts'
 import { type Admitted, admit, type Via } from './providers/admit.ts'
-import { openJwtTokens } from './providers/bearer/open.ts'
+import { openJwts } from './providers/bearer/open.ts'
 import type { IdentityProvider } from './providers/provider.ts'
+import { providerNamesOf } from './providers/provider-table.ts'
 import { providerRoutes } from './providers/routes.ts'
 import { openProviders, type Providers } from './providers/store.ts'
 import type { SealSecret } from './providers/stored.ts'
@@ -43,27 +47,32 @@ import { openSessionCookie, type SessionCookie } from './session-cookie.ts'
 import { openSessions, type Sessions } from './sessions.ts'
 import { openSignIn, type SignIn } from './sign-in/open.ts'
 import { signInRoutes } from './sign-in/routes.ts'
-import { type From, firstFact, markUsed, teamByName } from './table.ts'
+import { type From, firstFact, teamByName } from './table.ts'
 import { teamRoutes } from './teams.ts'
 import { tokenRoutes } from './tokens.ts'
 import { userRoutes } from './users.ts'
+import { openUses } from './uses.ts'
 
 export type Identity = Declared & {
   /**
    * Who sends this Authorization header to this resource (`apiResource`, or the path of an MCP endpoint). Synchronous for
-   * tokens it remembers. Never throws: when something fails it is a rejection with `identity.unavailable`.
+   * tokens it remembers; tokens that are bound to a key need the request as well, which has the proof. Never throws: when something fails it is a rejection with `identity.unavailable`.
    */
-  identify(authorization: string | undefined, resource: string): Outcome | Promise<Outcome>
+  identify(authorization: string | undefined, resource: string, shown?: Shown): Outcome | Promise<Outcome>
   /** The same question later, for what stays open longer than a request: is this still a good principal, and with which subjects? */
   recheck(principal: Principal, resource?: string): Promise<Outcome>
   /** Whom tokens of `user:<email>` or `account:<name>` stand for, in the database or a transaction of it; undefined where there is no such subject. */
   standInOf(subject: string, from?: From): Promise<StandIn | undefined>
+  /** Whom ids of users and virtual accounts stand for. */
+  holders(ids: readonly string[]): Promise<ReadonlyMap<string, Holder>>
   /** Is there a team of this name? */
   hasTeam(name: string): Promise<boolean>
   /** Tokens that expire within so many days and have no successor, the first to go first. */
   expiringTokens(days: number): Promise<Expiring[]>
   /** Where people of companies come from. */
   readonly providers: Providers
+  /** The names of the providers that these users come from, by user id. */
+  providersOf(userIds: readonly string[]): Promise<ReadonlyMap<string, string>>
   /**
    * The user whom claims of a provider are about, once the token they stand in was checked; or why there is none. Creates, links
    * and puts into teams as the provider's rules say. A sign-in that is refused is in the audit then.
@@ -114,7 +123,7 @@ type Parts = {
   readonly log: Log
   readonly seals: Seals
   readonly sealSecret: SealSecret
-  readonly addresses: Pick<Addresses, 'origin' | 'isSecure'>
+  readonly addresses: Pick<Addresses, 'origin' | 'originOf' | 'isSecure'>
 }
 
 /** Throws `vault.unsealable` when the database was used with another master key. */
@@ -130,33 +139,27 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
   }
   // Whatever becomes of the reading: what is remembered may be wrong by now.
   const refresh = () => providers.read().finally(forget)
-  const namers: Namer[] = []
   const { audit, sealSecret, seals } = parts
+  const namers: Namer[] = []
   const room: Room = { database, audit, clock, pepper, refresh, namers, sealSecret }
-  const admitted: Identity['admit'] = (provider, claims, via) => admit({ room, log }, provider, claims, via)
+  const admitted: Identity['admit'] = (provider, claims, via) =>
+    admit({ room, log, providers }, provider, claims, via)
   const uses = openUses(parts)
-  const hash = (token: string) => keyedHash(pepper, token)
-  const { origin } = parts.addresses
-  const identifier = new Identifier({
-    verifiers: [
-      storedTokens({ kysely, hash, used: uses.token }),
-      oauthAccessTokens({ kysely, hash, used: uses.grant }),
-      openJwtTokens({ kysely, clock, log, providers, origin, admit: admitted, gone: forget }),
-    ],
-    clock,
-    log,
-  })
   const { routes, ...browsers } = openBrowserSide(parts, { room, providers, admit: admitted })
+  const tokens = { room, providers, admit: admitted, flows: browsers.flows, uses, forget }
+  const { identifier, machines } = openTokens(parts, tokens)
   const stopReminding = openReminders({ kysely, audit, clock, log })
-  const oauth = openOAuthRoom(room, seals)
+  const oauth = openOAuthRoom(room, seals, machines)
   return {
     ...declared(room),
-    identify: (authorization, resource) => identifier.identify(authorization, resource),
+    identify: (authorization, resource, shown) => identifier.identify(authorization, resource, shown),
     recheck: (principal, resource) => identifier.recheck(principal, resource),
     standInOf: (subject, from = kysely) => standInOf(from, subject),
+    holders: ids => holders(kysely, ids),
     hasTeam: async name => (await teamByName(kysely, name)) !== undefined,
     expiringTokens: days => expiringTokens({ kysely, clock }, days),
     providers,
+    providersOf: ids => providerNamesOf(kysely, ids),
     admit: admitted,
     provisioning: principal => provisioningBy(room, providers, principal),
     ...browsers,
@@ -175,23 +178,46 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
   }
 }
 
-/** Notes of when tokens and grants of clients were last used. */
-function openUses({ database: { kysely }, clock, log }: Parts) {
-  const tokens = new LastUse(ids => markUsed(kysely, ids, clock.now()), log)
-  const grants = new LastUse(ids => markGrantsUsed(kysely, ids, clock.now()), log)
-  return {
-    token: (id: string) => tokens.note(id),
-    grant: (id: string) => grants.note(id),
-    async close() {
-      await tokens.close()
-      await grants.close()
-    },
-  }
+type Tokens = Shared & {
+  readonly flows: Flows
+  readonly uses: ReturnType<typeof openUses>
+  forget(): void
+}
+
+/** Everything that tells whom a token stands for, and whom one is given to. */
+function openTokens(parts: Parts, { room, providers, admit, flows, uses, forget }: Tokens) {
+  const { clock, log } = parts
+  const { pepper } = room
+  const { kysely } = room.database
+  const hash = (token: string) => keyedHash(pepper, token)
+  const { origin } = parts.addresses
+  const jwts = openJwts({ kysely, clock, log, providers, flows, origin, admit, gone: forget })
+  const verifiers = [
+    storedTokens({ kysely, hash, used: uses.token }),
+    oauthAccessTokens({ kysely, hash, used: uses.grant }),
+    jwts.bearer,
+  ]
+  const identifier = new Identifier({ verifiers, proofs: proofsOf(parts, flows), clock, log })
+  const machines = openMachines({
+    room,
+    assertions: jwts.assertions,
+    audiences: () => ({ issuer: origin(), tokenEndpoint: `${origin()}/oauth/token` }),
+    admit,
+    token: (token, key) => identifier.known(token, key),
+    takesIdJags: () => providers.list().some(({ use }) => use.idJag === true),
+    once: flows.once,
+  })
+  return { identifier, machines }
+}
+
+function proofsOf({ masterKey, clock, addresses }: Parts, flows: Flows): Proofs {
+  const nonces = openNonces(masterKey.derive('dpop nonces'), clock)
+  return openProofs({ clock, flows, nonces, originOf: addresses.originOf })
 }
 
 /** What there is for clients that are let in by people. */
-function openOAuthRoom(room: Room, seals: Seals) {
-  const store = openOAuthStore(room, seals)
+function openOAuthRoom(room: Room, seals: Seals, machines: Machines) {
+  const store = openOAuthStore(room, seals, machines)
   const parts = { room, store }
   const authorizations: Authorizations = {
     of: userId => authorizationsOf(room, userId),
@@ -218,6 +244,7 @@ function routesOf(room: Room, providers: Providers): Route[] {
     ...userRoutes(room),
     ...teamRoutes(room),
     ...accountRoutes(room),
+    ...machineRoutes(room),
     ...tokenRoutes(room),
     rotateRoute(room),
     ...providerRoutes(room, providers),
@@ -231,7 +258,7 @@ function openBrowserSide(parts: Parts, { room, providers, admit }: Shared) {
   const { addresses, log, seals } = parts
   const { database, audit, clock, pepper } = room
   const { kysely } = database
-  const sessions = openSessions({ kysely, pepper, clock })
+  const sessions = openSessions({ kysely, pepper, clock, seals })
   const flows = openFlows({ kysely, pepper, clock, seals })
   const signInRoom = { database, audit, clock, sessions, flows }
   const signIn = openSignIn({ room: signInRoom, providers, log, admit }, room)

@@ -7,10 +7,25 @@ declare const authenticated: unique symbol
 export type Principal = Caller & { readonly [authenticated]: true }
 
 /** The other outcome of authentication; there is no third. */
-export type Rejection = { readonly rejected: Extract<ErrorCode, `identity.${string}`>; readonly why: string }
+export type Rejection = {
+  readonly rejected: Extract<ErrorCode, `identity.${string}`>
+  readonly why: string
+  /** To be put into the next proof (RFC 9449, 9). */
+  readonly nonce?: string
+}
 
 export function isRejection(outcome: Principal | Rejection): outcome is Rejection {
   return 'rejected' in outcome
+}
+
+/** Does it count against the address it came from? */
+export function isFailure({ rejected }: Rejection): boolean {
+  return rejected === 'identity.bad_token' || rejected === 'identity.bad_proof'
+}
+
+/** What an error made of it carries along. */
+export function nonceOf({ nonce }: Rejection): { data?: { nonce: string } } {
+  return nonce === undefined ? {} : { data: { nonce } }
 }
 
 /** For this room only: marks a caller as authenticated. */

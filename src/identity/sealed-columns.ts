@@ -4,6 +4,7 @@ import { answerPlace, artifactPlace, isOpenModel } from './oauth/artifacts.ts'
 import { secretPlace } from './oauth/clients.ts'
 import { signingKeyPlace } from './oauth/keys.ts'
 import { secretContext, storedSecret } from './providers/stored.ts'
+import { idTokenPlace } from './sessions.ts'
 
 /** Where this room keeps what is sealed. */
 export const sealedInIdentity: readonly SealedColumn[] = [
@@ -43,6 +44,12 @@ export const sealedInIdentity: readonly SealedColumn[] = [
     column: 'answer_sealed',
     key: ['model', 'hash'],
     context: ({ model = '', hash = '' }) => answerPlace(model, hash),
+  }),
+  wholeColumn({
+    table: 'browser_sessions',
+    column: 'id_token_sealed',
+    key: ['id'],
+    context: ({ id = '' }) => idTokenPlace(id),
   }),
   wholeColumn({
     table: 'oauth_keys',

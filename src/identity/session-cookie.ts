@@ -10,7 +10,7 @@ export type SessionCookie = {
   /** The session of the browser that sends this request. A cookie that is there twice, or in two headers, is nobody's. */
   sessionOf(request: Pick<IncomingMessage, 'headersDistinct'>): Promise<BrowserSession | undefined>
   /** The `Set-Cookie` that gives a browser its new session, and without one the `Set-Cookie` that ends it. */
-  sessionCookie(opened?: Omit<OpenedSession, 'id'>): string
+  sessionCookie(opened?: Pick<OpenedSession, 'cookie' | 'maxAgeSeconds'>): string
 }
 
 export function openSessionCookie(sessions: Sessions, cookies: Cookies): SessionCookie {

@@ -2,6 +2,7 @@
 import type { Tables } from '../database/index.ts'
 import type { Clock } from '../foundation/clock.ts'
 import { newId } from '../foundation/id.ts'
+import type { Seals } from './flows.ts'
 import { keyedHash } from './keyed-hash.ts'
 import { frozen, userCaller, whyUserRefused } from './load.ts'
 import type { Principal } from './principal.ts'
@@ -10,6 +11,7 @@ import {
   deleteSession,
   deleteSessionsOf,
   type From,
+  idTokenSealed,
   insertSession,
   type SessionRow,
   sessionByHash,
@@ -32,6 +34,8 @@ export type SignedIn = {
   readonly providerId?: string | undefined
   /** `sid` of the identity provider. */
   readonly providerSession?: string | undefined
+  /** Of the identity provider: shown there when they sign out. */
+  readonly idToken?: string | undefined
   /** Milliseconds since 1970; now, unless told. */
   readonly authenticatedAt?: number | undefined
   /** The User-Agent. */
@@ -50,6 +54,7 @@ export type BrowserSession = {
 /** The value of its cookie is here and nowhere else. */
 export type OpenedSession = {
   readonly id: string
+  readonly userId: string
   readonly cookie: string
   readonly maxAgeSeconds: number
 }
@@ -67,16 +72,22 @@ export type Sessions = {
   /** The session of a cookie's value; undefined when it ended, idled for 30 minutes, or its user may not sign in any more. */
   find(cookie: string | undefined): Promise<BrowserSession | undefined>
   of(userId: string): Promise<SessionRow[]>
+  /** With what it was opened at an identity provider. */
+  idTokenOf(id: string): Promise<string | undefined>
   end(id: string, from?: From): Promise<void>
   endAll(userId: string, from?: From): Promise<void>
 }
 
-type Parts = { readonly kysely: From; readonly pepper: Buffer; readonly clock: Clock }
+type Parts = { readonly kysely: From; readonly pepper: Buffer; readonly clock: Clock; readonly seals: Seals }
 
-export function openSessions({ kysely, pepper, clock }: Parts): Sessions {
+/** Longer ones do not fit into the address of a page. */
+const longestIdToken = 4096
+export const idTokenPlace = (id: string) => ['browser_sessions', id, 'id_token']
+
+export function openSessions({ kysely, pepper, clock, seals }: Parts): Sessions {
   return {
     async open(who, from = kysely) {
-      const { userId, method, providerId = null, providerSession = null, client = null } = who
+      const { userId, method, providerId = null, providerSession = null, client = null, idToken = '' } = who
       const now = clock.now()
       const cookie = newToken('ses')
       const id = newId(now)
@@ -93,8 +104,12 @@ export function openSessions({ kysely, pepper, clock }: Parts): Sessions {
         authenticated_at: Math.min(who.authenticatedAt ?? now, now),
         seen_at: now,
         expires_at: now + absoluteMilliseconds,
+        id_token_sealed:
+          idToken === '' || idToken.length > longestIdToken
+            ? null
+            : await seals.seal(idToken, idTokenPlace(id)),
       })
-      return { id, cookie, maxAgeSeconds: absoluteMilliseconds / 1000 }
+      return { id, userId, cookie, maxAgeSeconds: absoluteMilliseconds / 1000 }
     },
     async find(cookie) {
       if (cookie === undefined || tokenKind(cookie) !== 'ses') return undefined
@@ -107,6 +122,10 @@ export function openSessions({ kysely, pepper, clock }: Parts): Sessions {
       return asSession(kysely, row)
     },
     of: userId => sessionsOf(kysely, userId),
+    async idTokenOf(id) {
+      const sealed = await idTokenSealed(kysely, id)
+      return sealed === null ? undefined : seals.open(sealed, idTokenPlace(id))
+    },
     end: (id, from = kysely) => deleteSession(from, id),
     endAll: (userId, from = kysely) => deleteSessionsOf(from, userId),
   }

@@ -36,6 +36,15 @@ export function sessionsAtProvider(from: From, providerId: string): Promise<Sess
   return selectSessions(from).where('browser_sessions.provider_id', '=', providerId).execute()
 }
 
+export async function idTokenSealed(from: From, id: string): Promise<string | null> {
+  const row = await from
+    .selectFrom('browser_sessions')
+    .select('id_token_sealed')
+    .where('id', '=', id)
+    .executeTakeFirst()
+  return row?.id_token_sealed ?? null
+}
+
 export async function insertSession(from: From, row: Insertable<Tables['browser_sessions']>): Promise<void> {
   await from.insertInto('browser_sessions').values(row).execute()
 }
@@ -65,6 +74,27 @@ export async function deleteOldSessions(from: From, now: number, idleSince: numb
     .deleteFrom('browser_sessions')
     .where(row => row.or([row('expires_at', '<=', now), row('seen_at', '<=', idleSince)]))
     .execute()
+}
+
+export type NoticeRow = Selectable<Tables['notices']>
+
+/** The newest first. */
+export function noticesOf(from: From, userId: string): Promise<NoticeRow[]> {
+  return from
+    .selectFrom('notices')
+    .selectAll()
+    .where('user_id', '=', userId)
+    .orderBy('id', 'desc')
+    .limit(20)
+    .execute()
+}
+
+export async function insertNotice(from: From, row: Insertable<Tables['notices']>): Promise<void> {
+  await from.insertInto('notices').values(row).execute()
+}
+
+export async function deleteNotice(from: From, userId: string, id: string): Promise<void> {
+  await from.deleteFrom('notices').where('user_id', '=', userId).where('id', '=', id).execute()
 }
 
 export function flowByHash(from: From, hash: string): Promise<Selectable<Tables['flows']> | undefined> {

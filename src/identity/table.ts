@@ -18,6 +18,7 @@ export type Token = Selectable<Tables['tokens']> & {
   account_name: string | null
   account_owner_id: string | null
   account_disabled_at: number | null
+  account_credentials_json: string | null
   owner_disabled_at: number | null
   owner_provider_id: string | null
 }
@@ -184,6 +185,7 @@ function selectTokens(from: From) {
       'account.name as account_name',
       'account.owner_id as account_owner_id',
       'account.disabled_at as account_disabled_at',
+      'account.credentials_json as account_credentials_json',
       'owner.disabled_at as owner_disabled_at',
       'owner.provider_id as owner_provider_id',
     ])

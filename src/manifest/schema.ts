@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { groupSchema, mostPolicies, policySchema } from '../access/index.ts'
 import {
+  credentialsSchema,
   emailSchema,
   nameSchema,
   oauthClientSchema,
@@ -21,7 +22,11 @@ const teamSchema = z.strictObject({
   members: z.array(emailSchema).max(most).default([]).describe('E-mail addresses of users.'),
 })
 
-const accountSchema = z.strictObject({ name: nameSchema, owner: ownerSchema.optional() })
+const accountSchema = z.strictObject({
+  name: nameSchema,
+  owner: ownerSchema.optional(),
+  credentials: credentialsSchema.optional(),
+})
 
 /** The things each section holds. */
 export const thingSchemas = {
@@ -50,7 +55,7 @@ export const manifestSchema = z
       .array(thingSchemas.virtualAccounts)
       .max(most)
       .optional()
-      .describe('Identities of programs.'),
+      .describe('Identities of programs. Secrets are made with: gatehouse account secret add <name>.'),
     oauthClients: z
       .array(thingSchemas.oauthClients)
       .max(most)

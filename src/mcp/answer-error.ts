@@ -1,4 +1,5 @@
 import { GatewayError, publicFace } from '../foundation/errors.ts'
+import { connectRequest, connectText, isConnectNeeded } from './connect-first.ts'
 import type { Exchange } from './exchange.ts'
 
 /** Errors whose JSON-RPC code means the same in both eras but differs in number. */
@@ -8,6 +9,8 @@ function codeFor(error: GatewayError, era: Exchange['era']): number {
 
 /** The JSON-RPC dress of an error, as text. */
 export function errorBody(error: GatewayError, exchange: Exchange): string {
+  const asking = isConnectNeeded(error) ? connectRequest(error, exchange) : undefined
+  if (asking !== undefined) return asking
   if (isForModel(error, exchange)) return refusalOfTool(error, exchange)
   const data = publicFace(error, exchange.requestId)
   return `{"jsonrpc":"2.0","id":${exchange.clientId},"error":${JSON.stringify({ code: codeFor(error, exchange.era), message: error.message, data })}}`
@@ -15,14 +18,20 @@ export function errorBody(error: GatewayError, exchange: Exchange): string {
 
 const aboutTheChoice = new Set<string>(['access.tool_unknown', 'access.tool_held', 'access.policy_forbids'])
 
-function isForModel({ code }: GatewayError, { chosenBySearch }: Exchange): boolean {
+function isForModel({ code }: GatewayError, { chosenBySearch, action }: Exchange): boolean {
+  if (code === 'vault.connect_needed') return action === 'tools/call'
   return code === 'servers.argument_refused' || (chosenBySearch !== undefined && aboutTheChoice.has(code))
 }
 
 // What a model can put right is a result of the tool, so that it is shown to it (MCP 2025-11-25, server/tools, "Error Handling").
-function refusalOfTool({ code, why, message }: GatewayError, exchange: Exchange): string {
+function refusalOfTool(error: GatewayError, exchange: Exchange): string {
+  const { code, why, message } = error
   const { clientId, era, chosenBySearch } = exchange
-  const said = code === 'access.tool_held' ? `${message} ${why}` : why
+  const said = isConnectNeeded(error)
+    ? connectText(error)
+    : code === 'access.tool_held'
+      ? `${message} ${why}`
+      : why
   const text = code === 'access.tool_unknown' ? `${said}${chosenBySearch?.hint ?? ''}` : said
   const complete = era === 'stateless' ? { resultType: 'complete' } : {}
   const result = { ...complete, content: [{ type: 'text', text }], isError: true }

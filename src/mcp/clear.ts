@@ -17,7 +17,7 @@ import {
   whyScopes,
 } from '../servers/index.ts'
 import { type Catalogue, type Equipped, metaKeys, targetTool, type Upstream } from '../upstreams/index.ts'
-import type { Vault } from '../vault/index.ts'
+import type { Equip } from '../vault/index.ts'
 import { clearItem } from './clear-item.ts'
 import type { Exchange } from './exchange.ts'
 import type { ListKey, MethodRow } from './methods.ts'
@@ -25,7 +25,7 @@ import type { Owner, Task } from './tasks.ts'
 
 export { mayUse }
 
-export type ClearParts = { readonly access: Access; readonly catalogue: Catalogue; readonly vault: Vault }
+export type ClearParts = { readonly access: Access; readonly catalogue: Catalogue; readonly vault: Equip }
 
 export type Aim = {
   readonly row: MethodRow

@@ -9,10 +9,11 @@ import {
   everythingId,
   mayUseItem,
   metaTools,
+  type Served,
 } from '../servers/index.ts'
 import type { Catalogue, ItemKind, Upstream } from '../upstreams/index.ts'
 import { answerError } from './answer-error.ts'
-import { type ClearParts, mayUse } from './clear.ts'
+import { type ClearParts, mayList, mayShow, mayUse } from './clear.ts'
 import type { Exchange } from './exchange.ts'
 import { KeptLists } from './kept-lists.ts'
 import type { MethodRow } from './methods.ts'
@@ -42,6 +43,45 @@ export async function answerComposed(parts: ToolListParts, visit: Composed, row:
   if (row.list === undefined) return answerWith(exchange, discovery(upstream))
   const isShort = row.list === 'tools' && isSearched(parts, visit)
   answerWith(exchange, isShort ? searchedList(parts, visit) : listed(parts, visit, row.list))
+}
+
+/**
+ * What a caller sees of a server at which they have no account yet: what it showed others, as far as they may use it. False where
+ * nothing is known of it, or something else was asked.
+ */
+export function answerBefore(
+  parts: ClearParts,
+  visit: Visit & { readonly upstream: Upstream },
+  row: MethodRow,
+): boolean {
+  const { exchange, principal, upstream } = visit
+  const { list: key, shape } = row
+  const kind = key === undefined ? undefined : kinds[key]
+  if (shape === 'discover') return answered(exchange, discovery(upstream))
+  if (kind === undefined || key === undefined || parts.catalogue.facts(upstream.id) === undefined)
+    return false
+  const owner = { principal, upstream }
+  const items = parts.catalogue.items(upstream.id).filter(item => item.kind === kind)
+  const shown = items.filter(({ name, definition }) =>
+    key === 'tools' ? mayList(parts, owner, name) : mayShow(parts.access, owner, key, JSON.parse(definition)),
+  )
+  const meta = {
+    'dev.gatehouse/why': 'No account of yours is connected; this is what the server offers others.',
+  }
+  return answered(
+    exchange,
+    listOf(
+      key,
+      shown.map(({ definition }) => definition),
+      { era: exchange.era, meta },
+    ),
+  )
+}
+
+function answered(exchange: Exchange, result: string): true {
+  exchange.decision = { allowed: true, reason: 'each thing is decided about by itself' }
+  answerWith(exchange, result)
+  return true
 }
 
 /** Sends a result of the gateway's own, once it is in the audit. */
@@ -148,7 +188,7 @@ function listOf(
   return `{${JSON.stringify(key)}:[${items.join(',')}]${rest.join('')}}`
 }
 
-export function serverInfo({ id, group, name }: ComposedServer): JsonObject {
+export function serverInfo({ id, group, name }: Served): JsonObject {
   return { name: id === everythingId ? 'gatehouse' : `${group}/${name}`, version }
 }
 
@@ -161,7 +201,7 @@ export const composedCapabilities = {
   logging: {},
 }
 
-function discovery(server: ComposedServer): string {
+function discovery(server: Served & Partial<Pick<ComposedServer, 'instructions'>>): string {
   return JSON.stringify({
     resultType: 'complete',
     supportedVersions: statelessVersions,

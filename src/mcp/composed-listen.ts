@@ -155,7 +155,7 @@ class ComposedListen implements Flight {
     try {
       const { exchange, principal } = this.#visit
       const equipped = await vault.equip(source, principal, exchange.own?.get(source.id))
-      const eras = catalogue.eras(source.id) ?? (await catalogue.learnEras(source))
+      const eras = catalogue.eras(source.id) ?? (await catalogue.learnEras(source, principal))
       const isStateless = eras.includes('stateless')
       const link = isStateless ? await connections.stateless(equipped) : crossings.stateless(equipped)
       if (this.#isOver) return []

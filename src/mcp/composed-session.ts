@@ -2,7 +2,7 @@
 import { asGatewayError, fail } from '../foundation/errors.ts'
 import { applyPatches, type JsonObject, spanAt } from '../foundation/json.ts'
 import type { Principal } from '../identity/index.ts'
-import type { ComposedServer } from '../servers/index.ts'
+import type { ComposedServer, Served } from '../servers/index.ts'
 import {
   type Collected,
   type Equipped,
@@ -17,20 +17,22 @@ import {
 } from '../upstreams/index.ts'
 import { composedCapabilities, serverInfo } from './composed-answers.ts'
 import { type CorrectParts, openInEra } from './correct.ts'
-import { followLists, type NewsParts } from './list-news.ts'
+import { followLists, type NewsParts, tellLists } from './list-news.ts'
 import { decode, encoded } from './source-ids.ts'
 
 export type ComposedParts = Omit<CorrectParts, 'metrics' | 'callSeconds'> & NewsParts
 
 type Opening = {
-  readonly server: ComposedServer
+  /** One of several; or a single one, which is opened once its caller has an account there. */
+  readonly server: Greeting
   readonly principal: Principal
   readonly params: JsonObject
   readonly clientId: string
 }
 
+type Greeting = Served & Partial<Pick<ComposedServer, 'instructions'>>
+
 const initialized = Buffer.from('{"jsonrpc":"2.0","method":"notifications/initialized"}')
-const lists = ['tools', 'resources', 'prompts'] as const
 
 export class ComposedSession implements SessionLink {
   readonly opening: Collected
@@ -164,8 +166,9 @@ export class ComposedSession implements SessionLink {
       this.#equipped.get(sourceId)?.follow(to)
       return known
     }
-    this.#equipped.set(sourceId, to)
-    const opening = this.#open(to, () => this.#forget(sourceId, opening))
+    const opener = to.apart()
+    this.#equipped.set(sourceId, opener)
+    const opening = this.#open(opener, () => this.#forget(sourceId, opening))
     this.#links.set(sourceId, opening)
     opening.catch(() => this.#forget(sourceId, opening))
     return opening
@@ -222,13 +225,6 @@ function greeting({ server, params }: Opening): Collected {
   }
   const body = { jsonrpc: '2.0', id: 0, result }
   return { body, status: 200, bytes: Buffer.from(JSON.stringify(body)) }
-}
-
-function tellLists(to: Unsolicited): void {
-  for (const list of lists) {
-    const message = { jsonrpc: '2.0', method: `notifications/${list}/list_changed` }
-    to.message(Buffer.from(JSON.stringify(message)), message)
-  }
 }
 
 function tellLevel(link: SessionLink, level: unknown): void {

@@ -80,10 +80,10 @@ async function findWay(
 ): Promise<Way | undefined> {
   const { upstream } = equipped
   if (mistake !== 'headers') {
-    const eras = await catalogue.relearnEras(upstream)
+    const eras = await catalogue.relearnEras(upstream, reply.exchange.principal)
     return eras.includes('stateless') ? undefined : crossings.stateless(equipped)
   }
-  await catalogue.reread(upstream)
+  await catalogue.reread(upstream, reply.exchange.principal)
   const { params } = reply.outgoing ?? {}
   const mirrored = catalogue.mirroredArguments(upstream.id, String(params?.name))
   // By the schema as it is now the client may be wrong: then this says so.

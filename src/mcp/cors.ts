@@ -7,7 +7,7 @@ export function allowPage({ request, response }: Exchange): void {
   response.setHeader('access-control-allow-origin', origin)
   response.setHeader(
     'access-control-expose-headers',
-    'Mcp-Session-Id, Retry-After, WWW-Authenticate, X-Request-Id',
+    'DPoP-Nonce, Mcp-Session-Id, Retry-After, WWW-Authenticate, X-Request-Id',
   )
   response.setHeader('vary', 'origin')
 }

@@ -8,13 +8,13 @@ import { newId } from '../foundation/id.ts'
 import { parseBounded } from '../foundation/json.ts'
 import type { Log } from '../foundation/log.ts'
 import { mcpAddressOf } from '../foundation/mcp-address.ts'
-import { type Identity, isRejection, type Principal } from '../identity/index.ts'
+import { type Identity, isFailure, isRejection, nonceOf, type Principal } from '../identity/index.ts'
 import { type Addressed, isComposed, type Servers } from '../servers/index.ts'
 import { bringsHeaders, readClientHeaders } from '../vault/index.ts'
 import { answerError, type ErrorHeaders } from './answer-error.ts'
 import { accepted } from './answer-ok.ts'
 import { serveBatch } from './batch.ts'
-import { challengeOf } from './challenge.ts'
+import { challengeOf, nonceHeader } from './challenge.ts'
 import { classify } from './classify.ts'
 import { checkScope, mayUse } from './clear.ts'
 import { allowPage, preflight } from './cors.ts'
@@ -61,7 +61,7 @@ const isOlderDoor = (exchange: Exchange) => /\/sse\/?$/.test(pathOf(exchange))
 function headersFor(parts: DoorParts, error: GatewayError, exchange: Exchange): ErrorHeaders {
   if (error.status === 405) return { allow: isOlderDoor(exchange) ? 'GET, POST' : 'POST, GET, DELETE' }
   const challenge = challengeOf(parts.addresses, exchange.request, error)
-  return challenge === undefined ? {} : { 'www-authenticate': challenge }
+  return challenge === undefined ? {} : { 'www-authenticate': challenge, ...nonceHeader(error) }
 }
 
 async function serve(parts: DoorParts, exchange: Exchange): Promise<void> {
@@ -103,11 +103,10 @@ function guard(parts: DoorParts, { request, over }: Exchange): void {
 
 async function authenticate(parts: DoorParts, exchange: Exchange): Promise<Principal> {
   const { request } = exchange
-  const outcome = await parts.identity.identify(request.headers.authorization, pathOf(exchange))
+  const outcome = await parts.identity.identify(request.headers.authorization, pathOf(exchange), request)
   if (!isRejection(outcome)) return outcome
-  if (outcome.rejected === 'identity.bad_token')
-    parts.failures.count(request.socket.remoteAddress ?? 'unknown')
-  return fail(outcome.rejected, { why: outcome.why })
+  if (isFailure(outcome)) parts.failures.count(request.socket.remoteAddress ?? 'unknown')
+  return fail(outcome.rejected, { why: outcome.why, ...nonceOf(outcome) })
 }
 
 /** A server, and whether the path is the one for clients that know only HTTP+SSE. */

@@ -2,18 +2,26 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Decision } from '../access/index.ts'
 import type { AuditEvent, AuditRecord } from '../audit/index.ts'
 import type { Clock } from '../foundation/clock.ts'
+import type { Handles } from '../foundation/handles.ts'
 import { newId } from '../foundation/id.ts'
+import type { JsonObject } from '../foundation/json.ts'
 import type { Principal } from '../identity/index.ts'
 import type { Served } from '../servers/index.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Era } from '../upstreams/index.ts'
 import type { OwnHeaders } from '../vault/index.ts'
+import type { MethodRow } from './methods.ts'
 import type { Outlet } from './outlet.ts'
 import { ResponseOutlet } from './response-outlet.ts'
 
 export type Over = 'tcp' | 'local'
 
-export type ExchangeParts = { readonly audit: AuditRecord; readonly metrics: Metrics; readonly clock: Clock }
+export type ExchangeParts = {
+  readonly audit: AuditRecord
+  readonly metrics: Metrics
+  readonly clock: Clock
+  readonly handles: Handles
+}
 
 type Input = AuditEvent['input']
 
@@ -32,6 +40,8 @@ export class Exchange {
   /** What the address stands for, once that is known. */
   served: Served | undefined
   action = 'http'
+  /** The request of the stateless era as its client sent it, where it may be asked something back. */
+  asked: { readonly row: MethodRow; readonly method: string; readonly params: JsonObject } | undefined
   subject: string | null = null
   decision: Decision | null = null
   /** The tool was found by search: what is wrong with the call is told the model that chose it, with what it may have meant. */
@@ -90,6 +100,10 @@ export class Exchange {
   upstreamEnded(): void {
     if (this.#upstreamAt !== 0) this.#upstreamTime = this.#parts.clock.elapsed() - this.#upstreamAt
     this.#upstreamAt = 0
+  }
+
+  get handles(): Handles {
+    return this.#parts.handles
   }
 
   /** Milliseconds since the request came in. */

@@ -21,7 +21,7 @@ import {
   openListWatch,
   type Register,
 } from '../upstreams/index.ts'
-import type { Vault } from '../vault/index.ts'
+import type { Equip, Vault } from '../vault/index.ts'
 import { openAgain } from './again.ts'
 import { mayList, mayUse } from './clear.ts'
 import { openCorrect } from './correct.ts'
@@ -51,7 +51,7 @@ export type McpParts = {
   readonly metrics: Metrics
   readonly register: Register
   readonly servers: Servers
-  readonly vault: Vault
+  readonly vault: Equip & Pick<Vault, 'whenConnected'>
 }
 
 export type Mcp = {
@@ -63,9 +63,14 @@ export type Mcp = {
   close(): Promise<void>
 }
 
+/** What the address stands for now; undefined when it stands for nothing any more. */
+function servedNow({ servers }: McpParts, { served }: Exchange) {
+  return served?.id === everythingId ? served : served && servers.find(served.group, served.name)
+}
+
 export function openMcp(parts: McpParts): Mcp {
   const { announcements, config, identity, access, metrics } = parts
-  const { callSeconds } = config.limits
+  const { callSeconds, callSecondsMax } = config.limits
   const sessions = openSessions(config.limits, parts.clock)
 
   // What stays open must stay allowed: whenever people, tokens, grants or servers change, every stream is asked for anew.
@@ -73,9 +78,7 @@ export function openMcp(parts: McpParts): Mcp {
     const { principal } = exchange
     if (principal === undefined) return false
     const outcome = await identity.recheck(principal, exchange.request.url?.split('?', 1)[0])
-    const { served } = exchange
-    const upstream =
-      served?.id === everythingId ? served : served && parts.servers.find(served.group, served.name)
+    const upstream = servedNow(parts, exchange)
     if (isRejection(outcome) || upstream === undefined) return false
     // What they hear from now on is decided by who they are now.
     exchange.principal = outcome
@@ -106,6 +109,8 @@ export function openMcp(parts: McpParts): Mcp {
     tasks: new Tasks({ handles: parts.handles, mayCall: (owner, tool) => mayList(parts, owner, tool) }),
     requestBytes: config.limits.requestBytes,
     toolList: config.mcp,
+    callSeconds,
+    callSecondsMax,
     again: openAgain({ metrics, callSeconds, correct }),
     correct,
     argumentsInFull: config.audit.arguments === 'full',

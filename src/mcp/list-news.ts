@@ -1,8 +1,8 @@
 /** Tells a client of a composed server when its lists may be others: because a server behind it changed, or what it is made of. */
 import type { Announcements } from '../foundation/announcements.ts'
 import type { Principal } from '../identity/index.ts'
-import { type ComposedServer, everythingId, isComposed, type Servers } from '../servers/index.ts'
-import type { ListWatch, Watching } from '../upstreams/index.ts'
+import { everythingId, isComposed, type Served, type Servers } from '../servers/index.ts'
+import type { ListWatch, Unsolicited, Watching } from '../upstreams/index.ts'
 
 export type NewsParts = {
   readonly announcements: Announcements
@@ -10,7 +10,7 @@ export type NewsParts = {
   readonly watch: ListWatch
 }
 
-type Of = { readonly server: ComposedServer; readonly principal: Principal }
+type Of = { readonly server: Served; readonly principal: Principal }
 
 /** Several servers are often read one after the other; their clients are told once. */
 const pauseMilliseconds = 100
@@ -60,5 +60,15 @@ export function followLists(
       for (const stop of stops) stop()
       watching.stop()
     },
+  }
+}
+
+const lists = ['tools', 'resources', 'prompts'] as const
+
+/** Has a client of the session era ask for every list again. */
+export function tellLists(to: Unsolicited): void {
+  for (const list of lists) {
+    const message = { jsonrpc: '2.0', method: `notifications/${list}/list_changed` }
+    to.message(Buffer.from(JSON.stringify(message)), message)
   }
 }

@@ -7,13 +7,13 @@ import { errorCode, nextUpstreamId, type SessionLink } from '../upstreams/index.
 import { answerError } from './answer-error.ts'
 import type { Incoming } from './classify.ts'
 import { clear, mayUse } from './clear.ts'
-import type { Composed } from './composed-answers.ts'
 import { ComposedSession } from './composed-session.ts'
+import { canOpenUrls, isConnectNeeded } from './connect-first.ts'
 import { openInEra } from './correct.ts'
 import { agreedVersion, rewriteOpening } from './lists.ts'
 import type { MethodRow } from './methods.ts'
 import { relayedCapabilities } from './relayed.ts'
-import type { Session, Sessions } from './sessions.ts'
+import type { NewSession, Session, Sessions } from './sessions.ts'
 import type { StatelessParts, Visit } from './stateless.ts'
 
 export type SessionParts = StatelessParts & { readonly sessions: Sessions }
@@ -62,7 +62,7 @@ export async function initialize(
     exchange.bytesOut = answer.length
     if (error !== undefined) return refused(visit, { error, answer })
     const id = place?.id ?? sealedId(parts, visit, { version, params })
-    const session = keep({ id, link, version })
+    const session = keep({ id, link, version, canOpenUrls: canOpenUrls(params.capabilities) })
     place?.opened(session)
     exchange.record('ok', null, failure => {
       if (failure === undefined) return exchange.outlet.answer(answer, 200, ['mcp-session-id', id])
@@ -116,7 +116,7 @@ async function reopen(
       const isSame = link.opening.body.error === undefined && agreed(visit, link, asked) === version
       if (!isSame) fail('mcp.session_unknown')
       await link.notify('notifications/initialized', initialized)
-      return keep({ id, link, version })
+      return keep({ id, link, version, canOpenUrls: canOpenUrls(params.capabilities) })
     } catch (error) {
       await link.close()
       throw error
@@ -132,7 +132,7 @@ type Opening = {
   body(reduced: JsonObject): Buffer
   readonly isReserved: boolean
 }
-type Keep = (session: { id: string; link: SessionLink; version: string }) => Session
+type Keep = (session: NewSession) => Session
 
 /** Opens a session upstream, within the bounds of the caller; what is kept of it is forgotten when the upstream loses it. */
 async function withLink<Result>(
@@ -143,8 +143,15 @@ async function withLink<Result>(
 ): Promise<Result> {
   const { exchange, principal, upstream } = visit
   if (isComposed(upstream)) return withComposed(parts, { ...visit, upstream }, opening, use)
-  const { equipped } = await clear(parts, exchange, { row, params: opening.params, upstream, principal })
-  const eras = parts.catalogue.eras(upstream.id) ?? (await parts.catalogue.learnEras(upstream))
+  const aim = { row, params: opening.params, upstream, principal }
+  const cleared = await clear(parts, exchange, aim).catch(error => {
+    // They may come in first and connect when they call something.
+    if (isConnectNeeded(error)) return undefined
+    throw error
+  })
+  if (cleared === undefined) return withComposed(parts, { ...visit, upstream }, opening, use)
+  const { equipped } = cleared
+  const eras = parts.catalogue.eras(upstream.id) ?? (await parts.catalogue.learnEras(upstream, principal))
   const isCrossed = !eras.includes('session')
   const declared = { of: 'client', era: 'session', isCrossed } as const
   const { upstreamId, params } = opening
@@ -179,7 +186,7 @@ async function withLink<Result>(
 /** A session with several servers, of which none is asked before something is asked of it. */
 async function withComposed<Result>(
   parts: SessionParts,
-  { exchange, principal, upstream }: Composed,
+  { exchange, principal, upstream }: Visit,
   { params, isReserved }: Opening,
   use: (opened: { link: SessionLink; keep: Keep; isCrossed: boolean }) => Promise<Result>,
 ): Promise<Result> {

@@ -2,10 +2,11 @@ import { once } from 'node:events'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { open } from '../../test/fixtures/http-call.ts'
-import { memoryAudit } from '../../test/fixtures/identity.ts'
+import { memoryAudit, testMasterKey } from '../../test/fixtures/identity.ts'
 import { eventsOf } from '../../test/fixtures/mcp-call.ts'
 import { systemClock } from '../foundation/clock.ts'
 import { GatewayError } from '../foundation/errors.ts'
+import { openHandles } from '../foundation/handles.ts'
 import { openMetrics } from '../telemetry/metrics.ts'
 import { Exchange } from './exchange.ts'
 import { Reply, type ReplyOptions } from './reply.ts'
@@ -14,7 +15,8 @@ let server: Server
 let url: string
 let arrived: (exchange: Exchange) => void
 const audit = memoryAudit()
-const parts = { audit, metrics: openMetrics(), clock: systemClock }
+const handles = openHandles(testMasterKey, systemClock)
+const parts = { audit, metrics: openMetrics(), clock: systemClock, handles }
 
 beforeAll(async () => {
   server = createServer((request, response) => arrived(new Exchange(parts, request, response, 'tcp', 'r')))

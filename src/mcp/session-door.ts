@@ -5,9 +5,10 @@ import { isComposed } from '../servers/index.ts'
 import { errorBody } from './answer-error.ts'
 import { accepted, answerNothing, answerOk } from './answer-ok.ts'
 import type { Incoming } from './classify.ts'
-import { clear, equip, mayUse, mustSeeNothing } from './clear.ts'
-import { answerComposed, type Composed } from './composed-answers.ts'
+import { type Aim, type Aimed, clear, equip, mayUse, mustSeeNothing } from './clear.ts'
+import { answerBefore, answerComposed } from './composed-answers.ts'
 import { ComposedSession } from './composed-session.ts'
+import { connectInSession, isConnectNeeded } from './connect-first.ts'
 import { type Cleared, prepare, send } from './forward.ts'
 import { meantBy } from './meta-calls.ts'
 import { clientNotifications, methods } from './methods.ts'
@@ -37,6 +38,7 @@ export async function serveMessage(
 ): Promise<void> {
   if (incoming.kind === 'request') return request(parts, visit, session, incoming)
   if (incoming.kind === 'response') {
+    if (session.asks.answer(incoming.id, visit.bytes)) return accepted(visit.exchange)
     const patches = relatedPatches(parts.tasks, visit, 'result')
     await session.link.respond(incoming.id, applyPatches(visit.bytes, patches))
   } else await notify(parts, session, visit, incoming)
@@ -94,6 +96,7 @@ async function notify(
 }
 
 function cancel(session: Session, params: { readonly [key: string]: unknown }): void {
+  if (session.asks.cancel(JSON.stringify(params.requestId))) return
   const reply = session.pending.get(JSON.stringify(params.requestId))
   if (reply === undefined) return
   session.link.cancel(
@@ -125,15 +128,15 @@ async function request(
   const { params, patches, task } = unseal(parts, { ...visit, bytes }, { row, method, params: meant.params })
   const aim = { row, params, upstream, principal, task, bytes }
   if (row.list !== undefined && mustSeeNothing(parts, exchange, aim)) return answerNothing(exchange, row.list)
-  if (isComposed(upstream)) {
-    if (row.list !== undefined) return answerComposed(parts, { ...visit, upstream }, row)
-    if (row.action === 'server.use') return serveOwn(parts, { ...visit, upstream }, session, incoming)
-  }
-  const { equipped, params: sent, patches: aimed } = await clear(parts, exchange, aim)
+  if (isComposed(upstream) && row.list !== undefined)
+    return answerComposed(parts, { ...visit, upstream }, row)
+  const isOwn = row.action === 'server.use' && session.link instanceof ComposedSession
+  if (isOwn) return serveOwn(parts, visit, session, incoming)
+  const key = freeKey(session, incoming)
+  const aimedAt = await clearConnected(parts, { session, key }, aim, visit)
+  if (aimedAt === undefined) return
+  const { equipped, params: sent, patches: aimed } = aimedAt
   if (row.shape === 'ping') return pong(visit)
-  const key = JSON.stringify(incoming.id)
-  if (session.pending.has(key))
-    fail('mcp.invalid_request', { why: 'A request with this id is still under way in this session.' })
   const cleared = {
     exchange,
     principal,
@@ -150,7 +153,7 @@ async function request(
   }
   const { outgoing, reply } = prepare(parts, cleared, {
     mirrored: [],
-    to: isComposed(upstream) ? equipped : undefined,
+    to: session.link instanceof ComposedSession ? equipped : undefined,
     own: equipped,
     taskName: id => taskName(parts, cleared, id),
     ended: () => {
@@ -166,6 +169,33 @@ async function request(
   send(session.link, outgoing, reply)
 }
 
+/** By what the session knows the request. Throws `mcp.invalid_request` where another has its id. */
+function freeKey({ pending, asks }: Session, { id }: SessionRequest): string {
+  const key = JSON.stringify(id)
+  if (pending.has(key) || asks.isWaiting(key))
+    fail('mcp.invalid_request', { why: 'A request with this id is still under way in this session.' })
+  return key
+}
+
+/** Clears the caller; one who has to connect an account first is led there, and goes on. Undefined where they got an answer without one. */
+async function clearConnected(
+  parts: SessionParts,
+  { session, key }: { session: Session; key: string },
+  aim: Aim,
+  visit: Visit,
+): Promise<Aimed | undefined> {
+  const { exchange, upstream } = visit
+  try {
+    return await clear(parts, exchange, aim)
+  } catch (error) {
+    if (!isConnectNeeded(error)) throw error
+    if (!isComposed(upstream) && answerBefore(parts, { ...visit, upstream }, aim.row)) return undefined
+    if (!session.canOpenUrls || aim.row.asks !== true) throw error
+    await connectInSession(parts, { exchange, asks: session.asks, key }, error)
+    return clear(parts, exchange, aim)
+  }
+}
+
 /** The client's name for a task: one of the caller's, or the one that this very call is becoming. */
 function taskName(parts: SessionParts, cleared: Cleared, id: unknown): string | undefined {
   const { exchange, upstream, params } = cleared
@@ -178,7 +208,7 @@ function taskName(parts: SessionParts, cleared: Cleared, id: unknown): string | 
 /** What a composed server does by itself: it answers a ping, and tells its sources how much to log. */
 async function serveOwn(
   parts: SessionParts,
-  visit: Composed,
+  visit: Visit,
   session: Session,
   { method, params }: SessionRequest,
 ): Promise<void> {

@@ -29,7 +29,12 @@ afterEach(async () => {
 function add(id: string, owner = ana, at = server): Session & { close: ReturnType<typeof vi.fn> } {
   const close = vi.fn(async () => {})
   return Object.assign(
-    sessions.add(owner, at, { id, link: { close } as unknown as SessionLink, version: '2025-11-25' }),
+    sessions.add(owner, at, {
+      id,
+      link: { close } as unknown as SessionLink,
+      version: '2025-11-25',
+      canOpenUrls: false,
+    }),
     { close },
   )
 }

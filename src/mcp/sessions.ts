@@ -5,6 +5,7 @@ import { fail, GatewayError } from '../foundation/errors.ts'
 import type { Principal } from '../identity/index.ts'
 import type { Served } from '../servers/index.ts'
 import type { Equipped, SessionLink } from '../upstreams/index.ts'
+import { OwnAsks } from './connect-first.ts'
 import { ReplayStore } from './replay.ts'
 import type { Reply } from './reply.ts'
 import type { OpenStream } from './streams.ts'
@@ -17,6 +18,8 @@ export type NewSession = {
   readonly version: string
   /** What its server was opened with; absent where several are behind it. */
   readonly equipped?: Equipped
+  /** Its client can lead its person to a web page. */
+  readonly canOpenUrls: boolean
 }
 
 /** Of how many tasks of a session progress is passed on. */
@@ -30,6 +33,9 @@ export class Session {
   readonly link: SessionLink
   readonly version: string
   readonly equipped: Equipped | undefined
+  readonly canOpenUrls: boolean
+  /** What the gateway itself asks the client. */
+  readonly asks = new OwnAsks()
   /** Requests under way by the client's id, as raw JSON (so that 1 and "1" differ). */
   readonly pending = new Map<string, Reply>()
   /** Streams that are open besides those of requests. */
@@ -48,6 +54,7 @@ export class Session {
     this.link = parts.link
     this.version = parts.version
     this.equipped = parts.equipped
+    this.canOpenUrls = parts.canOpenUrls
     this.#clock = parts.clock
     this.usedAt = parts.clock.elapsed()
   }
@@ -216,6 +223,7 @@ class SessionTable implements Sessions {
     if (session === undefined) return undefined
     this.#sessions.delete(id)
     for (const reply of [...session.pending.values()]) reply.stop(because)
+    session.asks.close()
     for (const stream of [...session.streams]) stream.end()
     session.unasked?.close()
     return session

@@ -7,14 +7,17 @@ import { type Addressed, isComposed } from '../servers/index.ts'
 import {
   type Connections,
   type Crossings,
+  type Equipped,
   mirroredHeaders as mirroredAnew,
   type Upstream,
 } from '../upstreams/index.ts'
+import type { Equip, Vault } from '../vault/index.ts'
 import { answerNothing } from './answer-ok.ts'
 import { checkMirrored, checkMirroredArguments, encodeMirrored, type Incoming } from './classify.ts'
-import { clear, mayDo, mustSeeNothing } from './clear.ts'
-import { answerComposed, type Composed } from './composed-answers.ts'
+import { type Aim, type Aimed, clear, mayDo, mustSeeNothing } from './clear.ts'
+import { answerBefore, answerComposed, type Composed } from './composed-answers.ts'
 import { listenComposed } from './composed-listen.ts'
+import { backFromConnecting, isConnectNeeded } from './connect-first.ts'
 import type { Exchange } from './exchange.ts'
 import { type ForwardParts, prepare, send } from './forward.ts'
 import type { NewsParts } from './list-news.ts'
@@ -32,6 +35,9 @@ export type StatelessParts = ToolListParts &
     readonly connections: Connections
     readonly crossings: Crossings
     readonly streams: Streams
+    readonly vault: Equip & Pick<Vault, 'whenConnected'>
+    readonly callSeconds: number
+    readonly callSecondsMax: number
   }
 
 type StatelessRequest = Extract<Incoming, { kind: 'request' }>
@@ -62,36 +68,26 @@ export async function serveStateless(
   const asked = { bytes: visit.bytes, params: incoming.params }
   const meant = meantBy(parts, visit, method, asked)
   if (meant === undefined) return
-  const { bytes } = meant
-  const { params, patches, task } = unseal(parts, { ...visit, bytes }, { row, method, params: meant.params })
+  const isBack = meant.params.requestState !== undefined
+  const now = isBack ? await backFromConnecting(parts, visit, { row, method, ...meant }) : meant
+  const { bytes } = now
+  exchange.asked = { row, method, params: now.params }
+  const { params, patches, task } = unseal(parts, { ...visit, bytes }, exchange.asked)
   const aim = { row, params, upstream, principal, task, bytes }
   if (isComposed(upstream) && (await servedHere(parts, { ...visit, upstream }, { row, method, params })))
     return
   if (row.list !== undefined && mustSeeNothing(parts, exchange, aim)) return answerNothing(exchange, row.list)
-  const { equipped, params: sent, patches: aimed } = await clear(parts, exchange, aim)
+  const aimedAt = await clearOrShow(parts, visit, aim)
+  if (aimedAt === undefined) return
+  const { equipped, params: sent, patches: aimed } = aimedAt
   const source = equipped.upstream
   // Nobody mirrors the arguments of a call within a call.
   if (method === 'tools/call' && meant === asked) checkArguments(parts, visit, { sent, params, source })
-  const eras = parts.catalogue.eras(source.id) ?? (await parts.catalogue.learnEras(source))
-  const isCrossed = !eras.includes('stateless')
-  if (isCrossed && isOptional(method)) unknownMethod(method)
-  const link = isCrossed ? parts.crossings.stateless(equipped) : await parts.connections.stateless(equipped)
+  const { link, isCrossed } = await wayTo(parts, visit, { equipped, method })
   if (exchange.outlet.isGone) return exchange.record('cancelled', null, () => undefined)
   if (row.shape === 'listen') parts.streams.reserve(exchange)
   const listen = row.shape === 'listen' ? allowedListen(parts, visit, params) : undefined
-  const cleared = {
-    exchange,
-    principal,
-    upstream,
-    source,
-    row,
-    method,
-    params,
-    sent,
-    bytes,
-    task,
-    isCrossed,
-  }
+  const cleared = { exchange, principal, upstream, source, row, method, params, sent, bytes, task, isCrossed }
   const { outgoing, reply } = prepare(
     parts,
     { ...cleared, patches: listen?.patches ?? [...patches, ...aimed] },
@@ -106,6 +102,33 @@ export async function serveStateless(
   )
   parts.streams.add(reply)
   send(link, outgoing, reply)
+}
+
+/** Undefined where the caller has no account at the server, and saw what it offers all the same. */
+async function clearOrShow(parts: StatelessParts, visit: Visit, aim: Aim): Promise<Aimed | undefined> {
+  const { exchange, upstream } = visit
+  try {
+    return await clear(parts, exchange, aim)
+  } catch (error) {
+    if (!isConnectNeeded(error) || isComposed(upstream)) throw error
+    if (!answerBefore(parts, { ...visit, upstream }, aim.row)) throw error
+    return undefined
+  }
+}
+
+async function wayTo(
+  { catalogue, connections, crossings }: StatelessParts,
+  { principal }: Visit,
+  { equipped, method }: { equipped: Equipped; method: string },
+) {
+  const { upstream } = equipped
+  const eras = catalogue.eras(upstream.id) ?? (await catalogue.learnEras(upstream, principal))
+  const isCrossed = !eras.includes('stateless')
+  if (isCrossed && isOptional(method)) unknownMethod(method)
+  return {
+    isCrossed,
+    link: isCrossed ? crossings.stateless(equipped) : await connections.stateless(equipped),
+  }
 }
 
 type Said = { readonly row: MethodRow; readonly method: string; readonly params: JsonObject }

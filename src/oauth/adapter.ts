@@ -1,10 +1,13 @@
 /** The storage that oidc-provider asks for, over what the identity room keeps. */
 import type { Adapter, AdapterPayload } from 'oidc-provider'
-import type { OAuthStore } from '../identity/index.ts'
+import { accountOfClient, type OAuthStore } from '../identity/index.ts'
+import { machineClient } from './machine-client.ts'
 import { visit } from './visit.ts'
 
 /** Those that hang on a grant, and go with it. */
 const ofGrants = ['AccessToken', 'RefreshToken', 'AuthorizationCode']
+/** Those that may hang on more. */
+const ofGrounds = ['AccessToken', 'ClientCredentials']
 
 /** A code or token that is used up already: somebody else did, a moment ago or long before. */
 export class UsedUp extends Error {}
@@ -35,8 +38,10 @@ function artifactAdapter({ artifacts }: OAuthStore, model: string): Adapter {
   return {
     async upsert(id, { jti: _, ...payload }) {
       const { exp, uid, grantId } = payload
+      const held = ofGrounds.includes(model) ? visit().about.held : undefined
       await artifacts.put(model, id, {
-        payload: { ...payload },
+        payload: { ...payload, ...(held !== undefined && { ground: held.ground }) },
+        accountId: held?.accountId,
         expiresAt: exp === undefined ? undefined : exp * 1000,
         uid,
         grantId: ofGrants.includes(model) ? grantId : undefined,
@@ -106,11 +111,14 @@ function grantAdapter({ grants }: OAuthStore): Adapter {
   }
 }
 
-function clientAdapter({ clients }: OAuthStore): Adapter {
+function clientAdapter(store: OAuthStore): Adapter {
+  const { clients } = store
   return {
     ...unused,
     upsert: (id, payload) => clients.putItself(id, { ...payload }),
     async find(id) {
+      const account = accountOfClient(id)
+      if (account !== undefined) return machineClient(store, id)
       const found = await clients.find(id)
       return found && asStored(found.metadata)
     },

@@ -40,6 +40,7 @@ describe('a client that has nothing but a URL', () => {
       authorization_servers: [gateway.url],
       scopes_supported: ['mcp:use', 'mcp:read'],
       bearer_methods_supported: ['header'],
+      dpop_signing_alg_values_supported: ['ES256', 'ES384', 'EdDSA', 'Ed25519', 'PS256', 'RS256'],
       resource_name: 'lab/echo (Gatehouse)',
     })
     const { tokens } = await login(gateway.url, await ana(), {
@@ -69,12 +70,22 @@ describe('a client that has nothing but a URL', () => {
       scopes_supported: ['mcp:use', 'mcp:read', 'openid', 'offline_access'],
       response_types_supported: ['code'],
       response_modes_supported: ['query'],
-      grant_types_supported: ['authorization_code', 'refresh_token'],
+      grant_types_supported: [
+        'authorization_code',
+        'refresh_token',
+        'client_credentials',
+        'urn:ietf:params:oauth:grant-type:jwt-bearer',
+        'urn:ietf:params:oauth:grant-type:token-exchange',
+      ],
+      token_endpoint_auth_signing_alg_values_supported: ['RS256', 'PS256', 'ES256', 'Ed25519', 'EdDSA'],
+      dpop_signing_alg_values_supported: ['ES256', 'ES384', 'EdDSA', 'Ed25519', 'PS256', 'RS256'],
       code_challenge_methods_supported: ['S256'],
       authorization_response_iss_parameter_supported: true,
       client_id_metadata_document_supported: true,
     })
     expect(metadata.token_endpoint_auth_methods_supported).toContain('none')
+    // Nobody may send an ID-JAG yet, so nobody is told of them.
+    expect(metadata).not.toHaveProperty('authorization_grant_profiles_supported')
     expect(JSON.parse((await call(`${gateway.url}/.well-known/openid-configuration`)).text)).toEqual(metadata)
   })
 })

@@ -4,6 +4,7 @@ import type { ServerResponse } from 'node:http'
 import type { Interaction, Provider } from 'oidc-provider'
 import type { AuditRecord } from '../audit/index.ts'
 import { fail } from '../foundation/errors.ts'
+import { isObject } from '../foundation/json.ts'
 import { readForm } from '../foundation/read-form.ts'
 import { hostOf, isLocalRedirect } from '../foundation/redirect-uri.ts'
 import type { Caller } from '../foundation/route.ts'
@@ -100,7 +101,7 @@ async function understood(
 ): Promise<Understood | undefined> {
   const { params, uid } = interaction
   const text = (name: string) => (typeof params[name] === 'string' ? String(params[name]) : '')
-  const client = await provider.Client.find(text('client_id'))
+  const client = await provider.Client.find(text('client_id')).catch(noClient)
   const resource = resourceOf(parts, text('resource'))
   if (client === undefined || resource === undefined) return undefined
   const usable = parts.usable(session.principal)
@@ -128,6 +129,14 @@ async function understood(
       csrf: csrfOf(parts, { uid, session }),
     },
   }
+}
+
+/** The document about it was good a moment ago, and is not any more. */
+function noClient(error: unknown): never {
+  if (!isObject(error) || error.error !== 'invalid_client') throw error
+  return fail('oauth.not_here', {
+    why: 'What describes the application cannot be read, or is not as it must be.',
+  })
 }
 
 function originOf(redirect: string): string {

@@ -4,6 +4,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider'
 import { html } from '../foundation/html.ts'
 import { type Page, page } from '../foundation/page.ts'
 import { visibly } from '../foundation/visible.ts'
+import { kindOf } from './client-rules.ts'
 
 export type Trouble = {
   readonly title: string
@@ -31,16 +32,22 @@ const fixes: Readonly<Record<string, string>> = {
     'The application asked to be answered at an address that it did not register. Update it, or have an admin register that address.',
 }
 
+const fixOfDocument =
+  'The application is described by a document at its own address, which the gateway could not read or may not trust. Try again; if the gateway has no way to that address, an admin can start it with GATEHOUSE_OAUTH_CLIENT_METADATA=off, and applications register themselves instead.'
+
 /** What oidc-provider shows in a browser instead of redirecting. */
 export function showError(
   show: ErrorPage,
   ctx: KoaContextWithOIDC,
   { error, error_description: description = '' }: { error: string; error_description?: string | undefined },
 ): void {
+  const isDocument = error === 'invalid_client' && kindOf(String(ctx.oidc?.params?.client_id)) === 'document'
+  const known = isDocument ? fixOfDocument : fixes[error]
+  const said = description === '' ? error.replaceAll('_', ' ') : description
   const shown = show({
     title: 'This application cannot be connected',
-    why: sentence(description === '' ? error.replaceAll('_', ' ') : description),
-    fix: fixes[error] ?? 'Go back to the application and start again from there.',
+    why: isDocument ? `The document that describes it cannot be used: ${said}.` : sentence(said),
+    fix: known ?? 'Go back to the application and start again from there.',
     code: error,
   })
   for (const [name, value] of Object.entries(shown.headers)) ctx.set(name, value)

@@ -1,9 +1,11 @@
 /** One audit event for each grant, refusal, registration and revocation, before its answer goes out. */
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Provider } from 'oidc-provider'
 import type { AuditEvent, AuditRecord } from '../audit/index.ts'
 import { newId } from '../foundation/id.ts'
 import { isObject } from '../foundation/json.ts'
 import type { Caller } from '../foundation/route.ts'
+import { idJagProfile } from './grants/names.ts'
 import { scopesSupported } from './scopes.ts'
 import { visit } from './visit.ts'
 
@@ -19,7 +21,8 @@ type Said = {
 
 /** Tells the audit what was decided about the present request. */
 export async function tell(audit: AuditRecord, said: Said): Promise<void> {
-  const { request, requestId } = visit()
+  const { request, requestId, about } = visit()
+  about.isTold = true
   const at = Date.now()
   const isOk = said.outcome === 'ok'
   await audit.recorded({
@@ -77,11 +80,11 @@ const errorEvents = [
 ] as const
 
 /** Has the library's answers told to the audit before they are sent. */
-export function tellOf(provider: Provider, audit: AuditRecord): void {
+export function tellOf(provider: Provider, audit: AuditRecord, takesIdJags: () => boolean): void {
   const failed = (_: unknown, error: Error) => {
     const { about } = visit()
     about.error = 'error' in error && typeof error.error === 'string' ? error.error : 'server_error'
-    about.why = 'error_description' in error ? String(error.error_description) : error.message
+    about.why = whyOf(error)
   }
   const events: NodeJS.EventEmitter = provider
   for (const event of errorEvents) events.on(event, failed)
@@ -89,8 +92,9 @@ export function tellOf(provider: Provider, audit: AuditRecord): void {
     visit().about.isDecided = true
   })
   provider.use(async (ctx, next) => {
+    visit().about.authentication = () => authenticationOf(ctx.oidc.params, ctx.headers)
     await next()
-    if (ctx.oidc.route === 'discovery') completeMetadata(ctx.body)
+    if (ctx.oidc.route === 'discovery') completeMetadata(ctx.body, takesIdJags())
     const known = actions[ctx.oidc.route]
     if (known === undefined) return
     const { about, session } = visit()
@@ -100,23 +104,42 @@ export function tellOf(provider: Provider, audit: AuditRecord): void {
     await tell(audit, {
       action: known.action,
       outcome: about.error === undefined ? 'ok' : 'rejected',
-      who: session?.principal ?? personOf(entities.Grant?.accountId),
+      who: about.who ?? session?.principal ?? personOf(entities.Grant?.accountId),
       clientId: ctx.oidc.client?.clientId ?? asText(params.client_id),
       error: about.error,
       why: about.why,
-      detail: { grantType, resource: asText(resource), scope: asText(scope), grant: entities.Grant?.jti },
+      detail: {
+        ...{ grantType, resource: asText(resource), scope: asText(scope), grant: entities.Grant?.jti },
+        ...(about.held?.act !== undefined && { act: about.held.act }),
+      },
     })
   })
 }
 
+/** More than the client is told. */
+function whyOf(error: Error): string {
+  const detail = 'error_detail' in error ? error.error_detail : undefined
+  if (typeof detail === 'string' && detail !== '') return detail
+  return 'error_description' in error ? String(error.error_description) : error.message
+}
+
 /** The library knows the scopes of OpenID only, and lists response modes that no client of ours may use. */
-function completeMetadata(body: unknown): void {
+function completeMetadata(body: unknown, takesIdJags: boolean): void {
   if (!isObject(body)) return
   const own = Array.isArray(body.scopes_supported) ? body.scopes_supported : []
   Object.assign(body, {
     scopes_supported: [...scopesSupported, ...own],
     response_modes_supported: ['query'],
+    ...(takesIdJags && { authorization_grant_profiles_supported: [idJagProfile] }),
   })
+}
+
+/** A secret or an assertion is what a client authenticates by; an assertion that is a grant is not. */
+type Sent = Readonly<Record<string, unknown>> | undefined
+
+function authenticationOf(params: Sent, { authorization }: IncomingHttpHeaders): 'none' | 'secret' | 'key' {
+  if (params?.client_assertion !== undefined) return 'key'
+  return params?.client_secret !== undefined || authorization !== undefined ? 'secret' : 'none'
 }
 
 function personOf(id: string | undefined) {

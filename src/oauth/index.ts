@@ -12,6 +12,7 @@ import type { Identity } from '../identity/index.ts'
 import { ask } from './ask.ts'
 import type { ConsentParts } from './consent.ts'
 import { errorPage, sendPage } from './error-page.ts'
+import { tell } from './events.ts'
 import { type KeeperParts, keepProvider } from './keep-provider.ts'
 import { protectedResource } from './protected-resource.ts'
 import { during, type Visit } from './visit.ts'
@@ -27,6 +28,8 @@ export type OAuthParts = Omit<KeeperParts, 'store' | 'isSecure' | 'showPage'> &
     answerProblem(response: ServerResponse, error: GatewayError, requestId: string): void
   }
 
+export { documentFetch } from './fetch-document.ts'
+
 export type OAuth = {
   /** The paths at which and below which it answers. The last three are where clients of MCP 2025-03-26 look that found no metadata. */
   readonly at: readonly string[]
@@ -37,20 +40,17 @@ export function openOAuth(parts: OAuthParts): OAuth {
   const whole = { ...parts, store: parts.identity.oauth }
   const provider = keepProvider(whole)
   const registrations = openFailureLimit(parts.clock, 20)
-  const serve = async (
-    request: IncomingMessage,
-    response: ServerResponse,
-    at: { over: string; requestId: string },
-  ) => {
-    guard(parts, request, at.over)
-    if (at.over === 'tcp' && allowPage(request, response)) return
+  const serve = async (visit: Visit, over: string) => {
+    const { request, response } = visit
+    guard(parts, request, over)
+    if (over === 'tcp' && allowPage(request, response)) return
     const path = pathOf(request)
+    if (isTokenEndpoint(path)) checkMethod(request, ['POST'])
     if (path.startsWith('/.well-known/oauth-protected-resource')) return describe(parts, request, response)
     if (path.startsWith('/.well-known/')) checkMethod(request, ['GET'])
     if (request.method === 'POST' && path === '/oauth/register') countRegistration(registrations, request)
     const session = await parts.identity.sessionOf(request)
-    const visit: Visit = { request, response, requestId: at.requestId, session, about: {} }
-    await during(visit, () => ask(whole, provider))
+    await during({ ...visit, session }, () => ask(whole, provider))
   }
   return {
     at: [
@@ -66,9 +66,10 @@ export function openOAuth(parts: OAuthParts): OAuth {
       const requestId = newId()
       for (const [name, value] of safeHeaders) response.setHeader(name, value)
       response.setHeader('x-request-id', requestId)
-      serve(request, response, { over, requestId }).catch(thrown =>
-        refuse(parts, { request, response, requestId }, asGatewayError(thrown)),
-      )
+      const visit: Visit = { request, response, requestId, session: undefined, about: {} }
+      serve(visit, over)
+        .catch(thrown => toldFirst(parts, visit, asGatewayError(thrown)))
+        .catch(thrown => refuse(parts, visit, asGatewayError(thrown)))
     },
   }
 }
@@ -81,6 +82,17 @@ const safeHeaders = [
 ] as const
 
 export const pathOf = ({ url = '/' }: IncomingMessage) => url.split('?', 1)[0] ?? '/'
+
+const isTokenEndpoint = (path: string) => path === '/oauth/token' || path === '/token'
+
+/** Answers an error. That of the token endpoint is in the audit first: the library tells only of what comes to it. */
+async function toldFirst({ audit, ...parts }: OAuthParts, visit: Visit, error: GatewayError): Promise<void> {
+  if (isTokenEndpoint(pathOf(visit.request)) && visit.about.isTold !== true)
+    await during(visit, () =>
+      tell(audit, { action: 'oauth.token', outcome: 'rejected', error: error.code, why: error.why }),
+    )
+  refuse(parts, visit, error)
+}
 
 function guard({ guards }: OAuthParts, request: IncomingMessage, over: string): void {
   checkFraming(request.rawHeaders, request.url ?? '/', request.headers.host)
@@ -110,9 +122,10 @@ function countRegistration(limit: ReturnType<typeof openFailureLimit>, { socket 
 }
 
 type Refused = Pick<Visit, 'request' | 'response' | 'requestId'>
+type Refusing = Pick<OAuthParts, 'log' | 'answerProblem'>
 
 /** People get a page, programs a problem. */
-function refuse(parts: OAuthParts, { request, response, requestId }: Refused, error: GatewayError): void {
+function refuse(parts: Refusing, { request, response, requestId }: Refused, error: GatewayError): void {
   if (error.code === 'internal.unexpected') parts.log.error({ err: error.cause, requestId }, error.internal)
   if (response.headersSent) return void response.end()
   if (!(request.headers.accept ?? '').includes('text/html'))

@@ -60,7 +60,7 @@ async function made(parts: KeeperParts, keys: Parameters<typeof import('./provid
     isSecure,
     showPage: errorPage,
   })
-  tellOf(provider, audit)
+  tellOf(provider, audit, parts.store.machines.takesIdJags)
   const events: NodeJS.EventEmitter = provider
   events.on('server_error', (_, error) => log.error({ err: error }, 'the authorization server failed'))
   events.on('error', error => log.error({ err: error }, 'the authorization server failed'))

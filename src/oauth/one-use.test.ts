@@ -163,6 +163,15 @@ describe.each([
     expect(
       items.filter(({ action }) => action === 'oauth.revoke_grant').map(({ detail }) => detail.why),
     ).toContain('a refresh token was used a second time')
+    // Its person is told, until they say that they have seen it.
+    const page = await browser.go(`${issuer}/account`)
+    expect(page.text).toContain('was given to act for you was used twice')
+    const seen = /action="(\/account\/notices\/[^"]+)"/.exec(page.text)?.[1] ?? ''
+    const form_token = /name="form_token" value="([^"]+)"/.exec(page.text)?.[1] ?? ''
+    const post = { method: 'POST', body: new URLSearchParams({ form_token }), headers: { origin: issuer } }
+    const count = (text: string) => text.split('was used twice').length - 1
+    const after = await browser.go(`${issuer}${seen}`, post)
+    expect(count(after.text)).toBe(count(page.text) - 1)
   })
 
   it('T031: a refresh stays with its resource and scope', async () => {

@@ -81,6 +81,11 @@ async function again(
 async function theft({ store, errors }: OneUseParts, known: Kept, why: string): Promise<never> {
   const { grantId } = known.payload
   if (typeof grantId === 'string')
-    await store.grants.revoke(grantId, { requestId: visit().requestId, why, isForgotten: true })
+    await store.grants.revoke(grantId, {
+      requestId: visit().requestId,
+      why,
+      isForgotten: true,
+      isTheft: true,
+    })
   throw new errors.InvalidGrant(why)
 }

@@ -1,6 +1,7 @@
 /** Metadata of protected resources (RFC 9728). It is the same for every address that a server could have, so it tells nothing of which exist. */
 import type { Addresses } from '../foundation/addresses.ts'
 import { describedResource, mcpAddressOf } from '../foundation/mcp-address.ts'
+import { proofAlgorithms } from '../identity/index.ts'
 import { scopesSupported } from './scopes.ts'
 
 /** Undefined for an address that no server can have. */
@@ -14,6 +15,7 @@ export function protectedResource(addresses: Addresses, path: string, host: stri
     authorization_servers: [addresses.origin()],
     scopes_supported: scopesSupported,
     bearer_methods_supported: ['header'],
+    dpop_signing_alg_values_supported: proofAlgorithms,
     resource_name: server === undefined ? 'Gatehouse' : `${server.group}/${server.name} (Gatehouse)`,
   }
 }

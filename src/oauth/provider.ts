@@ -7,22 +7,28 @@ import {
   Provider,
   type TokenEndpointGrantContext,
 } from 'oidc-provider'
+import { checkDpopReplay, validateDpop } from 'oidc-provider/lib/helpers/grants.js'
 import type { Clock } from '../foundation/clock.ts'
 import { newId } from '../foundation/id.ts'
-import { type Jwk, newToken, type OAuthStore } from '../identity/index.ts'
+import { type Jwk, newToken, type OAuthStore, proofAlgorithms } from '../identity/index.ts'
 import { adapterFor } from './adapter.ts'
-import { completeClient } from './client-rules.ts'
+import { completeClient, kindOf, wrongWithAssertion } from './client-rules.ts'
 import { type ErrorPage, showError } from './error-page.ts'
 import { type ConsentRules, existingGrant } from './existing-grant.ts'
+import { registerGrants } from './grants/index.ts'
+import { knowAccounts } from './grants/know-accounts.ts'
 import { onceOnly } from './one-use.ts'
 import { type ResourceParts, resourceOf } from './resources.ts'
 import { knownScopes, scopesSupported } from './scopes.ts'
+import { visit } from './visit.ts'
 
 export type ProviderParts = ResourceParts &
   ConsentRules & {
     readonly store: OAuthStore
     readonly clock: Clock
     readonly isSecure: boolean
+    /** Makes the nonces of proofs; 32 bytes. */
+    readonly nonceKey: Buffer
     /** The way to documents about clients, and to their keys. */
     readonly fetchDocument: (input: string | URL | Request, init?: RequestInit) => Promise<Response>
     readonly showPage: ErrorPage
@@ -67,6 +73,9 @@ export function buildProvider(issuer: string, keys: readonly Jwk[], parts: Provi
   // Host and scheme are written by us before it sees a request.
   provider.proxy = true
   nameTokens(provider)
+  registerGrants({ ...parts, errors, helpers: { checkDpopReplay, validateDpop } }, provider)
+  knowAccounts(provider, parts.store.machines)
+  distrustDocuments(provider)
   return provider
 }
 
@@ -77,10 +86,28 @@ const oneUse: Readonly<Record<string, Parameters<typeof onceOnly>[1]>> = {
   refresh_token: { model: 'RefreshToken', param: 'refresh_token' },
 }
 
+/** Whatever is wrong with the document of a client: it is no client (draft-ietf-oauth-client-id-metadata-document, 4). */
+function distrustDocuments({ Client }: Provider): void {
+  const find = Client.find.bind(Client)
+  Object.assign(Client, {
+    async find(id: string) {
+      try {
+        return await find(id)
+      } catch (error) {
+        const isOurs = kindOf(id) === 'document' && error instanceof errors.OIDCProviderError
+        throw isOurs
+          ? new errors.InvalidClient(error.error_description ?? error.message, error.error_detail)
+          : error
+      }
+    },
+  })
+}
+
 /** Every secret it hands out has the form of our tokens, so that it is recognised where it should not be. */
 function nameTokens(provider: Provider): void {
   const named = [
     [provider.AccessToken, () => newToken('oat')],
+    [provider.ClientCredentials, () => newToken('oat')],
     [provider.RefreshToken, () => newToken('ort')],
     [provider.AuthorizationCode, () => newToken('oac')],
     [provider.RegistrationAccessToken, () => newToken('org')],
@@ -88,7 +115,8 @@ function nameTokens(provider: Provider): void {
   ] as const
   for (const [model, generateTokenId] of named) Object.assign(model.prototype, { generateTokenId })
   // What the library decides along with the name of an access token.
-  Object.defineProperty(provider.AccessToken.prototype, 'format', { value: 'opaque' })
+  for (const { prototype } of [provider.AccessToken, provider.ClientCredentials])
+    Object.defineProperty(prototype, 'format', { value: 'opaque' })
 }
 
 function configurationOf(keys: readonly Jwk[], parts: ProviderParts): Configuration {
@@ -114,6 +142,12 @@ function configurationOf(keys: readonly Jwk[], parts: ProviderParts): Configurat
       long: cookie,
       short: cookie,
     },
+    enabledJWA: { clientAuthSigningAlgValues: [...signing], dPoPSigningAlgValues: [...proofAlgorithms] },
+    assertJwtClientAuthClaimsAndHeader: async (_, claims) => {
+      const why = wrongWithAssertion(claims)
+      if (why !== undefined) throw new errors.InvalidClientAuth(why)
+    },
+    extraTokenClaims: async () => actorOf(visit().about.held?.act),
     pkce: { required: () => true },
     allowOmittingSingleRegisteredRedirectUri: false,
     findAccount: async (_, id) => {
@@ -145,6 +179,13 @@ function configurationOf(keys: readonly Jwk[], parts: ProviderParts): Configurat
   }
 }
 
+/** By which clients sign that they are who they say. */
+const signing = ['RS256', 'PS256', 'ES256', 'Ed25519', 'EdDSA'] as const
+
+function actorOf(act: unknown): { act: unknown } | undefined {
+  return act === undefined ? undefined : { act }
+}
+
 /** Consent is ours: `existingGrant` says whether a person must be asked, and answers that they were. */
 function policy() {
   const base = interactionPolicy.base()
@@ -164,7 +205,7 @@ function ttl({
     IdToken: () => 3600,
     Interaction: () => 1800,
     Session: () => 43_200,
-    Grant: () => seconds(refreshDays),
+    Grant: () => visit().about.grantSeconds ?? seconds(refreshDays),
     RefreshToken(_, token) {
       const left =
         Number(token.iiat ?? Date.now() / 1000) + seconds(refreshDays) - Math.floor(Date.now() / 1000)
@@ -177,7 +218,8 @@ function features(parts: ProviderParts): Configuration['features'] {
   const { settings } = parts
   return {
     devInteractions: { enabled: false },
-    dPoP: { enabled: false },
+    // A nonce is asked for where the clock of a client is off, and good for minutes in every process.
+    dPoP: { enabled: true, nonceSecret: parts.nonceKey },
     pushedAuthorizationRequests: { enabled: false },
     userinfo: { enabled: false },
     rpInitiatedLogout: { enabled: false },

@@ -1,7 +1,8 @@
 /** The request that the authorization server is busy with, for those of its parts that the library calls. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { BrowserSession } from '../identity/index.ts'
+import type { Caller } from '../foundation/route.ts'
+import type { BrowserSession, Ground } from '../identity/index.ts'
 
 export type Visit = {
   readonly request: IncomingMessage
@@ -10,7 +11,26 @@ export type Visit = {
   /** Who is signed in in the browser. */
   readonly session: BrowserSession | undefined
   /** What has been found out on the way. */
-  readonly about: { clientName?: string; error?: string; why?: string; isDecided?: boolean }
+  readonly about: About
+}
+
+type About = {
+  clientName?: string
+  error?: string
+  why?: string
+  isDecided?: boolean
+  /** It is in the audit. */
+  isTold?: boolean
+  /** Whom a token was given for. */
+  who?: Pick<Caller, 'id' | 'kind' | 'name'>
+  /** How a client authenticates, by what it sends. */
+  authentication?: () => 'none' | 'secret' | 'key'
+  /** The secret that a virtual account proved itself by. */
+  secretId?: string
+  /** What the token that is made hangs on. */
+  held?: { readonly accountId?: string; readonly ground: Ground; readonly act?: unknown }
+  /** How long a grant is good that is made for one token. */
+  grantSeconds?: number
 }
 
 const visits = new AsyncLocalStorage<Visit>()

@@ -154,7 +154,7 @@ async function surprising(
     access.clear(caller, 'tool.call', targetOf(upstream, { name, readOnly })).allowed
   // Where it depends on the tool, the time to look would tell whether there is one; a server that was never read has nothing to tell.
   const mayWait = may(true) && (may(false) || catalogue.facts(upstream.id) === undefined)
-  return mayWait ? catalogue.surprise(upstream, name) : undefined
+  return mayWait ? catalogue.surprise(upstream, name, caller) : undefined
 }
 
 /** The verdict about one thing of several servers behind one address, for a caller who may use that. */

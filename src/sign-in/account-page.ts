@@ -2,7 +2,7 @@
 import { type Html, html } from '../foundation/html.ts'
 import { type Page, page } from '../foundation/page.ts'
 import { visibly } from '../foundation/visible.ts'
-import type { Authorization, PasskeyView, SessionView } from '../identity/index.ts'
+import type { Authorization, Notice, PasskeyView, SessionView } from '../identity/index.ts'
 import { browserName } from './browser-name.ts'
 import { passkeyScript } from './passkey-script.ts'
 
@@ -10,6 +10,9 @@ export type Account = {
   readonly email: string
   readonly role: string
   readonly teams: readonly string[]
+  readonly notices: readonly Notice[]
+  /** Where they were going when they were told. */
+  readonly onTo: string | undefined
   readonly sessions: readonly SessionView[]
   readonly passkeys: readonly PasskeyView[]
   readonly authorizations: readonly Authorization[]
@@ -29,6 +32,7 @@ export function accountPage(account: Account): Page {
     body: html`
 <h1>${email}</h1>
 <p>${roles[role] ?? role}${teams.length > 0 && html`, in ${teams.join(', ')}`}</p>
+${notices(account)}
 <p role="alert"></p>
 <form method="post" action="/sign-out">${hidden()}<button class="quiet">Sign out</button></form>
 <section aria-labelledby="passkeys">
@@ -46,6 +50,21 @@ ${applications(account)}
 <p><small>Tokens and connected applications go on; they are not browsers.</small></p>
 </section>`,
   })
+}
+
+function notices({ notices, onTo, hidden }: Account): Html | false {
+  if (notices.length === 0) return false
+  return html`
+<section aria-labelledby="notices">
+<h2 id="notices">Something happened</h2>
+${notices.map(
+  ({ id, about, createdAt }) => html`
+<p role="alert">What ${visibly(about)} was given to act for you was used twice, at ${when(createdAt)}: somebody may have a copy. All of it has ended.</p>
+<p>Connect ${visibly(about)} again when you need it. If you do not know why this happened, tell your admin: the audit says from where.</p>
+<form method="post" action="/account/notices/${id}/seen">${hidden()}<button class="quiet">I have seen it</button></form>`,
+)}
+${onTo !== undefined && html`<p><a href="${onTo}">Go on</a> to where you were going.</p>`}
+</section>`
 }
 
 const roles: Readonly<Record<string, string>> = { admin: 'Admin', member: 'Member', auditor: 'Auditor' }
@@ -79,7 +98,8 @@ function applications({ authorizations, hidden }: Account): Html {
 function passkeys({ passkeys, noPasskeys, isStale, hidden }: Account): Html {
   const list =
     passkeys.length === 0
-      ? html`<p>You have none. With a passkey you sign in by your finger, your face or the PIN of your device.</p>`
+      ? noPasskeys === undefined &&
+        html`<p>You have none. With a passkey you sign in by your finger, your face or the PIN of your device.</p>`
       : html`<ul class="rows">${passkeys.map(passkey => passkeyRow(passkey, hidden))}</ul>`
   return html`${list}${adding({ noPasskeys, isStale, hidden })}`
 }

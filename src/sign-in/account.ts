@@ -7,6 +7,7 @@ import { hidden, postedForm } from './form.ts'
 import { freshSession, openSession } from './fresh.ts'
 import { nameIn } from './passkeys.ts'
 import type { Place } from './place.ts'
+import { returnPath } from './return-path.ts'
 import type { Visit } from './visit.ts'
 
 type Params = Readonly<Record<string, string>>
@@ -15,6 +16,7 @@ export const accountPages: readonly Place[] = [
   { method: 'GET', path: '/account', act: look },
   { method: 'POST', path: '/account/sign-out-everywhere', act: signOutEverywhere },
   { method: 'POST', path: '/account/sessions/{id}/end', act: endSession },
+  { method: 'POST', path: '/account/notices/{id}/seen', act: seeNotice },
   { method: 'POST', path: '/account/authorizations/{id}/take-back', act: takeBack },
   { method: 'POST', path: '/account/passkeys/{id}/rename', act: renamePasskey },
   { method: 'POST', path: '/account/passkeys/{id}/remove', act: removePasskey },
@@ -31,6 +33,8 @@ async function look(visit: Visit): Promise<void> {
       email: name,
       role,
       teams: subjects.flatMap(subject => (subject.startsWith('team:') ? subject.slice('team:'.length) : [])),
+      notices: await signIn.notices.of(id),
+      onTo: visit.query.has('return') ? returnPath(visit.query.get('return')) : undefined,
       sessions: await signIn.sessionsOf(id, session.id),
       passkeys: await signIn.passkeysOf(id),
       authorizations: await authorizations.of(id),
@@ -74,6 +78,12 @@ async function endSession(visit: Visit, { id = '' }: Params): Promise<void> {
     })
   if (id === session.id) redirect(visit, '/signed-out', 'signed out')
   else redirect(visit, '/account#sessions')
+}
+
+async function seeNotice(visit: Visit, { id = '' }: Params): Promise<void> {
+  await postedForm(visit)
+  await visit.parts.identity.signIn.notices.seen(openSession(visit).principal.id, id)
+  redirect(visit, '/account')
 }
 
 async function takeBack(visit: Visit, { id = '' }: Params): Promise<void> {

@@ -48,6 +48,12 @@ export function goOn(visit: Visit, path: string, outcome?: Outcome): void {
   else show(visit, onwardPage('You are signed in', path), outcome)
 }
 
+/** Somebody has just signed in. What they have to be told comes first, with the way on. */
+export async function afterSignIn(visit: Visit, onTo: string, opened: OpenedSession): Promise<string> {
+  const notices = await visit.parts.identity.signIn.notices.of(opened.userId)
+  return notices.length === 0 ? onTo : `/account?${new URLSearchParams({ return: onTo })}`
+}
+
 export function onwardPage(title: string, onTo: string): Page {
   return page({
     title,

@@ -6,6 +6,7 @@ import { newId } from '../foundation/id.ts'
 import { accountPages } from './account.ts'
 import { errorFace, errorPage } from './answers.ts'
 import { claimPages } from './claim.ts'
+import { connectPages } from './connect.ts'
 import { linkPages } from './link.ts'
 import { passkeyPages } from './passkeys.ts'
 import { type Place, placeOf } from './place.ts'
@@ -28,6 +29,7 @@ const places: readonly Place[] = [
   ...accountPages,
   ...welcomePages,
   ...providerPages,
+  ...connectPages,
 ]
 
 /** Refusals that count against the address they came from. */
@@ -40,7 +42,7 @@ const guesses: readonly ErrorCode[] = [
 
 export function openSignInPages(parts: SignInParts): SignInPages {
   return {
-    at: ['/sign-in', '/sign-out', '/signed-out', '/claim', '/link', '/account'],
+    at: ['/sign-in', '/sign-out', '/signed-out', '/claim', '/link', '/account', '/connect'],
     handle(request, response) {
       const requestId = newId()
       response.setHeader('x-request-id', requestId)

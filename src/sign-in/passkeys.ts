@@ -1,7 +1,7 @@
 /** Signing in with a passkey, and adding one. */
 import { fail } from '../foundation/errors.ts'
 import { passkeyNameSchema } from '../identity/index.ts'
-import { answerJson, goOn, redirect } from './answers.ts'
+import { afterSignIn, answerJson, goOn, redirect } from './answers.ts'
 import { postedForm } from './form.ts'
 import { freshSession } from './fresh.ts'
 import type { Place } from './place.ts'
@@ -24,7 +24,7 @@ async function beginSignIn(visit: Visit): Promise<void> {
 async function finishSignIn(visit: Visit): Promise<void> {
   const fields = await postedForm(visit)
   const opened = await visit.parts.identity.signIn.passkeys.finishSignIn(answerIn(fields), visit.arriving)
-  goOn(visit, returnPath(fields.get('return')), opened)
+  goOn(visit, await afterSignIn(visit, returnPath(fields.get('return')), opened), opened)
 }
 
 async function beginAdding(visit: Visit): Promise<void> {

@@ -2,7 +2,7 @@
 
 import { GatewayError } from '../foundation/errors.ts'
 import { readForm } from '../foundation/read-form.ts'
-import { redirect } from './answers.ts'
+import { afterSignIn, redirect } from './answers.ts'
 import type { Place } from './place.ts'
 import { returnPath } from './return-path.ts'
 import type { Visit } from './visit.ts'
@@ -27,7 +27,7 @@ async function begin(visit: Visit, { provider = '' }: Params): Promise<void> {
 async function finish(visit: Visit): Promise<void> {
   const { parts, query, mark, arriving } = visit
   const { onTo, opened } = await parts.identity.signIn.atProviders.finish({ query, mark }, arriving)
-  redirect(visit, onTo, opened)
+  redirect(visit, await afterSignIn(visit, onTo, opened), opened)
 }
 
 /** From the provider itself, so without a cookie or a form of ours: its signature is what counts. */

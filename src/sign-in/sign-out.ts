@@ -16,8 +16,8 @@ async function signOut(visit: Visit): Promise<void> {
   const { signIn } = visit.parts.identity
   const { before } = arriving
   if (before === undefined) return redirect(visit, '/signed-out', 'signed out')
-  await signIn.signOut(before, arriving)
-  const exit = await signIn.atProviders.exitOf(before, origin)
+  const idToken = await signIn.signOut(before, arriving)
+  const exit = await signIn.atProviders.exitOf({ session: before, origin, idToken })
   if (exit === undefined) redirect(visit, '/signed-out', 'signed out')
   else show(visit, onwardPage('You are signed out here', exit), 'signed out')
 }

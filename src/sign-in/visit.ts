@@ -8,7 +8,9 @@ import type { FailureLimit } from '../foundation/failure-limit.ts'
 import type { Guards } from '../foundation/guards.ts'
 import type { Log } from '../foundation/log.ts'
 import { fieldsOf } from '../foundation/read-form.ts'
-import type { Arriving, BrowserSession, Identity } from '../identity/index.ts'
+import type { Arriving, BrowserSession, Identity, Principal } from '../identity/index.ts'
+import type { Upstream } from '../upstreams/index.ts'
+import type { Connect, Vault } from '../vault/index.ts'
 
 export type SignInParts = {
   readonly identity: Pick<Identity, 'signIn' | 'sessionOf' | 'sessionCookie' | 'authorizations'>
@@ -17,11 +19,19 @@ export type SignInParts = {
   readonly guards: Guards
   /** Shared with the other planes: guessing links counts like guessing tokens. */
   readonly failures: FailureLimit
+  readonly connect: Connecting
   /** Bounds the sign-ins that are begun. */
   readonly beginnings: FailureLimit
   readonly clock: Clock
   readonly log: Log
 }
+
+/** What connecting accounts at servers needs. */
+export type Connecting = Pick<Connect, 'ask' | 'begin' | 'finish'> &
+  Pick<Vault, 'openLink' | 'clientDocument'> & {
+    find(group: string, name: string): Upstream | undefined
+    mayUse(principal: Principal, upstream: Upstream): boolean
+  }
 
 export type Visit = {
   readonly request: IncomingMessage

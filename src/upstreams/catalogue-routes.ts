@@ -65,7 +65,7 @@ function probeServer({ register, catalogue, equip, probe }: Parts): Route {
       const upstream = register.managed(caller, group, server)
       register.checkRun(caller, upstream)
       const report = await probe(await equip(upstream, caller))
-      if (report.ok) await catalogue.sync(upstream)
+      if (report.ok) await catalogue.sync(upstream, caller)
       return report
     },
   })
@@ -113,7 +113,7 @@ function serverTools(parts: Parts): Route {
       // Whoever only may look at a server may not have it started or called either.
       if (isUnread && !mayStart(parts, caller, upstream))
         return { items: [], why: 'The server has not been read yet.' }
-      if (isUnread) await parts.catalogue.sync(upstream)
+      if (isUnread) await parts.catalogue.sync(upstream, caller)
       const items = usable(parts, caller, upstream)
       if (items.length > 0) return { items }
       return { items, why: whyNone(parts, caller, upstream) }

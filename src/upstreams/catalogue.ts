@@ -3,33 +3,21 @@ import type { AuditRecord } from '../audit/index.ts'
 import type { Database } from '../database/index.ts'
 import type { Announcements } from '../foundation/announcements.ts'
 import type { Clock } from '../foundation/clock.ts'
+import { GatewayError } from '../foundation/errors.ts'
 import type { Log } from '../foundation/log.ts'
-import { type ServerFacts, storeReading } from './catalogue-table.ts'
+import type { ServerFacts } from './catalogue-table.ts'
 import type { Connections } from './connections.ts'
 import type { Neighbours } from './definition-scan.ts'
-import type { Equipped } from './equipped.ts'
-import { openFound } from './find-eras.ts'
-import {
-  afterRest,
-  isWorthReading,
-  type Known,
-  openEraMilliseconds,
-  type Synced,
-  unread,
-} from './known-server.ts'
+import { type Asker, type Equipped, gatewayItself } from './equipped.ts'
+import { afterRest, isWorthReading, type Known, type Synced, unread } from './known-server.ts'
 import type { MirroredArgument } from './mirrored-arguments.ts'
 import { listedTools } from './observed-tools.ts'
 import type { Pins } from './pins.ts'
 import type { Pin } from './pins-table.ts'
-import {
-  type CatalogueItem,
-  type CatalogueLimits,
-  hashesOf,
-  readCatalogue,
-  serverNameOf,
-} from './read-catalogue.ts'
+import type { CatalogueItem, CatalogueLimits } from './read-catalogue.ts'
+import { readServer } from './read-server.ts'
 import type { Register } from './register.ts'
-import { type ToolFacts, toolsOf } from './tool-facts.ts'
+import type { ToolFacts } from './tool-facts.ts'
 import type { ToolWatch } from './tool-watch.ts'
 import type { Era, Upstream } from './upstream.ts'
 
@@ -42,11 +30,9 @@ export type CatalogueParts = {
   readonly clock: Clock
   readonly log: Log
   readonly limits: CatalogueLimits & { readonly catalogueSeconds: number; readonly eraSeconds: number }
-  /** Credentials for the gateway's own questions. */
-  equip(upstream: Upstream): Equipped | Promise<Equipped>
+  equip(upstream: Upstream, asker: Asker): Equipped | Promise<Equipped>
 }
 
-const askSeconds = 15
 /** Surprises of one server lead to at most one reading in this time. */
 const restMilliseconds = 2000
 /** How often evidence of a mistake is followed. */
@@ -67,6 +53,9 @@ export class Catalogue {
     this.#servers = servers
     this.#stops = [
       parts.announcements.listen('upstream.changed', ({ serverId }) => this.#changed(serverId)),
+      parts.announcements.listen('connection.made', ({ serverId, ownerId }) =>
+        this.#connected(serverId, ownerId),
+      ),
       parts.announcements.listen('catalogue.changed', ({ serverId }) => this.#announced(serverId)),
     ]
     this.#timer = setInterval(() => this.#readOld(), 5000)
@@ -88,11 +77,12 @@ export class Catalogue {
   }
 
   /** A tool nobody has heard of: reads the catalogue again, unless that was just done. Undefined when there is no such tool. */
-  async surprise(upstream: Upstream, name: string): Promise<ToolFacts | undefined> {
+  async surprise(upstream: Upstream, name: string, asker?: Asker): Promise<ToolFacts | undefined> {
     const known = this.#of(upstream.id)
     if (known.syncing) await known.syncing
     // A server that was never read is asked every time: its trouble is the answer, not that the tool is unknown.
-    else if (known.facts === undefined || this.#restOf(known) > restMilliseconds) await this.sync(upstream)
+    else if (known.facts === undefined || this.#restOf(known) > restMilliseconds)
+      await this.sync(upstream, asker)
     return this.tool(upstream.id, name)
   }
 
@@ -138,19 +128,19 @@ export class Catalogue {
   }
 
   /** Finds out what the server speaks. Throws `upstream.*`. */
-  async learnEras(upstream: Upstream): Promise<readonly Era[]> {
-    return (await this.sync(upstream)).facts.eras
+  async learnEras(upstream: Upstream, asker?: Asker): Promise<readonly Era[]> {
+    return (await this.sync(upstream, asker)).facts.eras
   }
 
   /** The server answered as if it spoke something else than was thought: finds it out again. Never throws; gives what is known then. */
-  async relearnEras(upstream: Upstream): Promise<readonly Era[]> {
+  async relearnEras(upstream: Upstream, asker?: Asker): Promise<readonly Era[]> {
     const known = this.#of(upstream.id)
     const { clock, log } = this.#parts
     if (known.facts && clock.elapsed() - known.mistakenAt > mistakeMilliseconds) {
       known.mistakenAt = clock.elapsed()
       known.facts = { ...known.facts, erasUntil: 0 }
       await known.syncing?.catch(() => undefined)
-      await this.sync(upstream).catch(error =>
+      await this.sync(upstream, asker).catch(error =>
         log.warn({ code: error.code, why: error.why }, 'eras not found'),
       )
     } else await known.syncing?.catch(() => undefined)
@@ -172,16 +162,31 @@ export class Catalogue {
   }
 
   /** A call was refused as if its tool were not as it was read: reads everything again, as often as that may be brought about by a server. */
-  async reread(upstream: Upstream): Promise<void> {
+  async reread(upstream: Upstream, asker?: Asker): Promise<void> {
     const known = this.#of(upstream.id)
     const now = this.#parts.clock.elapsed()
     if (now - known.rereadAt <= mistakeMilliseconds) return void (await known.syncing)
     known.rereadAt = now
-    await this.sync(upstream)
+    await this.sync(upstream, asker)
   }
 
-  /** Reads everything now. One reading at a time for each server. */
-  sync(upstream: Upstream): Promise<Synced> {
+  /**
+   * Reads everything now, with the credentials of who asks; of the gateway itself unless told. One reading at a time for each
+   * server. Throws `upstream.*`, and what equipping throws.
+   */
+  sync(upstream: Upstream, asker: Asker = gatewayItself): Promise<Synced> {
+    try {
+      const to = this.#parts.equip(upstream, asker)
+      // Who has no account there learns it now, and not what came of somebody else's reading.
+      return to instanceof Promise
+        ? to.then(equipped => this.#sync(upstream, equipped))
+        : this.#sync(upstream, to)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #sync(upstream: Upstream, to: Equipped): Promise<Synced> {
     const known = this.#of(upstream.id)
     if (known.syncing) return known.syncing
     known.triedAt = this.#parts.clock.elapsed()
@@ -190,7 +195,7 @@ export class Catalogue {
       known.trouble = 'It could not be read when the gateway last tried.'
       throw error
     }
-    const reading = this.#read(upstream, known)
+    const reading = this.#read(to, known)
       .catch(failed)
       .finally(() => {
         known.syncing = undefined
@@ -221,46 +226,23 @@ export class Catalogue {
     return this.#parts.clock.elapsed() - triedAt
   }
 
-  async #read(upstream: Upstream, known: Known): Promise<Synced> {
-    const { connections, limits, clock, database, equip } = this.#parts
-    const { eras: before = [], erasUntil: until = 0 } = known.facts ?? {}
-    const about = { seconds: askSeconds, before, isKnown: until > clock.now() }
-    const { client, found } = await openFound(connections, await equip(upstream), about)
-    const holds = found?.isCertain === false ? openEraMilliseconds : limits.eraSeconds * 1000
-    try {
-      const { items, warnings } = await readCatalogue(client, limits)
-      const facts = {
-        serverId: upstream.id,
-        eras: found?.eras ?? before,
-        erasUntil: found ? clock.now() + holds : until,
-        checkedAt: clock.now(),
-        warnings,
-        serverName: serverNameOf(client.greeting),
-      }
-      // A server that was changed meanwhile is being read anew, and that is what is to be kept.
-      const isCurrent = () => this.#servers.get(upstream.id) === known
-      const hasNews = isCurrent() && (await this.#parts.watch.reading(upstream, items))
-      known.facts = facts
-      known.trouble = undefined
-      const isSame = hashesOf(known.items) === hashesOf(items)
-      known.items = items
-      known.tools = toolsOf(items)
-      known.observed.forget(known.tools.keys())
-      if (hasNews) known.observed.distrust()
-      if (isCurrent()) await storeReading(database, facts, items)
-      if (!isSame || hasNews) this.#tell(upstream.id)
-      return { facts, items }
-    } finally {
-      await client.close()
-    }
+  #read(to: Equipped, known: Known): Promise<Synced> {
+    const { id } = to.upstream
+    const isCurrent = () => this.#servers.get(id) === known
+    return readServer({ ...this.#parts, isCurrent, tell: () => this.#tell(id) }, to, known)
   }
 
   #tell(serverId: string): void {
     this.#parts.announcements.announce({ topic: 'catalogue.read', serverId })
   }
 
-  #readQuietly(upstream: Upstream): void {
-    this.sync(upstream).catch(error => {
+  #readQuietly(upstream: Upstream, asker?: Asker): void {
+    this.sync(upstream, asker).catch(error => {
+      if (error instanceof GatewayError && error.code === 'vault.connect_needed') {
+        // Nobody's account is the gateway's own: such a server is read for those who have one.
+        this.#of(upstream.id).trouble ??= 'It is read when somebody connects an account there.'
+        return
+      }
       const server = `${upstream.group}/${upstream.name}`
       this.#parts.log.warn({ server, code: error.code, why: error.why }, 'catalogue not read')
     })
@@ -276,6 +258,13 @@ export class Catalogue {
     this.#servers.delete(serverId)
     if (upstream) this.#readQuietly(upstream)
     else this.#parts.watch.forget(serverId)
+  }
+
+  /** Somebody has an account there now: what it offers is read with it, where that is not known. */
+  #connected(serverId: string, ownerId: string): void {
+    const upstream = this.#upstream(serverId)
+    if (upstream === undefined || this.facts(serverId) !== undefined) return
+    this.#readQuietly(upstream, { id: ownerId, kind: 'user', subjects: [] })
   }
 
   #announced(serverId: string): void {

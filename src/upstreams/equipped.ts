@@ -4,7 +4,10 @@ import type { Upstream } from './upstream.ts'
 declare const equipped: unique symbol
 
 /** For whom something is asked of a server, as far as credentials care. */
-export type Asker = Pick<Caller, 'id' | 'subjects'> & { readonly kind: Caller['kind'] | 'gateway' }
+export type Asker = Pick<Caller, 'id' | 'subjects' | 'client'> & { readonly kind: Caller['kind'] | 'gateway' }
+
+/** An answer of 401 or 403, and its `WWW-Authenticate`. */
+export type RefusedCredentials = { readonly status: number; readonly challenge: string }
 
 /** What authenticates requests. The object lives as long as the credential is kept; its headers change when the credential is renewed. */
 export type Credentials = {
@@ -12,6 +15,8 @@ export type Credentials = {
   readonly headers: readonly string[]
   /** The variables of a stdio server's process; opened only when one is started. */
   environment(): Readonly<Record<string, string>>
+  /** The server refused them: resolves when there are others. Absent where there never are. Throws what the caller is to be told. */
+  readonly renew?: ((refused: RefusedCredentials) => Promise<void>) | undefined
 }
 
 /** What a client brought along for one server, in place of or beside what is configured. */
@@ -28,10 +33,13 @@ export type Equipped = {
   /** Those of now: read them for each request, and keep none. */
   readonly headers: readonly string[]
   environment(): Readonly<Record<string, string>>
+  readonly renew: Credentials['renew']
   /** Who it is for: keys what must not be shared between callers. */
   readonly principalId: string
   /** Brought by the client for this request. */
   readonly own: OwnCredentials | undefined
+  /** Another of the same, for what lives longer than its request. */
+  apart(): Equipped
   /** From now on with what a later request of the same session was equipped with. */
   follow(later: Equipped): void
   readonly [equipped]: true
@@ -70,6 +78,11 @@ class EquippedUpstream {
     return this.#own
   }
 
+  apart(): Equipped {
+    const { upstream, principalId } = this
+    return markEquipped({ upstream, principalId, credentials: this.#credentials, own: this.#own })
+  }
+
   follow(later: Equipped): void {
     if (!(later instanceof EquippedUpstream) || later.upstream.id !== this.upstream.id) return
     this.#own = later.#own
@@ -78,6 +91,10 @@ class EquippedUpstream {
 
   environment(): Readonly<Record<string, string>> {
     return this.#credentials.environment()
+  }
+
+  get renew(): Credentials['renew'] {
+    return this.#credentials.renew
   }
 }
 

@@ -16,6 +16,7 @@ export {
   gatewayItself,
   markEquipped,
   type OwnCredentials,
+  type RefusedCredentials,
 } from './equipped.ts'
 export type { Outgoing, SessionLink, StatelessLink, Unsolicited } from './link.ts'
 export { type ListWatch, openListWatch, type Watching } from './list-watch.ts'

@@ -1,5 +1,6 @@
 import { GatewayError } from '../foundation/errors.ts'
 import { applyPatches, isObject, type JsonObject, spanAt } from '../foundation/json.ts'
+import type { RefusedCredentials } from './equipped.ts'
 
 // Ids of our own on every upstream request: clients choose the same ones, and some servers key by nothing else.
 // 31-bit integers, because sloppy servers choke on strings and on larger numbers.
@@ -84,6 +85,16 @@ export function notSent(error: GatewayError): GatewayError {
 export class LostSession extends GatewayError {
   constructor() {
     super('upstream.unreachable', { why: 'It has lost the session.', noEffect: true })
+  }
+}
+
+/** The server does not take the credentials. Nothing was done. */
+export class Unauthorized extends GatewayError {
+  readonly refused: RefusedCredentials
+
+  constructor(refused: RefusedCredentials) {
+    super('upstream.unauthorized', { why: `It answered ${refused.status}.`, noEffect: true })
+    this.refused = refused
   }
 }
 

@@ -46,7 +46,7 @@ export function openSealing(seals: Sealer): Sealing {
         secrets: mapValues(secrets, sealOne(place, authContext, before)),
       }
       // Opening what was just sealed holds the new values to the same rules as every request later.
-      type.headers(openAuth(seals, place.serverId, stored))
+      type.headers?.(openAuth(seals, place.serverId, stored))
       return stored
     },
     showAuth: stored =>

@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { testMasterKey } from '../../test/fixtures/identity.ts'
+import { openTestVault } from '../../test/fixtures/vault.ts'
 import { type Asker, noAuth, type SealedValues, type StoredAuth, type Upstream } from '../upstreams/index.ts'
 import { authTypes } from './auth-types/index.ts'
-import { openVault } from './index.ts'
 
-const vault = openVault({ masterKey: testMasterKey })
+const vault = openTestVault()
 const reference = (name: string) => `\${${name}}`
 const place = (secrets: Record<string, string> = {}) => ({
   group: 'eng',
@@ -139,8 +138,9 @@ describe('sealAuth', () => {
       refused('vault.header_refused', 'X-Key'),
     )
     expect(() => sealed({})).toThrow(refused('http.bad_request', 'at least one header'))
-    expect(() => vault.sealAuth({ kind: 'oauth2', scopes: [] }, place())).toThrow(
-      refused('http.bad_request', 'oauth2'),
+    expect(() => vault.sealAuth({ kind: 'kerberos' }, place())).toThrow(refused('http.bad_request', 'oauth2'))
+    expect(() => vault.sealAuth({ kind: 'oauth2' }, { ...place(), transport: 'stdio' })).toThrow(
+      refused('http.bad_request', 'transport.env'),
     )
     expect(() => vault.sealAuth({ kind: 'none', headers: {} }, place())).toThrow(refused('http.bad_request'))
   })
@@ -149,12 +149,18 @@ describe('sealAuth', () => {
 describe.each(authTypes.members.map(member => [member.kind, member] as const))(
   'the auth type %s',
   (kind, member) => {
-    const example = { none: { kind: 'none' }, headers: headers({ 'X-A': 'a' }) }[kind]
+    const url = 'https://auth.example.com'
+    const examples: Record<string, unknown> = {
+      none: { kind: 'none' },
+      headers: headers({ 'X-A': 'a' }),
+      oauth2: { kind: 'oauth2', scopes: ['repo'], issuer: url, clientId: 'g', clientSecret: 's' },
+      'client-credentials': { kind: 'client-credentials', clientId: 'g', privateKey: 'k', resource: false },
+    }
 
     it('takes apart what people write, and puts it together again', () => {
-      const written = member.apart(member.config.parse(example))
-      expect(member.together(written)).toEqual(example)
-      expect(member.headers(written)).toEqual(kind === 'none' ? {} : { 'X-A': 'a' })
+      const written = member.apart(member.config.parse(examples[kind]))
+      expect(member.together(written)).toEqual(examples[kind])
+      expect(JSON.stringify(written.settings)).not.toMatch(/"(clientSecret|privateKey|headers)"/)
       expect(member.title).not.toBe('')
     })
   },

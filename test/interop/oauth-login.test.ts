@@ -20,6 +20,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { z } from 'zod'
 import { type OpenBrowser, openBrowser } from '../fixtures/browser.ts'
 import { type Gateway, oneGroup, startGateway, USER } from '../fixtures/gateway.ts'
+import { openOpencode } from '../fixtures/opencode.ts'
 import { fastmcp, peers } from '../fixtures/peers.ts'
 import { allow, signedInAt } from '../fixtures/people.ts'
 import { environment, freePort, ROOT, run, start } from '../fixtures/process.ts'
@@ -52,8 +53,8 @@ afterAll(async () => {
 })
 
 /** The last exchanges of the audit, newest first. */
-async function calls(): Promise<{ who: { name: string }; client?: string | null }[]> {
-  const { items } = JSON.parse(await gateway.cli('audit', '--action', 'tools/call', '--limit', '5', '--json'))
+async function audited(action: string): Promise<unknown[]> {
+  const { items } = JSON.parse(await gateway.cli('audit', '--action', action, '--limit', '5', '--json'))
   return items
 }
 
@@ -105,9 +106,20 @@ it.each(['legacy', 'auto'] as const)('SDK v2 in %s mode', async mode => {
   await transport.finishAuth(back.searchParams)
   await client.connect(new StreamableHTTPClientTransport(new URL(url), { authProvider }))
   expect(textOf(await client.callTool({ name: TOOL, arguments: {} }))).toBe(SAID)
-  expect((await calls())[0]).toMatchObject({ who: { name: USER } })
+  expect((await audited('tools/call'))[0]).toMatchObject({ who: { name: USER } })
   await client.close()
   callback.close()
+})
+
+it('the SDK of 2025-03-26, which knows one authorization for everything at an origin', async () => {
+  await peers()
+  const running = start({ args: ['test/peers/old-sdk-login.mjs', url, TOOL] })
+  const line = await running.line(`${gateway.url}/oauth/authorize?`)
+  const asked = new URL(line.slice(line.indexOf('http')).trim())
+  expect(asked.searchParams.get('resource')).toBeNull()
+  await allow(ana, asked.href)
+  expect(await running.ended, running.output()).toBe(0)
+  expect(running.output()).toContain(SAID)
 })
 
 it('what a client was allowed is at the account of its person, and ends there', async () => {
@@ -200,6 +212,26 @@ it('the Inspector', async () => {
   expect(await running.ended, running.output()).toBe(0)
   expect(running.output()).toContain(SAID)
 })
+
+it(
+  'opencode, a coding agent',
+  async () => {
+    const opencode = await openOpencode(join(folder, 'opencode'), url)
+    const login = opencode('mcp', 'auth', 'lab')
+    const line = await login.line(`${gateway.url}/oauth/authorize?`)
+    await allow(ana, line.slice(line.indexOf('http')).trim())
+    expect(await login.ended, login.output()).toBe(0)
+    const listing = opencode('mcp', 'list')
+    expect(await listing.ended, listing.output()).toBe(0)
+    expect(listing.output()).toMatch(/✓ lab .*connected/)
+    const [listed] = await audited('tools/list')
+    expect(listed).toMatchObject({
+      outcome: 'ok',
+      who: { name: USER, client: expect.stringMatching(/opencode/i) },
+    })
+  },
+  INSTALLING_MS,
+)
 
 it('the conformance suite of authorization servers', async () => {
   const { conformance } = await peers()

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -75,6 +76,29 @@ describe('people', () => {
     await ok(here('account', 'update', 'nightly', '--disable'))
     expect((await ok(here('account', 'list'))).stdout).toMatch(/^nightly +user:ana@example.com +yes/m)
     await ok(here('account', 'remove', 'nightly'))
+  })
+
+  it('enter applications that prove by a key who they are, and never a private key', async () => {
+    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const added = (key: typeof publicKey) => {
+      const words = [
+        'oauth-client',
+        'add',
+        'desk',
+        '--redirect',
+        'https://desk.example.com/cb',
+        '--jwks',
+        '-',
+      ]
+      return run(words, {
+        env: { GATEHOUSE_DATA_DIR: dataDir },
+        input: JSON.stringify(key.export({ format: 'jwk' })),
+      })
+    }
+    expect(await added(privateKey)).toMatchObject({ code: 1, stderr: expect.stringContaining('private key') })
+    await ok(added(publicKey))
+    expect((await ok(here('oauth-client', 'list'))).stdout).toMatch(/^desk +desk +company +key/m)
+    await ok(here('oauth-client', 'remove', 'desk'))
   })
 
   it('have tokens that end when they are revoked', async () => {

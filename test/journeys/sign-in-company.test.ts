@@ -1,4 +1,6 @@
 /** People of a company sign in at its identity provider, which is a process of its own, in a real browser. */
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { AuditEvent } from '../../src/audit/index.ts'
@@ -54,6 +56,16 @@ afterAll(async () => {
 
 const text = (page: Page) => page.locator('main').innerText()
 const isAt = (path: string) => (url: URL) => url.origin === gateway.url && url.pathname + url.search === path
+
+/** One statement on the database of the gateway; gives the first row. */
+function database(statement: string): Record<string, unknown> | undefined {
+  const opened = new DatabaseSync(join(gateway.dataDir, 'gatehouse.db'))
+  try {
+    return opened.prepare(statement).get()
+  } finally {
+    opened.close()
+  }
+}
 
 async function events(action: string): Promise<AuditEvent[]> {
   const { items } = await gateway.operator<{ items: AuditEvent[] }>('GET /audit?limit=200')
@@ -199,6 +211,11 @@ it('signing out ends the session here and leads to the provider, and back', asyn
   const cookie = (await context.cookies()).find(({ name }) => name === 'gatehouse_session')
   await page.getByRole('button', { name: 'Sign out', exact: true }).click()
   await page.waitForURL(url => url.href.startsWith(company.issuer))
+  // It is told who leaves, so that it need not ask.
+  const hint = new URL(page.url()).searchParams.get('id_token_hint') ?? ''
+  expect(JSON.parse(Buffer.from(hint.split('.')[1] ?? '', 'base64url').toString())).toMatchObject({
+    sub: 'bo',
+  })
   const me = await fetch(`${gateway.url}/api/v1/me`, {
     headers: { cookie: `gatehouse_session=${cookie?.value}` },
   })
@@ -207,6 +224,42 @@ it('signing out ends the session here and leads to the provider, and back', asyn
   await page.waitForURL(`${gateway.url}/signed-out**`)
   await page.goto(`${gateway.url}/account`)
   expect(new URL(page.url()).pathname).toBe('/sign-in')
+})
+
+it('showing once more that it is you is asked of the provider, and makes the session fresh', async () => {
+  const { page } = await signedIn('bo')
+  database('update browser_sessions set authenticated_at = authenticated_at - 600001')
+  const before = (await events('identity.sign_in')).length
+  await page.goto(`${gateway.url}/sign-in?again=1&return=/account`)
+  await expectAccessible(page)
+  await picture(page, 'step-up')
+  await page.getByRole('link', { name: 'Sign in with Acme' }).click()
+  // Whoever is signed in there has to log in again all the same.
+  await page.getByLabel('Name', { exact: true }).waitFor()
+  await logIn(page, 'bo')
+  await page.waitForURL(isAt('/account'))
+  expect(await events('identity.sign_in')).toHaveLength(before + 1)
+  const fresh = 'select max(authenticated_at) as at from browser_sessions'
+  expect(Number(database(fresh)?.at)).toBeGreaterThan(Date.now() - 60_000)
+})
+
+it('somebody who must be told something is told when they come, and goes on from there', async () => {
+  const { page, context } = await signedIn('bo')
+  database(
+    "insert into notices select 'n1', id, 'stolen_authorization', 'Lens <1>', 1790000000000 from users where email = 'bo@acme.example'",
+  )
+  await context.clearCookies({ domain: '127.0.0.1' })
+  await page.goto(`${gateway.url}/sign-in?return=/api/v1/me`)
+  await page.getByRole('link', { name: 'Sign in with Acme' }).click()
+  await logIn(page, 'bo')
+  await page.waitForURL(isAt('/account?return=%2Fapi%2Fv1%2Fme'))
+  expect(await text(page)).toContain('What Lens <1> was given to act for you was used twice')
+  await expectAccessible(page)
+  await picture(page, 'account-notice')
+  expect(await page.getByRole('link', { name: 'Go on' }).getAttribute('href')).toBe('/api/v1/me')
+  await page.getByRole('button', { name: 'I have seen it' }).click()
+  await page.waitForURL(isAt('/account'))
+  expect(await text(page)).not.toContain('Something happened')
 })
 
 it('who signs out at the provider is signed out here', async () => {

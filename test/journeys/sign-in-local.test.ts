@@ -1,4 +1,6 @@
 /** People without an identity provider: claim, links, passkeys, and out again; in a real browser. */
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import type { CDPSession, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { AuditEvent } from '../../src/audit/index.ts'
@@ -141,6 +143,18 @@ it('adds a passkey, signs in with it at the path that was asked for, and takes i
     .getByText(/used \d{4}/)
     .first()
     .waitFor()
+  // As if a copy of it had been used elsewhere since.
+  const database = new DatabaseSync(join(gateway.dataDir, 'gatehouse.db'))
+  database.exec('update passkeys set counter = counter + 1000')
+  database.close()
+  await page.goto(`${url}/sign-in?again=1&return=/account`)
+  await press(page, 'Sign in with a passkey')
+  await page.getByText('there may be a copy of it').waitFor()
+  expect((await events('identity.sign_in'))[0]).toMatchObject({
+    outcome: 'rejected',
+    decision: { allowed: false, reason: expect.stringContaining('copy') },
+  })
+  await page.goto(`${url}/account`)
   await press(page, 'Remove Laptop')
   await page.getByText('You have none.').waitFor()
   expect(complaints).toEqual([])

@@ -145,6 +145,34 @@ it('what they did is theirs in the audit, by the token that did it', async () =>
   expect([...names].filter(name => name.endsWith('.invalid'))).toHaveLength(2)
 })
 
+it('what they used is counted for each: by tenant, by person, by server and tool', async () => {
+  const called = async (group: string, token: string, name: string) => {
+    const asked = inEra('stateless', {
+      id: 1,
+      method: 'tools/call',
+      params: { name, arguments: { text: 'x' } },
+    })
+    await call(urlOf(group), { ...asked, token })
+  }
+  const [theirs, ours] = [await tokenOf(umbrella, 'using'), await formerKeys('using')]
+  for (let n = 0; n < 3; n++) await called('umbrella-eng', theirs, 'echo')
+  await called('acme-eng', ours, 'echo')
+  await called('umbrella-eng', ours, 'echo')
+  const { items } = await api<{ items: object[] }>('GET /usage?by=provider,group,tool')
+  expect(items).toEqual([
+    { provider: 'umbrella', group: 'umbrella-eng', tool: 'echo', calls: 3, refused: 0, failed: 0 },
+    { provider: 'acme', group: 'acme-eng', tool: 'echo', calls: 1, refused: 0, failed: 0 },
+  ])
+  const csv = await gateway.cli('usage', '--provider', 'umbrella', '--by', 'provider,who,server', '--csv')
+  expect(csv).toMatch(
+    /^provider,who,server,calls,refused,failed\numbrella,user:root\.[0-9a-f]{12}@umbrella\.invalid,files,3,0,0\n$/,
+  )
+  expect(await gateway.cli('usage', '--by', 'provider')).toMatch(/^umbrella +3 +0 +0$/m)
+  // A tenant sees its own use, and nobody else's.
+  const own = apiOf(gateway.url, theirs)
+  expect(await own('GET /usage?by=provider')).toMatchObject({ items: [{ provider: 'umbrella', calls: 3 }] })
+})
+
 it('a tenant that is disabled is out within five seconds, also with what is remembered', async () => {
   const token = await tokenOf(umbrella, 'last')
   expect(await reaches('umbrella-eng', token, 'stateless')).toBe(true)

@@ -8,7 +8,10 @@ import { identityProviders } from './0006-identity-providers.ts'
 import { oauth } from './0008-oauth.ts'
 import { tokenLifecycle } from './0009-token-lifecycle.ts'
 import { scim } from './0010-scim.ts'
+import { machines } from './0011-machines.ts'
+import { useAndNotices } from './0012-use-and-notices.ts'
 import { vaultKeys } from './0013-vault-keys.ts'
+import { upstreamCredentials } from './0014-upstream-credentials.ts'
 
 /** Every migration, forward only, by the name it is remembered under. Never change one that was released; add one. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -21,5 +24,8 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0008-oauth': oauth,
   '0009-token-lifecycle': tokenLifecycle,
   '0010-scim': scim,
+  '0011-machines': machines,
+  '0012-use-and-notices': useAndNotices,
   '0013-vault-keys': vaultKeys,
+  '0014-upstream-credentials': upstreamCredentials,
 }

@@ -34,6 +34,8 @@ export type Keeping = {
   readonly uid?: string | undefined
   /** The grant it goes with. */
   readonly grantId?: string | undefined
+  /** The virtual account it goes with. */
+  readonly accountId?: string | undefined
 }
 
 export type Artifacts = {
@@ -59,7 +61,7 @@ export type ArtifactParts = {
 }
 
 /** They are found by a token; the rest of them is what a token says, and no secret. */
-const open: readonly string[] = ['AccessToken', 'RefreshToken', 'AuthorizationCode']
+const open: readonly string[] = ['AccessToken', 'ClientCredentials', 'RefreshToken', 'AuthorizationCode']
 export const isOpenModel = (model: string) => open.includes(model)
 export const artifactPlace = (model: string, hash: string): readonly string[] => [
   'oauth_artifacts',
@@ -92,7 +94,7 @@ export function openArtifacts({ kysely, pepper, clock, seals }: ArtifactParts): 
     }
   }
   return {
-    async put(model, id, { payload, expiresAt, uid, grantId }) {
+    async put(model, id, { payload, expiresAt, uid, grantId, accountId }) {
       const hash = hashOf(id)
       const text = JSON.stringify(payload)
       const from = within(kysely)
@@ -101,6 +103,7 @@ export function openArtifacts({ kysely, pepper, clock, seals }: ArtifactParts): 
         model,
         hash,
         grant_id: grantId ?? null,
+        account_id: accountId ?? null,
         uid_hash: uid === undefined ? null : hashOf(uid),
         payload: isOpenModel(model) ? text : await seals.seal(text, artifactPlace(model, hash)),
         consumed_at: null,

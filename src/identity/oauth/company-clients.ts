@@ -5,7 +5,7 @@ import { mostRedirects, wrongWithRedirect } from '../../foundation/redirect-uri.
 import type { Seals } from '../flows.ts'
 import { nameSchema } from '../schemas.ts'
 import { newToken } from '../token-format.ts'
-import { metadataSchema, secretPlace } from './clients.ts'
+import { secretPlace } from './clients.ts'
 import {
   type ClientRow,
   clientById,
@@ -20,6 +20,15 @@ const redirectSchema = z.string().superRefine((uri, context) => {
   const why = wrongWithRedirect(uri)
   if (why !== undefined) context.addIssue({ code: 'custom', message: `the redirect URI ${why}` })
 })
+
+/** What only a private or a shared key has (RFC 7518, 6). */
+const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
+
+const publicKey = z
+  .looseObject({ kty: z.enum(['EC', 'RSA', 'OKP']) })
+  .refine(key => !privateMembers.some(member => member in key), {
+    message: 'this is a private key: keep it, and give its public half',
+  })
 
 export const oauthClientSchema = z
   .strictObject({
@@ -37,16 +46,26 @@ export const oauthClientSchema = z
         'How it proves that it is the client: not at all, by a secret, or by a key (private_key_jwt).',
       ),
     keys: z
-      .array(z.record(z.string(), z.unknown()))
+      .array(publicKey)
       .min(1)
       .max(10)
       .optional()
       .describe('Its public keys, as JWKs; for authentication key.'),
+    jwksUri: z
+      .url({ protocol: /^https$/ })
+      .max(500)
+      .optional()
+      .describe('Where it publishes its public keys; instead of keys.'),
   })
-  .refine(client => (client.authentication === 'key') === (client.keys !== undefined), {
-    message: 'keys are for authentication: key, and needed there',
-    path: ['keys'],
-  })
+  .refine(
+    ({ authentication, keys, jwksUri }) => keyPlaces(keys, jwksUri) === (authentication === 'key' ? 1 : 0),
+    {
+      message: 'keys or jwksUri, one of them, is for authentication: key, and needed there',
+      path: ['keys'],
+    },
+  )
+
+const keyPlaces = (...places: readonly unknown[]) => places.filter(place => place !== undefined).length
 
 export type OAuthClientInput = z.infer<typeof oauthClientSchema>
 
@@ -60,7 +79,8 @@ const shownMethods = { none: 'none', client_secret_basic: 'secret', private_key_
 const stored = z.looseObject({
   redirect_uris: z.array(z.string()),
   token_endpoint_auth_method: z.enum(['none', 'client_secret_basic', 'private_key_jwt']),
-  jwks: z.object({ keys: z.array(metadataSchema) }).optional(),
+  jwks: z.object({ keys: z.array(publicKey) }).optional(),
+  jwks_uri: z.string().optional(),
 })
 
 export function inputOf({ id, name, metadata_json }: ClientRow): OAuthClientInput {
@@ -71,6 +91,7 @@ export function inputOf({ id, name, metadata_json }: ClientRow): OAuthClientInpu
     redirectUris: metadata.redirect_uris,
     authentication: shownMethods[metadata.token_endpoint_auth_method],
     ...(metadata.jwks === undefined ? {} : { keys: metadata.jwks.keys }),
+    ...(metadata.jwks_uri === undefined ? {} : { jwksUri: metadata.jwks_uri }),
   }
 }
 
@@ -90,6 +111,7 @@ export async function putCompanyClient(tx: From, client: OAuthClientInput, now: 
       redirect_uris: client.redirectUris,
       token_endpoint_auth_method: methods[client.authentication],
       ...(client.keys === undefined ? {} : { jwks: { keys: client.keys } }),
+      ...(client.jwksUri === undefined ? {} : { jwks_uri: client.jwksUri }),
     }),
     secret_sealed: isSecret ? (known?.secret_sealed ?? null) : null,
     version: (known?.version ?? 0) + 1,

@@ -3,6 +3,7 @@ import { changeEvent, ownEvent } from '../../audit/index.ts'
 import type { Caller } from '../../foundation/route.ts'
 import { keyedHash } from '../keyed-hash.ts'
 import { whyUserRefused } from '../load.ts'
+import { tellOfTheft } from '../notices.ts'
 import type { Room } from '../room.ts'
 import { userById } from '../table.ts'
 import { type Payload, payloadSchema, within } from './artifacts.ts'
@@ -55,6 +56,8 @@ export type Revocation = {
   readonly why: string
   /** The person is to be asked again. */
   readonly isForgotten?: boolean
+  /** Somebody used what was not theirs: the person is told. */
+  readonly isTheft?: boolean
 }
 
 export function openGrants(room: Room): Grants {
@@ -113,6 +116,8 @@ async function revoke(room: Room, id: string, why: Revocation): Promise<boolean>
   const isRevoked = await room.database.change(async tx => {
     if (!(await deleteGrant(tx, id))) return false
     if (why.isForgotten) await deleteConsents(tx, known.user_id, known.client_id)
+    if (why.isTheft)
+      await tellOfTheft(tx, { userId: known.user_id, about: known.client_name, now: room.clock.now() })
     await room.audit.recorded(eventOf(known, why))
     return true
   })

@@ -1,5 +1,6 @@
 /** What the authorization server keeps, for the plane that is one. */
 import type { Seals } from '../flows.ts'
+import type { Machines } from '../machines/store.ts'
 import type { Room } from '../room.ts'
 import { type Artifacts, openArtifacts } from './artifacts.ts'
 import { type Clients, openClients } from './clients.ts'
@@ -11,14 +12,16 @@ export type OAuthStore = {
   readonly grants: Grants
   readonly clients: Clients
   readonly keys: SigningKeys
+  readonly machines: Machines
 }
 
-export function openOAuthStore(room: Room, seals: Seals): OAuthStore {
+export function openOAuthStore(room: Room, seals: Seals, machines: Machines): OAuthStore {
   const { kysely } = room.database
   return {
     artifacts: openArtifacts({ kysely, pepper: room.pepper, clock: room.clock, seals }),
     grants: openGrants(room),
     clients: openClients({ room, seals }),
     keys: openSigningKeys({ room, seals }),
+    machines,
   }
 }

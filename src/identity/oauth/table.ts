@@ -1,7 +1,7 @@
 /** The SQL of the authorization server. `from` is the database or a transaction. */
 import type { Insertable, Selectable, Updateable } from 'kysely'
 import type { Tables } from '../../database/index.ts'
-import type { From, User } from '../table.ts'
+import type { Account, From, User } from '../table.ts'
 
 export type { From } from '../table.ts'
 
@@ -126,6 +126,26 @@ export function accessToken(from: From, hash: string): Promise<TokenRow | undefi
     .select(['grant.id', 'grant.client_id', 'grant.client_name', 'grant.user_id'])
     .select(['users.email', 'users.role', 'users.disabled_at', 'users.provider_id'])
     .where('token.model', '=', 'AccessToken')
+    .where('token.hash', '=', hash)
+    .executeTakeFirst()
+}
+
+export type AccountTokenRow = Pick<ArtifactRow, 'hash' | 'payload' | 'expires_at'> &
+  Pick<
+    Account,
+    'id' | 'name' | 'disabled_at' | 'owner_disabled_at' | 'owner_provider_id' | 'credentials_json'
+  >
+
+/** An access token of a virtual account. */
+export function accountToken(from: From, hash: string): Promise<AccountTokenRow | undefined> {
+  return from
+    .selectFrom('oauth_artifacts as token')
+    .innerJoin('virtual_accounts as account', 'account.id', 'token.account_id')
+    .leftJoin('users as owner', 'owner.id', 'account.owner_id')
+    .select(['token.hash', 'token.payload', 'token.expires_at'])
+    .select(['account.id', 'account.name', 'account.disabled_at', 'account.credentials_json'])
+    .select(['owner.disabled_at as owner_disabled_at', 'owner.provider_id as owner_provider_id'])
+    .where('token.model', '=', 'ClientCredentials')
     .where('token.hash', '=', hash)
     .executeTakeFirst()
 }

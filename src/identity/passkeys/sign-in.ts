@@ -4,7 +4,7 @@ import type {
   PublicKeyCredentialRequestOptionsJSON,
 } from '@simplewebauthn/server'
 import { z } from 'zod'
-import { fail } from '../../foundation/errors.ts'
+import { fail, GatewayError } from '../../foundation/errors.ts'
 import type { OpenedSession } from '../sessions.ts'
 import { type Arriving, enter, orRefused, type SignInRoom } from '../sign-in/enter.ts'
 import { type From, type User, userById } from '../table.ts'
@@ -70,15 +70,26 @@ async function newCounter(
       credential: {
         id: passkey.id,
         publicKey: Uint8Array.from(Buffer.from(passkey.public_key, 'base64url')),
-        counter: passkey.counter,
+        // Compared below, so that a copy is told from what is only wrong.
+        counter: 0,
         transports: z.array(transportSchema).parse(JSON.parse(passkey.transports_json)),
       },
     })
-    if (verified) return authenticationInfo.newCounter
+    if (verified) return checkedCounter(authenticationInfo.newCounter, passkey)
   } catch (cause) {
+    if (cause instanceof GatewayError) throw cause
     fail('identity.passkey_refused', { cause, internal: String(cause) })
   }
   return fail('identity.passkey_refused')
+}
+
+/** A counter that does not go on is that of a copy (WebAuthn 3, 6.1.1). Passkeys that are synced count nothing. */
+function checkedCounter(counter: number, { counter: before }: Passkey): number {
+  if (counter > before || (counter === 0 && before === 0)) return counter
+  return fail('identity.passkey_refused', {
+    why: 'It counted less than before: there may be a copy of it.',
+    fix: 'Sign in another way, remove this passkey at /account, and add a new one.',
+  })
 }
 
 async function holderOf(from: From, passkey: Passkey, handle: string | undefined): Promise<User> {

@@ -2,12 +2,12 @@
 import { GatewayError } from '../../foundation/errors.ts'
 import { newId } from '../../foundation/id.ts'
 import type { JsonObject } from '../../foundation/json.ts'
-import type { Log } from '../../foundation/log.ts'
 import type { Rejection } from '../principal.ts'
 import { type Act, changeToldAfter, type Room, recordRefusal } from '../room.ts'
 import { type From, insertUser, updateUser } from '../table.ts'
 import type { Admission } from './admission.ts'
-import { readClaims, type Said } from './claims.ts'
+import { hasTeams, readClaims, type Said } from './claims.ts'
+import { type GroupParts, withFurtherGroups } from './further-groups.ts'
 import { isSettled, type Look, lookUp, note } from './look-up.ts'
 import type { IdentityProvider } from './provider.ts'
 import { insertLinked } from './provider-table.ts'
@@ -18,7 +18,7 @@ export type Via = { readonly via: 'sign-in' | 'bearer'; readonly requestId: stri
 /** The user, or why nobody. */
 export type Admitted = { readonly userId: string } | Rejection
 
-type Parts = { readonly room: Room; readonly log: Log }
+type Parts = GroupParts & { readonly room: Room }
 type Asked = Via & { readonly provider: IdentityProvider; readonly said: Said }
 
 /**
@@ -27,22 +27,30 @@ type Asked = Via & { readonly provider: IdentityProvider; readonly said: Said }
  * in the audit with its reason; a refused bearer token is left to whoever answers the request.
  */
 export async function admit(
-  { room, log }: Parts,
+  { room, ...parts }: Parts,
   provider: IdentityProvider,
   claims: JsonObject,
   via: Via,
 ): Promise<Admitted> {
-  const said = readClaims(provider, claims)
-  if (said === undefined) return refuse(room, provider, via, `${provider.name} names no subject.`)
-  if (said.isOverflowing)
-    log.warn({ provider: provider.name }, 'A token left groups out: teams stay as they are.')
+  const read = readClaims(provider, claims)
+  if (read === undefined) return refuse(room, provider, via, `${provider.name} names no subject.`)
+  const said = await withFurtherGroups(parts, provider, read, claims)
   const asked = { ...via, provider, said }
   const look = await lookUp(room.database.kysely, asked)
   if ('refused' in look.admission) return refuse(room, provider, via, look.admission.refused)
+  if (isUnknown(provider, look)) return refuse(room, provider, via, untold(provider))
   if (!isSettled(look)) return carryOut(room, asked)
   await note(room, look)
   return { userId: look.admission.user.id }
 }
+
+/** Nobody is let in for the first time without the groups that decide what they may do, and what they are forbidden. */
+function isUnknown(provider: IdentityProvider, { said, admission }: Look): boolean {
+  return said.isOverflowing && hasTeams(provider) && 'act' in admission && admission.act !== 'none'
+}
+
+const untold = ({ name }: IdentityProvider) =>
+  `${name} left out the groups of somebody new, and does not tell them on request.`
 
 async function refuse(
   room: Room,

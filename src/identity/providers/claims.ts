@@ -87,13 +87,22 @@ function readAttributes({ claims: names }: IdentityProvider, claims: JsonObject)
 function readTeams(provider: IdentityProvider, claims: JsonObject): string[] | undefined {
   const claim = claimOf(claims, provider.claims.groups)
   const groups = typeof claim === 'string' ? [claim] : claim
-  if (!Array.isArray(groups)) return undefined
+  return Array.isArray(groups) ? teamsOf(provider, groups.slice(0, mostGroups)) : undefined
+}
+
+/** The teams that these groups are, sorted. */
+export function teamsOf(provider: IdentityProvider, groups: readonly unknown[]): string[] {
   const found = new Set<string>()
-  for (const group of groups.slice(0, mostGroups)) {
+  for (const group of groups) {
     const team = typeof group === 'string' ? teamOf(provider, group) : undefined
     if (team !== undefined && found.size < mostTeams) found.add(team)
   }
   return [...found].sort()
+}
+
+/** Is any group of it a team? */
+export function hasTeams({ teams }: Pick<IdentityProvider, 'teams'>): boolean {
+  return teams.prefix !== undefined || Object.keys(teams.map).length > 0
 }
 
 /** The team that a group of the provider is, as its settings say; undefined where they say none. */

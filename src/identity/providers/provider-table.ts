@@ -55,6 +55,29 @@ export async function providerNames(from: From): Promise<ReadonlyMap<string, str
   return new Map(rows.map(({ id, name, issuer, removed_at }) => [id, removed_at === null ? name : issuer]))
 }
 
+/** The providers of these users, by name; those who come from none are not in it. */
+export async function providerNamesOf(
+  from: From,
+  userIds: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const names = await providerNames(from)
+  const found = new Map<string, string>()
+  for (let at = 0; at < userIds.length; at += mostInOneQuestion) {
+    const rows = await from
+      .selectFrom('users')
+      .select(['id', 'provider_id'])
+      .where('id', 'in', userIds.slice(at, at + mostInOneQuestion))
+      .execute()
+    for (const { id, provider_id } of rows) {
+      const name = provider_id === null ? undefined : names.get(provider_id)
+      if (name !== undefined) found.set(id, name)
+    }
+  }
+  return found
+}
+
+const mostInOneQuestion = 1000
+
 /** How many people come from each, by its id. */
 export async function peopleByProvider(from: From): Promise<ReadonlyMap<string, number>> {
   const rows = await from

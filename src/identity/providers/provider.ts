@@ -25,6 +25,14 @@ const use = z
       .max(2)
       .default([])
       .describe('Where its JWTs are taken as bearer tokens: at MCP endpoints, at the management API.'),
+    workloads: z
+      .boolean()
+      .optional()
+      .describe('May its JWTs stand for virtual accounts that name them as their workloads?'),
+    idJag: z
+      .boolean()
+      .optional()
+      .describe('May it let OAuth clients act for its people (ID-JAG), without a consent page here?'),
   })
   .describe('What it is allowed to do.')
 

@@ -6,8 +6,8 @@ import type { SignInRoom } from './enter.ts'
 import { deed, type Visitor } from './journal.ts'
 
 export type Exits = {
-  /** Ends the session of this browser. */
-  signOut(session: BrowserSession, visitor: Visitor): Promise<void>
+  /** Ends the session of this browser. Gives what says at its identity provider who leaves, where there is that. */
+  signOut(session: BrowserSession, visitor: Visitor): Promise<string | undefined>
   /** Ends one session of a person; false when they have none of this id. */
   endOne(user: Pick<User, 'id' | 'email'>, sessionId: string, by: By): Promise<boolean>
   /** Ends every session of a person, and says how many there were. */
@@ -30,8 +30,11 @@ export function openExits(room: SignInRoom): Exits {
       return answer
     })
   return {
-    signOut: ({ id, principal }, visitor) =>
-      leave({ email: principal.name }, { caller: principal, visitor }, tx => sessions.end(id, tx)),
+    async signOut({ id, principal }, visitor) {
+      const idToken = await sessions.idTokenOf(id)
+      await leave({ email: principal.name }, { caller: principal, visitor }, tx => sessions.end(id, tx))
+      return idToken
+    },
     async endOne({ id, email }, sessionId, by) {
       const isTheirs = (await sessions.of(id)).some(session => session.id === sessionId)
       if (isTheirs)

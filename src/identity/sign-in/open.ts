@@ -1,4 +1,5 @@
 import { claim } from '../claim.ts'
+import { type Notices, openNotices } from '../notices.ts'
 import { openPasskeys, type Passkeys } from '../passkeys/open.ts'
 import type { Room } from '../room.ts'
 import type { IssuedToken } from '../schemas.ts'
@@ -24,6 +25,8 @@ export type SignIn = Exits & {
   /** The open sessions of a user. */
   sessionsOf(userId: string, currentId: string | undefined): Promise<SessionView[]>
   passkeysOf(userId: string): Promise<PasskeyView[]>
+  /** What people have to be told. */
+  readonly notices: Notices
   /** One event of something that was refused before any rule was asked. */
   noteRefusal(what: Deed, visitor: Visitor, thrown: unknown): Promise<void>
 }
@@ -35,6 +38,7 @@ export function openSignIn(parts: ProviderParts, identity: Room): SignIn {
     ...openExits(room),
     links: openLinks(room),
     passkeys,
+    notices: openNotices(room.database.kysely),
     atProviders: openAtProviders(parts),
     claim: (secret, email, arriving) =>
       orRefused(room, { action: 'identity.claim', target: `user:${email}` }, arriving, async () => {

@@ -1,7 +1,8 @@
-import { GatewayError } from '../../foundation/errors.ts'
+import { asGatewayError, GatewayError } from '../../foundation/errors.ts'
 import { AnswerStream } from '../answer-stream.ts'
+import type { Equipped } from '../equipped.ts'
 import { type EventReader, EventStream, type ServerEvent } from '../event-stream.ts'
-import { badAnswer, type Message, RefusedRequest, readdress, readMessage } from '../message.ts'
+import { badAnswer, type Message, RefusedRequest, readdress, readMessage, Unauthorized } from '../message.ts'
 import type { Flight, Sink } from '../sink.ts'
 import type { WireEvents, WireFlight, WireHeaders } from './wire.ts'
 
@@ -48,6 +49,9 @@ export type AnswerFor = {
   head?(status: number, headers: WireHeaders): void
 }
 
+/** The way a request takes once more when its credentials were refused. */
+export type Anew = { readonly renew: NonNullable<Equipped['renew']>; send(): WireFlight }
+
 function one(value: string | string[] | undefined): string {
   return (Array.isArray(value) ? value[0] : value) ?? ''
 }
@@ -58,7 +62,7 @@ export function framingOf(status: number, headers: WireHeaders): 'json' | 'event
   if (encoding !== '' && encoding !== 'identity')
     throw badAnswer('It compressed its answer although nobody asked.')
   if (status === 401 || status === 403)
-    throw new GatewayError('upstream.unauthorized', { why: `It answered ${status}.` })
+    throw new Unauthorized({ status, challenge: one(headers['www-authenticate']) })
   if (status >= 300 && status < 400)
     throw badAnswer('It redirects; redirects are not followed. Register the address it redirects to.')
   if (status >= 500) throw new GatewayError('upstream.unreachable', { why: `It answered ${status}.` })
@@ -97,8 +101,11 @@ export class HttpAnswer implements WireEvents, EventReader {
   #retryMs = usualRetryMs
   #isResumed = false
   #inVain = 0
+  /** How it is sent with other credentials; once. */
+  #anew: Anew | undefined
 
-  constructor(to: AnswerFor) {
+  constructor(to: AnswerFor, anew?: Anew) {
+    this.#anew = anew
     const now = performance.now()
     this.#to = to
     this.#latest = to.latest ?? now + to.limits.callSecondsMax * 1000
@@ -145,7 +152,7 @@ export class HttpAnswer implements WireEvents, EventReader {
   }
 
   broken(error: GatewayError): void {
-    if (this.#answered) return
+    if (this.#answered || (error instanceof Unauthorized && this.#renew(error))) return
     const isCut = error.code === 'upstream.outcome_unknown' || error.code === 'upstream.unreachable'
     if (isCut && this.#resume()) return
     this.#answered = true
@@ -186,6 +193,30 @@ export class HttpAnswer implements WireEvents, EventReader {
     this.#events = undefined
     const cut = { lastEventId: this.#lastEventId, waitMs, total: this.total - waitMs }
     this.#to.sink.started(session.resume(this, cut))
+    return true
+  }
+
+  /** Nothing was done: with credentials that the server takes it is sent once more, in what is left of its time. */
+  #renew({ refused }: Unauthorized): boolean {
+    const anew = this.#anew
+    if (anew === undefined || this.#isResumed) return false
+    this.#anew = undefined
+    let isAborted = false
+    this.#to.sink.started({
+      pause: () => {},
+      resume: () => {},
+      abort: () => {
+        isAborted = true
+      },
+    })
+    anew.renew(refused).then(
+      () => {
+        if (!isAborted) this.started(anew.send())
+      },
+      error => {
+        if (!isAborted) this.#to.sink.failed(asGatewayError(error))
+      },
+    )
     return true
   }
 

@@ -1,10 +1,9 @@
 import type { GatewayError } from '../../foundation/errors.ts'
 import { type Collected, collect, kept } from '../collect.ts'
-import type { Equipped } from '../equipped.ts'
 import type { Outgoing, SessionLink, Unsolicited } from '../link.ts'
 import { LostSession, nextUpstreamId } from '../message.ts'
 import type { Flight, Sink } from '../sink.ts'
-import { postRequest, sendOnly, sessionIdOf } from './http.ts'
+import { type HeaderSource, postRequest, sendOnly, sessionIdOf } from './http.ts'
 import type { AnswerLimits, Carrier, Cut, HttpAnswer } from './http-answer.ts'
 import { UnsolicitedStream } from './unsolicited-stream.ts'
 import type { Wire } from './wire.ts'
@@ -12,7 +11,7 @@ import type { Wire } from './wire.ts'
 export type HttpSessionParts = {
   readonly wire: Wire
   /** Its credentials are read anew for each request. */
-  readonly to: Pick<Equipped, 'headers'>
+  readonly to: HeaderSource['to']
   readonly limits: AnswerLimits
   /** The upstream does not know the session any more. */
   lost(): void
@@ -28,7 +27,7 @@ export async function openHttpSession(
   let sessionId: string | undefined
   try {
     const opening = await collect(clientId, sink =>
-      postRequest(parts.wire, parts.to.headers, initialize, {
+      postRequest(parts.wire, { to: parts.to, own: [] }, initialize, {
         upstreamId,
         sink,
         limits: parts.limits,
@@ -107,11 +106,10 @@ class HttpSession implements SessionLink, Carrier {
   }
 
   request(outgoing: Outgoing): Flight {
-    const { upstreamId, sink, latest, credentials } = outgoing
-    const headers = credentials === undefined ? this.#headers : [...credentials, ...this.#own]
+    const { upstreamId, sink, latest, credentials = this.#parts.to } = outgoing
     const { wire, limits } = this.#parts
     const to = { upstreamId, sink, limits, latest, endless: false, session: this }
-    return postRequest(wire, headers, outgoing.body, to)
+    return postRequest(wire, { to: credentials, own: this.#own }, outgoing.body, to)
   }
 
   async notify(_: string, body: Buffer): Promise<void> {

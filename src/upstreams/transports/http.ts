@@ -1,4 +1,5 @@
 import { GatewayError } from '../../foundation/errors.ts'
+import type { Equipped } from '../equipped.ts'
 import type { Flight } from '../sink.ts'
 import { type AnswerFor, HttpAnswer } from './http-answer.ts'
 import type { Wire, WireHeaders } from './wire.ts'
@@ -10,11 +11,26 @@ const bothFramings = [
   'application/json, text/event-stream',
 ] as const
 
-/** Sends a request and reads its answer into the sink. `headers` are flat pairs, besides content type and accept. */
-export function postRequest(wire: Wire, headers: readonly string[], body: Buffer, to: AnswerFor): Flight {
-  const answer = new HttpAnswer(to)
-  const { total } = answer
-  const flight = wire.send({ method: 'POST', headers: [...bothFramings, ...headers], body, total }, answer)
+/** Where the headers of a request come from. */
+export type HeaderSource = {
+  readonly to: Pick<Equipped, 'headers'> & Partial<Pick<Equipped, 'renew'>>
+  /** Further ones, as flat pairs. */
+  readonly own: readonly string[]
+}
+
+/** Sends a request and reads its answer into the sink; once more where the server wants other credentials and there are some. */
+export function postRequest(
+  wire: Wire,
+  { to, own }: HeaderSource,
+  body: Buffer,
+  answerFor: AnswerFor,
+): Flight {
+  const send = () => {
+    const headers = [...bothFramings, ...to.headers, ...own]
+    return wire.send({ method: 'POST', headers, body, total: answer.total }, answer)
+  }
+  const answer: HttpAnswer = new HttpAnswer(answerFor, to.renew && { renew: to.renew, send })
+  const flight = send()
   answer.started(flight)
   return flight
 }

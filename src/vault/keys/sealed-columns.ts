@@ -2,6 +2,8 @@
 import { z } from 'zod'
 import type { SealedColumn } from '../../foundation/sealed-column.ts'
 import { sealedInIdentity } from '../../identity/index.ts'
+import { placeOf } from '../credentials/credential.ts'
+import { clientPlace } from '../oauth/open.ts'
 import { authContext, environmentContext } from '../sealing.ts'
 
 const sealedValues = z.record(z.string(), z.object({ sealed: z.string() })).default({})
@@ -43,4 +45,30 @@ const sealedInServers: readonly SealedColumn[] = [
   },
 ]
 
-export const sealedColumns: readonly SealedColumn[] = [...sealedInIdentity, ...sealedInServers]
+/** What callers have at servers, and what the gateway registered itself as. */
+const sealedInVault: readonly SealedColumn[] = [
+  {
+    table: 'upstream_credentials',
+    column: 'sealed',
+    key: ['id'],
+    needs: ['owner', 'server_id'],
+    find: (sealed, { id = '', owner = '', server_id: serverId = '' }) => [
+      { sealed, context: placeOf({ id, owner, serverId }) },
+    ],
+  },
+  {
+    table: 'upstream_clients',
+    column: 'sealed',
+    key: ['server_id', 'issuer', 'redirect_uri'],
+    needs: [],
+    find: (sealed, { server_id: serverId = '', issuer = '', redirect_uri: redirectUri = '' }) => [
+      { sealed, context: clientPlace({ serverId, issuer, redirectUri }) },
+    ],
+  },
+]
+
+export const sealedColumns: readonly SealedColumn[] = [
+  ...sealedInIdentity,
+  ...sealedInServers,
+  ...sealedInVault,
+]

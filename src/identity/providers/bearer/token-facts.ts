@@ -10,6 +10,8 @@ export type TokenFacts = {
   readonly audiences: readonly string[]
   /** Why it is some other kind of token than one for access; undefined where nothing says so. */
   readonly otherKind: string | undefined
+  /** The thumbprint of the key it is bound to (RFC 9449, 6.1). */
+  readonly boundTo: string | undefined
   /** Words and numbers, so that it can stand in the audit; undefined where there is none that can. */
   readonly jti: string | undefined
   readonly payload: JsonObject
@@ -48,6 +50,7 @@ export function readToken(token: string): TokenFacts | string {
     typ: typ?.toLowerCase().replace(/^application\//, ''),
     audiences,
     otherKind: otherKindOf(payload),
+    boundTo: boundTo(payload),
     jti: jtiOf(payload),
     payload,
   }
@@ -80,9 +83,17 @@ function otherKindOf(payload: JsonObject): string | undefined {
   const isId = ['nonce', 'at_hash', 'c_hash', 's_hash'].some(name => payload[name] !== undefined)
   if (isId || says.includes('id')) return 'an ID token'
   if (says.includes('refresh') || says.includes('offline')) return 'a refresh token'
-  return payload.cnf === undefined
+  return payload.cnf === undefined || boundTo(payload) !== undefined
     ? undefined
-    : 'a token bound to a key, which nobody may use as a bearer token'
+    : 'a token bound to something that the gateway cannot check'
+}
+
+/** Bound to the key of this thumbprint, and to nothing else. */
+function boundTo({ cnf }: JsonObject): string | undefined {
+  const { jkt, ...more } = isObject(cnf) ? cnf : {}
+  return typeof jkt === 'string' && /^[\w-]{43}$/.test(jkt) && Object.keys(more).length === 0
+    ? jkt
+    : undefined
 }
 
 function jtiOf({ jti, uti }: JsonObject): string | undefined {

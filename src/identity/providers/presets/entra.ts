@@ -1,4 +1,5 @@
 import { isObject } from '../../../foundation/json.ts'
+import { graphGroups } from '../graph-groups.ts'
 import { type Preset, standard } from './preset.ts'
 
 const guid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
@@ -24,4 +25,5 @@ export const entra = {
     claims.hasgroups === true ||
     claims.hasgroups === 'true' ||
     (isObject(claims._claim_names) && Object.hasOwn(claims._claim_names, 'groups')),
+  furtherGroups: graphGroups,
 } satisfies Preset<'entra'>

@@ -1,4 +1,5 @@
 import type { JsonObject } from '../../../foundation/json.ts'
+import type { IdentityProvider } from '../provider.ts'
 
 export const algorithms = [
   'RS256',
@@ -39,6 +40,15 @@ export type Preset<Name extends string = string> = {
   groupName(group: string): string
   /** Were there more groups than fit into the token, so that it does not say which? */
   isOverflowing(claims: JsonObject): boolean
+  /** The groups that did not fit, all of them, where there is a way to ask. Throws `ProviderTrouble`. */
+  readonly furtherGroups?: (asked: Further) => Promise<readonly string[]>
+}
+
+export type Further = {
+  readonly provider: IdentityProvider
+  readonly claims: JsonObject
+  /** Of the gateway as a client of the provider. */
+  readonly secret: string
 }
 
 /** Plain OpenID Connect, of which every other preset is a variation. */

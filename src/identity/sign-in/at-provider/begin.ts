@@ -7,6 +7,7 @@ import {
   randomPKCECodeVerifier,
 } from 'openid-client'
 import { z } from 'zod'
+import { hasTeams } from '../../providers/claims.ts'
 import type { IdentityProvider } from '../../providers/provider.ts'
 import type { SignInRoom } from '../enter.ts'
 
@@ -61,9 +62,8 @@ export async function begin(
   return url.href
 }
 
-function scopeOf({ teams }: IdentityProvider, client: Configuration): string {
+function scopeOf(provider: IdentityProvider, client: Configuration): string {
   const { scopes_supported: supported } = client.serverMetadata()
-  const wantsGroups = teams.prefix !== undefined || Object.keys(teams.map).length > 0
-  const further = wantsGroups && supported?.includes('groups') ? ' groups' : ''
+  const further = hasTeams(provider) && supported?.includes('groups') ? ' groups' : ''
   return `openid email profile${further}`
 }

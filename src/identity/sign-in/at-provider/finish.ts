@@ -32,6 +32,7 @@ export type Shown = {
   readonly session: string | undefined
   /** When they signed in there, as far as it says. */
   readonly authenticatedAt: number
+  readonly idToken: string | undefined
 }
 
 /** Throws `identity.sign_in_refused` or `identity.provider_trouble`, without a word of the provider's. */
@@ -59,6 +60,7 @@ export async function exchange(
     claims,
     session: typeof token.sid === 'string' ? token.sid.slice(0, 255) : undefined,
     authenticatedAt,
+    idToken: tokens.id_token,
   }
 }
 

@@ -15,9 +15,16 @@ export type Ways = {
   /** Back again. Throws `identity.flow_over`, `identity.other_browser`, `identity.sign_in_refused`, `identity.provider_trouble` or `identity.not_admitted`. */
   finish(returning: Returning, arriving: Arriving): Promise<{ onTo: string; opened: OpenedSession }>
   /** Where a browser signs out at the provider of its session too; undefined where that cannot be. */
-  exitOf(session: BrowserSession, origin: string): Promise<string | undefined>
+  exitOf(leaving: Leaving): Promise<string | undefined>
   /** The provider says that somebody signed out there. Throws `identity.logout_refused` or `identity.provider_unknown`. */
   loggedOut(name: string, logoutToken: string, visitor: Visitor): Promise<void>
+}
+
+export type Leaving = {
+  readonly session: BrowserSession
+  readonly origin: string
+  /** So that the provider need not ask who it is. */
+  readonly idToken: string | undefined
 }
 
 export type AtProviders = Ways & {
@@ -50,7 +57,7 @@ export function openAtProviders(parts: ProviderParts): AtProviders {
     },
     begin: async (name, beginning) => (await ways()).begin(name, beginning),
     finish: async (returning, arriving) => (await ways()).finish(returning, arriving),
-    exitOf: async (session, origin) => (await ways()).exitOf(session, origin),
+    exitOf: async leaving => (await ways()).exitOf(leaving),
     loggedOut: async (name, logoutToken, visitor) => (await ways()).loggedOut(name, logoutToken, visitor),
   }
 }

@@ -31,19 +31,19 @@ export function openWays(parts: ProviderParts, list: AtProviders['list']): Ways 
         const client: Configuration = await clients.of(provider)
         return { flow, provider, shown: await exchange(flow, returning, { provider, client }) }
       })
-      const { claims, session, authenticatedAt } = shown
+      const { claims, session, authenticatedAt, idToken } = shown
       const via = { via: 'sign-in', requestId: arriving.requestId } as const
       const admitted = await parts.admit(provider, claims, via)
       // Why may say who else is known here, so it is in the audit alone.
       if ('rejected' in admitted) return fail(admitted.rejected)
       const user = (await userById(room.database.kysely, admitted.userId)) ?? fail('identity.unknown')
       const detail = { provider: provider.name }
-      const how = { method: 'provider', providerId: provider.id, providerSession: session } as const
+      const how = { method: 'provider', providerId: provider.id, providerSession: session, idToken } as const
       const opened = await enter(room, { ...how, user, detail, authenticatedAt }, arriving)
       return { onTo: flow.onTo, opened }
     },
-    async exitOf({ providerId }, origin) {
-      const provider = byId(providerId)
+    async exitOf({ session, origin, idToken }) {
+      const provider = byId(session.providerId)
       // Who signs out here is out, whether the provider can be reached or not.
       const client =
         provider &&
@@ -52,7 +52,10 @@ export function openWays(parts: ProviderParts, list: AtProviders['list']): Ways 
           return undefined
         }))
       if (client?.serverMetadata().end_session_endpoint === undefined) return undefined
-      return buildEndSessionUrl(client, { post_logout_redirect_uri: `${origin}/signed-out` }).href
+      return buildEndSessionUrl(client, {
+        post_logout_redirect_uri: `${origin}/signed-out`,
+        ...(idToken === undefined ? {} : { id_token_hint: idToken }),
+      }).href
     },
     loggedOut: openLogout(parts, byName),
   }

@@ -70,7 +70,8 @@ async function visitTogether(kind: AgentKind, folder: string, plan: Plan): Promi
   }
 }
 
-async function install(folder: string, wanted: string): Promise<void> {
+/** Brings an agent along on first use. */
+export async function install(folder: string, wanted: string): Promise<void> {
   const marker = join(folder, 'installed')
   if (existsSync(marker) && readFileSync(marker, 'utf8') === wanted) return
   mkdirSync(folder, { recursive: true })

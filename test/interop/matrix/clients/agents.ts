@@ -120,13 +120,18 @@ export const qwenCode = agent({
   },
 })
 
+/** Also what signs in by itself, in test/fixtures/opencode.ts. */
+export const opencodePackage = {
+  package: 'opencode-ai',
+  version: '1.18.33',
+  program: () => [`opencode-${platform}/bin/opencode`],
+} as const
+
 export const opencode = agent({
   name: 'opencode',
   title: 'opencode',
   how: '`opencode run` with `opencode.json`, model scripted',
-  package: 'opencode-ai',
-  version: '1.18.33',
-  program: () => [`opencode-${platform}/bin/opencode`],
+  ...opencodePackage,
   prepare: ({ servers, token, model, write }) => {
     const entries = servers.map(({ name, url }) => {
       return [name, { type: 'remote', url, enabled: true, oauth: false, headers: bearer(token) }]

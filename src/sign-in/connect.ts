@@ -1,0 +1,138 @@
+/** A person connects an account of theirs at a server behind the gateway: asked here before they leave, and thanked when they are back. */
+import { fail } from '../foundation/errors.ts'
+import { type Html, html } from '../foundation/html.ts'
+import { page } from '../foundation/page.ts'
+import { visibly } from '../foundation/visible.ts'
+import type { Upstream } from '../upstreams/index.ts'
+import type { Question } from '../vault/index.ts'
+import { answerJson, onwardPage, redirect, show } from './answers.ts'
+import { hidden, postedForm } from './form.ts'
+import { openSession } from './fresh.ts'
+import type { Place } from './place.ts'
+import { returnPath } from './return-path.ts'
+import type { Visit } from './visit.ts'
+
+export const connectPages: readonly Place[] = [
+  { method: 'GET', path: '/connect/client.json', act: ownDocument },
+  { method: 'GET', path: '/connect/callback', act: finish },
+  { method: 'GET', path: '/connect/{group}/{server}', act: look },
+  { method: 'POST', path: '/connect/{group}/{server}', act: begin },
+]
+
+type Params = Readonly<Record<string, string>>
+
+/** Read by authorization servers, not by browsers: it says who the gateway is. */
+function ownDocument(visit: Visit): void {
+  answerJson(visit, visit.parts.connect.clientDocument(visit.query.has('public')))
+}
+
+async function look(visit: Visit, params: Params): Promise<void> {
+  const { parts, query, path, arriving } = visit
+  // The cookies of a browser are of one name of the gateway, and it comes back to the first.
+  if (visit.origin !== parts.addresses.origin())
+    return redirect(visit, parts.addresses.origin() + here(visit))
+  if (arriving.before === undefined)
+    return redirect(visit, `/sign-in?return=${encodeURIComponent(here(visit))}`)
+  const { principal } = arriving.before
+  const asked = askedOf(visit, params, query)
+  const question = await parts.connect.ask(asked.upstream, principal.id, asked.scopes)
+  const fields = { for: query.get('for') ?? '', return: query.get('return') ?? '' }
+  const server = `${asked.upstream.group}/${asked.upstream.name}`
+  show(
+    visit,
+    page({
+      title: `Connect ${server}`,
+      body: html`
+<h1>Connect your account at ${question.at}?</h1>
+<p>${asked.client === undefined ? html`Calls that you make` : html`<strong>${visibly(asked.client)}</strong>, and what else calls for you,`} through this gateway
+to <strong>${server}</strong> will be made with it. You are <strong>${principal.name}</strong>.</p>
+${presentOf(question)}
+${scopesOf(question)}
+<p>You go on to <strong>${question.at}</strong>, sign in there, and come back here. The gateway keeps what it is given sealed; nobody sees it, you neither.</p>
+<form method="post" action="${path}">
+${hidden(visit, fields)}
+<button class="wide" autofocus>Go on to ${question.at}</button>
+</form>
+${query.has('return') && html`<p><a href="${returnPath(query.get('return'))}">Not now</a></p>`}
+<p><small>You can take it back at any time, at <a href="/account#connections">your account</a>.</small></p>`,
+    }),
+  )
+}
+
+function presentOf({ present }: Question): Html | undefined {
+  if (present === undefined) return undefined
+  const who = present.account === null ? html`An account` : html`<strong>${visibly(present.account)}</strong>`
+  return present.isBroken
+    ? html`<p>${who} was connected and cannot be used any more. This repairs it.</p>`
+    : html`<p>${who} is connected now; this takes its place.</p>`
+}
+
+function scopesOf({ scopes }: Question): Html | undefined {
+  if (scopes.length === 0) return undefined
+  return html`<h2>It asks for</h2>
+<ul>${scopes.map(scope => html`<li><code>${visibly(scope)}</code></li>`)}</ul>`
+}
+
+async function begin(visit: Visit, params: Params): Promise<void> {
+  const fields = await postedForm(visit)
+  const { principal: caller } = openSession(visit)
+  const { parts, mark, arriving } = visit
+  parts.beginnings.count(arriving.address ?? 'unknown')
+  const { upstream, scopes } = askedOf(visit, params, fields)
+  const person = { caller, mark, requestId: arriving.requestId }
+  const onTo = returnPath(fields.get('return') || undefined, '')
+  const url = await parts.connect.begin(upstream, person, { onTo, scopes })
+  // A form may lead only here, so there is a page between.
+  show(visit, onwardPage(`On to ${new URL(url).host}`, url))
+}
+
+async function finish(visit: Visit): Promise<void> {
+  const { parts, query, mark, arriving } = visit
+  if (arriving.before === undefined)
+    fail('vault.connect_refused', { why: 'You are not signed in to the gateway in this browser any more.' })
+  const person = { caller: arriving.before.principal, mark, requestId: arriving.requestId }
+  const { upstream, onTo } = await parts.connect.finish(person, query)
+  if (onTo !== '') return redirect(visit, onTo)
+  const server = `${upstream.group}/${upstream.name}`
+  show(
+    visit,
+    page({
+      title: `${server} is connected`,
+      body: html`
+<h1>${server} is connected</h1>
+<p>You can close this page and go back to your application. What waited for it goes on by itself; otherwise make the call again.</p>
+<p><a href="/account#connections">Your connections</a></p>`,
+    }),
+  )
+}
+
+type Asked = {
+  readonly upstream: Upstream
+  readonly scopes: readonly string[] | undefined
+  /** The application that the link was given to. */
+  readonly client: string | undefined
+}
+
+/** What the link is about. Throws `access.not_found`, and `vault.connect_refused` for a link that was given to somebody else. */
+function askedOf(
+  visit: Visit,
+  { group = '', server = '' }: Params,
+  given: ReadonlyMap<string, string>,
+): Asked {
+  const { principal } = openSession(visit)
+  const { connect } = visit.parts
+  const upstream = connect.find(group, server) ?? fail('access.not_found')
+  const link = connect.openLink(upstream, given.get('for') ?? '')
+  // Who got a link may call it, if only as a part of another.
+  if (link === undefined && !connect.mayUse(principal, upstream)) fail('access.not_found')
+  if (link !== undefined && link.personId !== principal.id)
+    fail('vault.connect_refused', {
+      why: `This link was made for somebody else, and you are ${principal.name}.`,
+      fix: 'Whoever gave it to you has to open it themselves: with it you would give them your account.',
+    })
+  return { upstream, scopes: link?.scopes, client: link?.client }
+}
+
+function here({ request }: Visit): string {
+  return request.url ?? '/'
+}

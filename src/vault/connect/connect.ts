@@ -1,0 +1,165 @@
+/** Connecting: somebody gets an account at a server, and takes it back. */
+import { type AuditRecord, changeEvent } from '../../audit/index.ts'
+import type { Database } from '../../database/index.ts'
+import type { Announcements } from '../../foundation/announcements.ts'
+import type { Clock } from '../../foundation/clock.ts'
+import { fail } from '../../foundation/errors.ts'
+import { newId } from '../../foundation/id.ts'
+import type { Log } from '../../foundation/log.ts'
+import type { Caller } from '../../foundation/route.ts'
+import type { Upstream } from '../../upstreams/index.ts'
+import { type Credential, placeOf } from '../credentials/credential.ts'
+import { credentialOf, putCredential, type Stored } from '../credentials/credential-table.ts'
+import type { Opened } from '../credentials/custody.ts'
+import { fits } from '../credentials/fits.ts'
+import type { OAuthSettings } from '../oauth/settings.ts'
+import type { Sealer } from '../seal.ts'
+import { type Came, comeBack, type FlowParts, leave, takeFlow, type UnderWay, wayTo } from './flow.ts'
+
+export type ConnectParts = FlowParts & {
+  readonly database: Database
+  readonly audit: AuditRecord
+  readonly announcements: Announcements
+  readonly seals: Sealer
+  readonly clock: Clock
+  readonly log: Log
+  /** The server, opened; undefined for one that needs no account of anybody. */
+  opened(upstream: Upstream): Opened | undefined
+  /** By id, as it is now. */
+  serverById(id: string): Upstream | undefined
+  /** What is remembered is looked at again. */
+  distrust(): void
+}
+
+/** What a person is shown before they leave. */
+export type Question = {
+  /** Host of the authorization server. */
+  readonly at: string
+  readonly scopes: readonly string[]
+  /** Who is connected now, where somebody is. */
+  readonly present: { readonly account: string | null; readonly isBroken: boolean } | undefined
+}
+
+export type Person = { readonly caller: Caller; readonly mark: string; readonly requestId: string }
+
+export type Connect = {
+  /** Throws `vault.connect_refused` for a server to which nobody connects, and `vault.provider_trouble`. */
+  ask(upstream: Upstream, owner: string, scopes?: readonly string[]): Promise<Question>
+  /** The URL to which the browser goes. */
+  begin(
+    upstream: Upstream,
+    person: Person,
+    more: { onTo: string; scopes?: readonly string[] | undefined },
+  ): Promise<string>
+  /** The person is back: the account is connected. */
+  finish(person: Person, query: ReadonlyMap<string, string>): Promise<{ upstream: Upstream; onTo: string }>
+  /** Has this caller what a call of this server needs? `undefined` where nobody connects. */
+  isConnected(upstream: Upstream, ownerId: string): Promise<boolean | undefined>
+}
+
+export function openConnect(parts: ConnectParts): Connect {
+  return {
+    async ask(upstream, owner, scopes) {
+      const settings = settingsOf(parts, upstream)
+      const way = await wayTo(parts, { upstream, settings, scopes })
+      const stored = await credentialOf(parts.database.kysely, { serverId: upstream.id, owner })
+      const { authorizationEndpoint = way.authority.issuer } = way.authority
+      return {
+        at: new URL(authorizationEndpoint).host,
+        scopes: way.scopes,
+        present: stored && {
+          account: stored.credential.account,
+          isBroken: stored.credential.trouble !== null,
+        },
+      }
+    },
+    begin: (upstream, { caller, mark }, { onTo, scopes }) =>
+      leave(parts, {
+        upstream,
+        settings: settingsOf(parts, upstream),
+        owner: caller.id,
+        personId: caller.id,
+        mark,
+        scopes,
+        onTo,
+      }),
+    async finish(person, query) {
+      const flow = await takeFlow(parts, { mark: person.mark, personId: person.caller.id, query })
+      const upstream = parts.serverById(flow.serverId)
+      // What it was allowed for was another server, whatever it is called.
+      if (upstream === undefined || upstream.version !== flow.serverVersion) fail('identity.flow_over')
+      const settings = settingsOf(parts, upstream)
+      const came = await comeBack(parts, flow, { upstream, settings, query })
+      await keep(parts, person, { upstream, flow, came })
+      parts.distrust()
+      parts.announcements.announce({ topic: 'connection.made', serverId: upstream.id, ownerId: flow.owner })
+      return { upstream, onTo: flow.onTo }
+    },
+    async isConnected(upstream, owner) {
+      const opened = parts.opened(upstream)
+      if (opened === undefined || opened.stored.by !== 'person') return undefined
+      const stored = await credentialOf(parts.database.kysely, { serverId: upstream.id, owner })
+      if (stored === undefined || !fits(opened, stored.credential)) return false
+      const { trouble, expiresAt, isRefreshable } = stored.credential
+      return trouble === null && (isRefreshable || expiresAt === null || expiresAt > parts.clock.now())
+    },
+  }
+}
+
+function settingsOf(parts: ConnectParts, upstream: Upstream): OAuthSettings {
+  const opened = parts.opened(upstream)
+  const settings = opened?.stored.by === 'person' ? opened.stored.oauth?.(opened.written) : undefined
+  return (
+    settings ??
+    fail('vault.connect_refused', {
+      why: 'Nobody connects an account at this server: it takes none, or one that is the same for everybody.',
+      fix: 'Use it as it is; if calls fail, tell a manager of its group.',
+    })
+  )
+}
+
+type Connected = { readonly upstream: Upstream; readonly flow: UnderWay; readonly came: Came }
+
+async function keep(parts: ConnectParts, person: Person, { upstream, flow, came }: Connected): Promise<void> {
+  const { tokens, authority, clientId } = came
+  const now = parts.clock.now()
+  const credential: Credential = {
+    id: newId(now),
+    serverId: upstream.id,
+    owner: flow.owner,
+    kind: 'tokens',
+    issuer: authority.issuer,
+    resource: authority.resource ?? (upstream.transport.kind === 'stdio' ? null : upstream.transport.url),
+    clientId,
+    scopes: tokens.scopes ?? flow.scopes,
+    account: tokens.account ?? null,
+    expiresAt: tokens.expiresAt,
+    isRefreshable: tokens.refresh !== undefined,
+    trouble: null,
+    version: 1,
+    refreshedAt: null,
+    createdAt: now,
+    updatedAt: now,
+  }
+  const content = { access: tokens.access, ...(tokens.refresh && { refresh: tokens.refresh }) }
+  const sealed = parts.seals.seal(JSON.stringify(content), placeOf(credential))
+  await store(parts, person, { upstream, stored: { credential, sealed } })
+}
+
+async function store(
+  { database, audit }: ConnectParts,
+  { caller, requestId }: Person,
+  { upstream, stored }: { upstream: Upstream; stored: Stored },
+): Promise<void> {
+  const { id, owner, issuer, scopes, account } = stored.credential
+  await database.change(async tx => {
+    await putCredential(tx, stored)
+    await audit.recorded(
+      changeEvent(caller, requestId, {
+        action: 'vault.connect',
+        target: `${upstream.group}/${upstream.name}`,
+        detail: { connection: id, owner, issuer, scopes, account },
+      }),
+    )
+  })
+}

@@ -1,0 +1,61 @@
+/** Questions to authorization servers: bounded, and nothing of their words goes to anybody. */
+import { guardedFetch } from '../../egress/index.ts'
+import { fail, GatewayError } from '../../foundation/errors.ts'
+import { isObject, type JsonObject } from '../../foundation/json.ts'
+
+const totalMilliseconds = 10_000
+const answerBytes = 262_144
+
+export type Fetch = ReturnType<typeof guardedFetch>
+
+/** The way to the authorization server of an upstream; private networks only where the upstream itself may be there. */
+export function fetchFor(allowPrivateNetwork: boolean): Fetch {
+  return guardedFetch({ allowPrivateNetwork, totalMilliseconds, answerBytes })
+}
+
+/** Throws `vault.provider_trouble`: what the authorization server says, or that it says nothing, is of no use. */
+export function trouble(why: string, cause?: unknown): never {
+  return fail('vault.provider_trouble', { why, cause })
+}
+
+/** An answer whatever its status. Throws `vault.provider_trouble` when there is none. */
+export async function ask(send: Fetch, url: string, init: RequestInit, what: string): Promise<Response> {
+  try {
+    return await send(url, init)
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error
+    return trouble(`Its ${what} ${said(error)}`, error)
+  }
+}
+
+function said(error: GatewayError): string {
+  switch (error.code) {
+    case 'upstream.address_refused':
+      return 'is at an address that may not be reached.'
+    case 'upstream.timeout':
+      return 'did not answer in time.'
+    case 'upstream.too_large':
+      return 'answered with more than it should.'
+    default:
+      return 'cannot be reached.'
+  }
+}
+
+/** The JSON object of a GET; undefined where there is none (any status of 4xx). Throws `vault.provider_trouble`. */
+export async function readDocument(send: Fetch, url: string, what: string): Promise<JsonObject | undefined> {
+  const answer = await ask(send, url, { headers: { accept: 'application/json' } }, what)
+  if (answer.status >= 400 && answer.status < 500) return undefined
+  if (answer.status !== 200) return trouble(`Its ${what} answered ${answer.status}.`)
+  return (await objectOf(answer)) ?? trouble(`Its ${what} answered with something that is no JSON object.`)
+}
+
+/** Undefined for what is no JSON object. */
+export async function objectOf(answer: Response): Promise<JsonObject | undefined> {
+  try {
+    const value: unknown = await answer.json()
+    return isObject(value) ? value : undefined
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
+}
