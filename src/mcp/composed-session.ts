@@ -166,8 +166,9 @@ export class ComposedSession implements SessionLink {
       this.#equipped.get(sourceId)?.follow(to)
       return known
     }
-    this.#equipped.set(sourceId, to)
-    const opening = this.#open(to, () => this.#forget(sourceId, opening))
+    const opener = to.apart()
+    this.#equipped.set(sourceId, opener)
+    const opening = this.#open(opener, () => this.#forget(sourceId, opening))
     this.#links.set(sourceId, opening)
     opening.catch(() => this.#forget(sourceId, opening))
     return opening

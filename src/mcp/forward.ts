@@ -238,7 +238,7 @@ export function prepare(
     mirrored: more.mirrored,
     endless: row.shape === 'listen',
     ...(more.to === undefined ? {} : { to: more.to }),
-    ...(more.own?.own === undefined ? {} : { credentials: more.own.headers }),
+    ...(more.own?.own === undefined ? {} : { credentials: more.own }),
   }
   return { outgoing, reply }
 }

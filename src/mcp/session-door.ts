@@ -128,13 +128,11 @@ async function request(
   const { params, patches, task } = unseal(parts, { ...visit, bytes }, { row, method, params: meant.params })
   const aim = { row, params, upstream, principal, task, bytes }
   if (row.list !== undefined && mustSeeNothing(parts, exchange, aim)) return answerNothing(exchange, row.list)
-  if (isComposed(upstream)) {
-    if (row.list !== undefined) return answerComposed(parts, { ...visit, upstream }, row)
-  }
+  if (isComposed(upstream) && row.list !== undefined)
+    return answerComposed(parts, { ...visit, upstream }, row)
   const isOwn = row.action === 'server.use' && session.link instanceof ComposedSession
   if (isOwn) return serveOwn(parts, visit, session, incoming)
-  const key = JSON.stringify(incoming.id)
-  checkFree(session, key)
+  const key = freeKey(session, incoming)
   const aimedAt = await clearConnected(parts, { session, key }, aim, visit)
   if (aimedAt === undefined) return
   const { equipped, params: sent, patches: aimed } = aimedAt
@@ -171,9 +169,12 @@ async function request(
   send(session.link, outgoing, reply)
 }
 
-function checkFree(session: Session, key: string): void {
-  if (session.pending.has(key) || session.asks.isWaiting(key))
+/** By what the session knows the request. Throws `mcp.invalid_request` where another has its id. */
+function freeKey({ pending, asks }: Session, { id }: SessionRequest): string {
+  const key = JSON.stringify(id)
+  if (pending.has(key) || asks.isWaiting(key))
     fail('mcp.invalid_request', { why: 'A request with this id is still under way in this session.' })
+  return key
 }
 
 /** Clears the caller; one who has to connect an account first is led there, and goes on. Undefined where they got an answer without one. */

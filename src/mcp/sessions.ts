@@ -16,10 +16,10 @@ export type NewSession = {
   readonly link: SessionLink
   /** The revision that was agreed on in `initialize`. */
   readonly version: string
-  /** Its client can lead its person to a web page. */
-  readonly canOpenUrls: boolean
   /** What its server was opened with; absent where several are behind it. */
   readonly equipped?: Equipped
+  /** Its client can lead its person to a web page. */
+  readonly canOpenUrls: boolean
 }
 
 /** Of how many tasks of a session progress is passed on. */
@@ -32,10 +32,10 @@ export class Session {
   readonly serverId: string
   readonly link: SessionLink
   readonly version: string
+  readonly equipped: Equipped | undefined
   readonly canOpenUrls: boolean
   /** What the gateway itself asks the client. */
   readonly asks = new OwnAsks()
-  readonly equipped: Equipped | undefined
   /** Requests under way by the client's id, as raw JSON (so that 1 and "1" differ). */
   readonly pending = new Map<string, Reply>()
   /** Streams that are open besides those of requests. */
@@ -53,8 +53,8 @@ export class Session {
     this.id = parts.id
     this.link = parts.link
     this.version = parts.version
-    this.canOpenUrls = parts.canOpenUrls
     this.equipped = parts.equipped
+    this.canOpenUrls = parts.canOpenUrls
     this.#clock = parts.clock
     this.usedAt = parts.clock.elapsed()
   }

@@ -72,10 +72,14 @@ export class Connections {
     const wire = this.#wire(to.upstream, transport)
     const { limits } = this.#parts
     return {
-      request({ upstreamId, sink, endless, mirrored, body, latest, credentials }) {
-        const source = { to: credentials === undefined ? to : { headers: credentials }, own: mirrored }
-        return postRequest(wire, source, body, { upstreamId, sink, limits, endless, latest })
-      },
+      request: ({ upstreamId, sink, endless, mirrored, body, latest, credentials = to }) =>
+        postRequest(wire, { to: credentials, own: mirrored }, body, {
+          upstreamId,
+          sink,
+          limits,
+          endless,
+          latest,
+        }),
     }
   }
 

@@ -38,6 +38,8 @@ export type Equipped = {
   readonly principalId: string
   /** Brought by the client for this request. */
   readonly own: OwnCredentials | undefined
+  /** Another of the same, for what lives longer than its request. */
+  apart(): Equipped
   /** From now on with what a later request of the same session was equipped with. */
   follow(later: Equipped): void
   readonly [equipped]: true
@@ -74,6 +76,11 @@ class EquippedUpstream {
 
   get own(): OwnCredentials | undefined {
     return this.#own
+  }
+
+  apart(): Equipped {
+    const { upstream, principalId } = this
+    return markEquipped({ upstream, principalId, credentials: this.#credentials, own: this.#own })
   }
 
   follow(later: Equipped): void {

@@ -16,7 +16,7 @@ export type Outgoing = {
   /** A listen: may stay open for ever. */
   readonly endless: boolean
   /** What authenticates this request, where its client brought something of its own; else what its session or link has. */
-  readonly credentials?: readonly string[]
+  readonly credentials?: Pick<Equipped, 'headers' | 'renew'>
   /** On a session with several servers: which of them it is for. */
   readonly to?: Equipped
   /** By when (performance.now) it must be over; a repeat has what its first try left. */

@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { isCredentialValue } from '../foundation/credential.ts'
 import { fail, GatewayError } from '../foundation/errors.ts'
 import { isObject, type JsonObject, parseBounded } from '../foundation/json.ts'
-import type { OwnCredentials, Upstream } from '../upstreams/index.ts'
+import type { Credentials, OwnCredentials, Upstream } from '../upstreams/index.ts'
 import { headerObjection } from './header-rules.ts'
 
 /** The first is ours. */
@@ -152,7 +152,20 @@ function refuse(objection: string): never {
   })
 }
 
-/** What goes up: theirs alone where they authenticate, else theirs beside what is configured. */
-export function withOwn(own: OwnHeaders, configured: () => readonly string[]): readonly string[] {
-  return own.isAuthentication ? own.pairs : [...configured(), ...own.pairs]
+/** Theirs alone go up: they authenticate. */
+export function alone({ pairs }: OwnHeaders): Credentials {
+  return { headers: pairs, environment: () => ({}) }
+}
+
+/** Theirs go up beside what is configured, which may be renewed meanwhile. */
+export function beside({ pairs }: OwnHeaders, configured: Credentials): Credentials {
+  return {
+    get headers() {
+      return [...configured.headers, ...pairs]
+    },
+    environment: () => configured.environment(),
+    get renew() {
+      return configured.renew
+    },
+  }
 }

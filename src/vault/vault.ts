@@ -8,7 +8,7 @@ import {
   type Sealing,
   type Upstream,
 } from '../upstreams/index.ts'
-import { type OwnHeaders, withOwn } from './client-headers.ts'
+import { alone, beside, type OwnHeaders } from './client-headers.ts'
 import type { Links } from './connect/link.ts'
 import type { Custody, Opened } from './credentials/custody.ts'
 import { derivedKeks, type Keks, type Sealer, sealer } from './seal.ts'
@@ -24,9 +24,9 @@ export type Seals = Sealing & {
 
 export type Equip = {
   /**
-   * The upstream with what authenticates the gateway to it. Call it for a caller whom access cleared, and for nobody else. A
-   * promise only where the credential is not remembered; with headers that their client brought, for this one request. Throws
-   * `vault.connect_needed`, `vault.provider_trouble` and `vault.unsealable`.
+   * The upstream with what authenticates the gateway to it, or what a client brought for this request. Call it for a caller whom
+   * access cleared, and for nobody else. A promise only where the credential is not remembered. Throws `vault.connect_needed`,
+   * `vault.provider_trouble` and `vault.unsealable`.
    */
   equip(upstream: Upstream, asker: Asker, own?: OwnHeaders): Equipped | Promise<Equipped>
 }
@@ -67,47 +67,29 @@ export function openEquip(
     prepared.set(upstream, made)
     return made
   }
-  const marked = (upstream: Upstream, { id }: Asker, { credentials, own }: With) =>
-    markEquipped({
-      upstream,
-      principalId: id,
-      credentials: own === undefined ? credentials : beside(credentials, own),
-      own,
-    })
+  type With = { readonly credentials: Credentials; readonly own: OwnHeaders | undefined }
+  const marked = (upstream: Upstream, { id }: Asker, parts: With) =>
+    markEquipped({ upstream, principalId: id, ...parts })
   return {
     opened(upstream) {
       const ready = prepare(upstream)
       return 'opened' in ready ? ready.opened : undefined
     },
     equip(upstream, asker, own) {
-      // Whoever brings their own authentication needs none of what is kept.
-      if (own?.isAuthentication === true) return marked(upstream, asker, { credentials: nothing, own })
+      if (own?.isAuthentication === true) return marked(upstream, asker, { credentials: alone(own), own })
       const ready = prepare(upstream)
-      if ('fixed' in ready) return marked(upstream, asker, { credentials: ready.fixed, own })
+      const equipped = (credentials: Credentials) =>
+        marked(upstream, asker, {
+          credentials: own === undefined ? credentials : beside(own, credentials),
+          own,
+        })
+      if ('fixed' in ready) return equipped(ready.fixed)
       const live = custody.live(ready.opened, asker)
-      if (!(live instanceof Promise)) return marked(upstream, asker, { credentials: live, own })
-      return live.then(
-        credentials => marked(upstream, asker, { credentials, own }),
-        (error: unknown) => {
-          throw withLink(error, upstream, asker)
-        },
-      )
+      if (!(live instanceof Promise)) return equipped(live)
+      return live.then(equipped, (error: unknown) => {
+        throw withLink(error, upstream, asker)
+      })
     },
-  }
-}
-
-type With = { readonly credentials: Credentials; readonly own: OwnHeaders | undefined }
-
-const nothing: Credentials = { headers: [], environment: () => ({}) }
-
-/** For one request: what its client brought, beside what is configured or in its place. */
-function beside(credentials: Credentials, own: OwnHeaders): Credentials {
-  return {
-    get headers() {
-      return withOwn(own, () => credentials.headers)
-    },
-    environment: () => ({}),
-    renew: credentials.renew,
   }
 }
 

@@ -106,11 +106,10 @@ class HttpSession implements SessionLink, Carrier {
   }
 
   request(outgoing: Outgoing): Flight {
-    const { upstreamId, sink, latest, credentials } = outgoing
+    const { upstreamId, sink, latest, credentials = this.#parts.to } = outgoing
     const { wire, limits } = this.#parts
     const to = { upstreamId, sink, limits, latest, endless: false, session: this }
-    const from = credentials === undefined ? this.#parts.to : { headers: credentials }
-    return postRequest(wire, { to: from, own: this.#own }, outgoing.body, to)
+    return postRequest(wire, { to: credentials, own: this.#own }, outgoing.body, to)
   }
 
   async notify(_: string, body: Buffer): Promise<void> {
