@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 const shared = { pool: 'forks', testTimeout: 30_000, hookTimeout: 60_000 } as const
 
@@ -9,18 +10,34 @@ const inPairs = { ...slow, maxWorkers: 2 }
 
 // These load the machine until it shows, or break things under it: one file at a time, after all others.
 const alone = { ...slow, fileParallelism: false, sequence: { groupOrder: 1 } }
-const loads = [
-  'chaos',
-  'crowd',
-  'flood-of-streams',
-  'idle-streams',
+const loads = ['chaos', 'crowd', 'flood-of-streams', 'idle-streams', 'kill-nine', 'large-results'].map(
+  name => `test/journeys/${name}.test.ts`,
+)
+
+// The long ones of those that run in pairs begin first, so that none is left running by itself at the end.
+const long = [
+  'guides',
+  'operate-from-the-command-line',
+  'oauth-login',
   'kill-9',
-  'kill-nine',
-  'large-results',
-].map(name => `test/journeys/${name}.test.ts`)
+  'dead-server',
+  'secrets',
+  'hostile-upstream',
+]
+
+class LongFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const placeOf = ({ moduleId }: TestSpecification) => {
+      const at = long.findIndex(name => moduleId.endsWith(`/${name}.test.ts`))
+      return at < 0 ? long.length : at
+    }
+    return (await super.sort(files)).toSorted((a, b) => placeOf(a) - placeOf(b))
+  }
+}
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongFirst },
     projects: [
       {
         test: {
