@@ -1,5 +1,5 @@
 /** A person connects an account of theirs at a server behind the gateway: asked here before they leave, and thanked when they are back. */
-import { fail } from '../foundation/errors.ts'
+import { fail, GatewayError } from '../foundation/errors.ts'
 import { type Html, html } from '../foundation/html.ts'
 import { page } from '../foundation/page.ts'
 import { visibly } from '../foundation/visible.ts'
@@ -34,7 +34,7 @@ async function look(visit: Visit, params: Params): Promise<void> {
   if (arriving.before === undefined)
     return redirect(visit, `/sign-in?return=${encodeURIComponent(here(visit))}`)
   const { principal } = arriving.before
-  const asked = askedOf(visit, params, query)
+  const asked = await noted(visit, async () => askedOf(visit, params, query))
   const question = await parts.connect.ask(asked.upstream, principal.id, asked.scopes)
   const fields = { for: query.get('for') ?? '', return: query.get('return') ?? '' }
   const server = `${asked.upstream.group}/${asked.upstream.name}`
@@ -78,7 +78,7 @@ async function begin(visit: Visit, params: Params): Promise<void> {
   const { principal: caller } = openSession(visit)
   const { parts, mark, arriving } = visit
   parts.beginnings.count(arriving.address ?? 'unknown')
-  const { upstream, scopes } = askedOf(visit, params, fields)
+  const { upstream, scopes } = await noted(visit, async () => askedOf(visit, params, fields))
   const person = { caller, mark, requestId: arriving.requestId }
   const onTo = returnPath(fields.get('return') || undefined, '')
   const url = await parts.connect.begin(upstream, person, { onTo, scopes })
@@ -91,7 +91,7 @@ async function finish(visit: Visit): Promise<void> {
   if (arriving.before === undefined)
     fail('vault.connect_refused', { why: 'You are not signed in to the gateway in this browser any more.' })
   const person = { caller: arriving.before.principal, mark, requestId: arriving.requestId }
-  const { upstream, onTo } = await parts.connect.finish(person, query)
+  const { upstream, onTo } = await noted(visit, () => parts.connect.finish(person, query))
   if (onTo !== '') return redirect(visit, onTo)
   const server = `${upstream.group}/${upstream.name}`
   show(
@@ -104,6 +104,17 @@ async function finish(visit: Visit): Promise<void> {
 <p><a href="/account#connections">Your connections</a></p>`,
     }),
   )
+}
+
+/** What is refused leaves one event. */
+async function noted<T>({ parts, path, arriving }: Visit, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (thrown) {
+    if (thrown instanceof GatewayError)
+      await parts.identity.signIn.noteRefusal({ action: 'identity.connect', target: path }, arriving, thrown)
+    throw thrown
+  }
 }
 
 type Asked = {

@@ -384,6 +384,11 @@ describe('coming back', () => {
     expect(shown.text).not.toContain('CALL 555')
     expect(there.asked.length).toBe(asked)
     expect(await connection('ana')).toMatchObject({ state: 'needed' })
+    const { items } = await gateway.operator<{ items: { action: string; requestId: string }[] }>(
+      'GET /audit?limit=5',
+    )
+    const { requestId } = items.find(({ action }) => action === 'identity.connect') ?? {}
+    expect(shown.headers.get('x-request-id')).toBe(requestId)
   })
 
   it('T035: with a state that was used is over', async () => {

@@ -8,7 +8,7 @@ import { type Challenge, readChallenge } from '../oauth/challenge.ts'
 import { RefusedGrant } from '../oauth/client.ts'
 import { targetOf } from '../oauth/open.ts'
 import { type Credential, everyone, placeOf } from './credential.ts'
-import { credentialById, credentialOf, putCredential, type Stored } from './credential-table.ts'
+import { credentialOf, putCredential, type Stored } from './credential-table.ts'
 import { fits } from './fits.ts'
 import { Live } from './live.ts'
 import { connectNeeded, gatewayRefused } from './needed.ts'
@@ -32,10 +32,10 @@ export type Custody = {
   distrust(): void
 }
 
+/** A server that refuses credentials brings about new ones, and a failing renewal another try, no more often than this. */
+const pauseMilliseconds = 5000
 /** More than these are not remembered; the database has them all. */
 const mostRemembered = 10_000
-/** A credential whose renewal failed is not renewed again before this, as long as it is good. */
-const pauseMilliseconds = 5000
 
 type CustodyParts = RenewParts & Pick<Links, 'withLink'>
 
@@ -79,9 +79,13 @@ class Remembered implements Custody {
     if (known === undefined) return this.#find(opened, asker)
     const { credential } = known
     if (said?.error === 'insufficient_scope') throw widerNeeded(upstream, credential, said)
-    const stored = await credentialById(this.#parts.database.kysely, credential.id)
-    if (stored !== undefined && stored.credential.version !== credential.version)
+    const { serverId, owner } = credential
+    const stored = await credentialOf(this.#parts.database.kysely, { serverId, owner })
+    if (stored !== undefined && !isSame(stored.credential, credential))
       return this.#use(opened, asker, stored)
+    // A server that refuses what was got just now will refuse the next as well.
+    if (this.#parts.clock.now() - (credential.refreshedAt ?? credential.createdAt) < pauseMilliseconds)
+      throw notAccepted()
     if (credential.isRefreshable && credential.trouble === null) return this.#renewed(opened, known)
     if (opened.stored.by === 'gateway') return this.#use(opened, asker, await this.#obtain(opened, everyone))
     await noteTrouble(this.#parts, { upstream, credential }, 'rejected', this.#parts.clock.now())
@@ -236,6 +240,17 @@ function widerNeeded(upstream: Upstream, { scopes }: Credential, challenge: Chal
   // What it has already does not help when it is given again.
   if (wanted.length === 0 || wanted.every(scope => scopes.includes(scope))) return notAllowed()
   return connectNeeded(upstream, 'scopes', [...new Set([...scopes, ...wanted])])
+}
+
+function isSame(a: Credential, b: Credential): boolean {
+  return a.id === b.id && a.version === b.version
+}
+
+function notAccepted(): GatewayError {
+  return new GatewayError('upstream.unauthorized', {
+    why: 'It refuses a token that its authorization server has just given.',
+    fix: 'Ask a manager of the group: the server, or what its tokens are asked for, may be set up wrongly.',
+  })
 }
 
 function notAllowed(): GatewayError {

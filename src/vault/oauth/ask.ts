@@ -41,10 +41,16 @@ function said(error: GatewayError): string {
   }
 }
 
-/** The JSON object of a GET; undefined where there is none (any status of 4xx). Throws `vault.provider_trouble`. */
-export async function readDocument(send: Fetch, url: string, what: string): Promise<JsonObject | undefined> {
+/** The JSON object of a GET; undefined where there is none. Throws `vault.provider_trouble`. */
+export async function readDocument(
+  send: Fetch,
+  url: string,
+  { what, isGuess }: { what: string; isGuess: boolean },
+): Promise<JsonObject | undefined> {
   const answer = await ask(send, url, { headers: { accept: 'application/json' } }, what)
   if (answer.status >= 400 && answer.status < 500) return undefined
+  // At a place that nobody named there may be a page for people, or a way to one.
+  if (isGuess && answer.status < 500) return answer.status === 200 ? objectOf(answer) : undefined
   if (answer.status !== 200) return trouble(`Its ${what} answered ${answer.status}.`)
   return (await objectOf(answer)) ?? trouble(`Its ${what} answered with something that is no JSON object.`)
 }

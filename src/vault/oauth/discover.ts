@@ -57,8 +57,9 @@ const noResource: Protection = {}
 /** What the server says about who protects it. Some say nothing, as servers of revision 2025-03-26. */
 async function resourceOf({ url, settings }: Target, send: Fetch, known?: Challenge): Promise<Protection> {
   const challenge = known ?? (await challengeOf(send, url))
+  const isGuess = challenge?.metadata === undefined
   for (const address of placesOf(url, challenge)) {
-    const document = await readDocument(send, address, 'protected-resource metadata')
+    const document = await readDocument(send, address, { what: 'protected-resource metadata', isGuess })
     if (document === undefined) continue
     const { resource, authorization_servers: servers, scopes_supported: scopes } = document
     if (!isFor(resource, url)) trouble('Its protected-resource metadata are about another resource.')
@@ -124,7 +125,10 @@ async function metadataOf(
   const named = issuer ?? new URL(target.url).origin
   checkAddress(target, named, 'issuer')
   for (const address of wellKnown(named)) {
-    const document = await readDocument(send, address, 'authorization server metadata')
+    const document = await readDocument(send, address, {
+      what: 'authorization server metadata',
+      isGuess: true,
+    })
     if (document === undefined) continue
     // Letter by letter (RFC 8414, 3.3): metadata of somebody else would send our codes there.
     const isSame = document.issuer === named || (issuer === undefined && document.issuer === `${named}/`)
