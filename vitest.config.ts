@@ -1,9 +1,13 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 const shared = { pool: 'forks', testTimeout: 30_000, hookTimeout: 60_000 } as const
 
 const slow = { ...shared, testTimeout: 120_000, hookTimeout: 300_000 }
+
+// Where there are two cores, both work.
+const wide = { ...shared, maxWorkers: Math.max(2, availableParallelism() - 1) }
 
 // These start processes and mostly wait for them, so two files share the machine well.
 const inPairs = { ...slow, maxWorkers: 2 }
@@ -43,7 +47,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['src/**/*.test.ts', 'bench/**/*.test.ts', 'scripts/**/*.test.ts', 'test/*.test.ts'],
-          ...shared,
+          ...wide,
         },
       },
       {

@@ -37,7 +37,7 @@ servers:
   - group: eng
     name: c
     transport: { kind: streamable-http, url: "ftp://x", allowPrivateNetwork: yes }
-    auth: { kind: oauth2 }
+    auth: { kind: kerberos }
     tools: { default: alow }
 virtualServers:
   - name: safe
@@ -67,7 +67,7 @@ virtualServers:
       [19, 'servers[1].transport.comand', 'Did you mean command?'],
       [22, 'servers[2].transport.url', 'Correct the value.'],
       [22, 'servers[2].transport.allowPrivateNetwork', 'Correct the value.'],
-      [23, 'servers[2].auth.kind', 'Write one of: none, headers.'],
+      [23, 'servers[2].auth.kind', 'Write one of: none, headers, environment, oauth2, client-credentials.'],
       [24, 'servers[2].tools.default', 'Did you mean allow?'],
       [29, 'virtualServers[0].sources[0].server', 'Correct the value.'],
       [32, 'virtualServers[0].sources[0].tools[1].arguments.message.descripton', 'Did you mean description?'],
@@ -86,10 +86,11 @@ virtualServers:
     expect(JSON.stringify(secret)).not.toContain('topsecret')
   })
 
-  it('says that oauth2 is not built yet', () => {
-    const oauth =
-      'servers: [{ group: a, name: b, transport: { kind: sse, url: "https://x.io" }, auth: { kind: oauth2 } }]'
-    expect(problemsOf(oauth)[0]?.why).toContain('not built yet')
+  it('takes oauth2 with nothing else, and says which member of it is unknown', () => {
+    const oauth = (more: string) =>
+      `servers: [{ group: a, name: b, transport: { kind: sse, url: "https://x.io" }, auth: { kind: oauth2${more} } }]`
+    expect(problemsOf(oauth(''))).toEqual([])
+    expect(problemsOf(oauth(', scope: [repo]'))[0]?.fix).toBe('Did you mean scopes?')
   })
 
   it('has a JSON Schema that names every section and describes the kinds', () => {

@@ -43,15 +43,15 @@ async function look(visit: Visit, params: Params): Promise<void> {
     page({
       title: `Connect ${server}`,
       body: html`
-<h1>Connect your account at ${question.at}?</h1>
+<h1>Connect your account at ${question.kind === 'tokens' ? question.at : server}?</h1>
 <p>${asked.client === undefined ? html`Calls that you make` : html`<strong>${visibly(asked.client)}</strong>, and what else calls for you,`} through this gateway
 to <strong>${server}</strong> will be made with it. You are <strong>${principal.name}</strong>.</p>
 ${presentOf(question)}
-${scopesOf(question)}
-<p>You go on to <strong>${question.at}</strong>, sign in there, and come back here. The gateway keeps what it is given sealed; nobody sees it, you neither.</p>
+${whatFollows(question)}
 <form method="post" action="${path}">
 ${hidden(visit, fields)}
-<button class="wide" autofocus>Go on to ${question.at}</button>
+${inputsOf(question)}
+<button class="wide" autofocus>${question.kind === 'tokens' ? html`Go on to ${question.at}` : html`Keep them`}</button>
 </form>
 ${query.has('return') && html`<p><a href="${returnPath(query.get('return'))}">Not now</a></p>`}
 <p><small>You can take it back at any time, at <a href="/account#connections">your account</a>.</small></p>`,
@@ -67,7 +67,24 @@ function presentOf({ present }: Question): Html | undefined {
     : html`<p>${who} is connected now; this takes its place.</p>`
 }
 
-function scopesOf({ scopes }: Question): Html | undefined {
+function whatFollows(question: Question): Html {
+  const sealed = html`The gateway keeps what it is given sealed; nobody sees it, you neither.`
+  if (question.kind === 'values') return html`<p>The server wants something of yours. ${sealed}</p>`
+  return html`${scopesOf(question.scopes)}
+<p>You go on to <strong>${question.at}</strong>, sign in there, and come back here. ${sealed}</p>`
+}
+
+function inputsOf(question: Question): Html | undefined {
+  if (question.kind !== 'values') return undefined
+  return html`${question.fields.map(
+    ({ name, title, description }) => html`
+<label for="value-${name}">${title}</label>
+${description !== undefined && html`<small id="about-${name}">${description}</small>`}
+<input id="value-${name}" name="value:${name}" type="password" required maxlength="8192" autocomplete="off" spellcheck="false"${description !== undefined && html` aria-describedby="about-${name}"`}>`,
+  )}`
+}
+
+function scopesOf(scopes: readonly string[]): Html | undefined {
   if (scopes.length === 0) return undefined
   return html`<h2>It asks for</h2>
 <ul>${scopes.map(scope => html`<li><code>${visibly(scope)}</code></li>`)}</ul>`
@@ -81,9 +98,20 @@ async function begin(visit: Visit, params: Params): Promise<void> {
   const { upstream, scopes } = await noted(visit, async () => askedOf(visit, params, fields))
   const person = { caller, mark, requestId: arriving.requestId }
   const onTo = returnPath(fields.get('return') || undefined, '')
+  const given = valuesIn(fields)
+  if (given !== undefined) {
+    await parts.connect.give(upstream, { ...person, owner: caller.id }, given)
+    return done(visit, upstream, onTo)
+  }
   const url = await parts.connect.begin(upstream, person, { onTo, scopes })
   // A form may lead only here, so there is a page between.
   show(visit, onwardPage(`On to ${new URL(url).host}`, url))
+}
+
+function valuesIn(fields: ReadonlyMap<string, string>): Record<string, string> | undefined {
+  const given = [...fields].filter(([name]) => name.startsWith('value:'))
+  if (given.length === 0) return undefined
+  return Object.fromEntries(given.map(([name, value]) => [name.slice('value:'.length), value.trim()]))
 }
 
 async function finish(visit: Visit): Promise<void> {
@@ -92,6 +120,12 @@ async function finish(visit: Visit): Promise<void> {
     fail('vault.connect_refused', { why: 'You are not signed in to the gateway in this browser any more.' })
   const person = { caller: arriving.before.principal, mark, requestId: arriving.requestId }
   const { upstream, onTo } = await noted(visit, () => parts.connect.finish(person, query))
+  done(visit, upstream, onTo)
+}
+
+function done(visit: Visit, upstream: Upstream, onTo: string): void {
+  // After a form there is a page between, for it may go on to an application.
+  if (onTo !== '' && visit.request.method === 'POST') return show(visit, onwardPage('Connected', onTo))
   if (onTo !== '') return redirect(visit, onTo)
   const server = `${upstream.group}/${upstream.name}`
   show(

@@ -27,7 +27,7 @@ export type SignInParts = {
 }
 
 /** What connecting accounts at servers needs. */
-export type Connecting = Pick<Connect, 'ask' | 'begin' | 'finish'> &
+export type Connecting = Pick<Connect, 'ask' | 'begin' | 'give' | 'finish'> &
   Pick<Vault, 'openLink' | 'clientDocument' | 'of' | 'disconnect'> & {
     find(group: string, name: string): Upstream | undefined
     mayUse(principal: Principal, upstream: Upstream): boolean

@@ -77,7 +77,8 @@ function argumentObjection(command: string, args: readonly string[]): string | u
   return inlineCodeObjection(programName(command), args)
 }
 
-function environmentObjection(env: Command['env']): string | undefined {
+/** Why a process may not be given these variables; undefined when it may. */
+export function environmentObjection(env: Command['env']): string | undefined {
   const name = Object.keys(env).find(variable => loaderVariables.test(variable))
   return name === undefined
     ? undefined

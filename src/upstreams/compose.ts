@@ -53,7 +53,7 @@ export function compose(parts: ComposeParts, { input, secrets, previous }: Compo
       : // Secrets given for one site are not carried over to another.
         parts.sealing.sealAuth(
           input.auth,
-          { ...place, transport: transport.kind },
+          { ...place, transport: transport.kind, isOwnProcess: isOwnProcess(transport) },
           isSameSite(previous?.transport, transport) ? previous?.auth : undefined,
         )
   const description = input.description ?? present(previous).description
@@ -88,6 +88,10 @@ function sealTransport(
   checkCommand(transport, searchPath)
   const before = previous?.kind === 'stdio' ? previous.env : undefined
   return { ...transport, env: sealing.sealEnvironment(transport.env, place, before) }
+}
+
+function isOwnProcess(transport: StoredTransport): boolean {
+  return transport.kind === 'stdio' && transport.instance === 'per-user'
 }
 
 /** Do both transports lead to the same origin, so that credentials for one may go to the other? */

@@ -183,9 +183,14 @@ export class Connections {
     transport: StdioTransport,
     opening: { era: Era; capabilities?: unknown },
   ): StdioServer {
-    const isOwn = transport.instance === 'per-user'
+    // What one caller gave for themselves is in no process that others use.
+    const isOwn = transport.instance === 'per-user' || to.edition !== undefined
     const whose = isOwn
-      ? [to.principalId, opening.era === 'session' ? canonical(opening.capabilities ?? null) : '']
+      ? [
+          to.principalId,
+          to.edition ?? '',
+          opening.era === 'session' ? canonical(opening.capabilities ?? null) : '',
+        ]
       : []
     const key = [to.upstream.id, to.upstream.version, opening.era, ...whose].join('\n')
     const known = this.#servers.get(key)

@@ -15,6 +15,8 @@ export type Credentials = {
   readonly headers: readonly string[]
   /** The variables of a stdio server's process; opened only when one is started. */
   environment(): Readonly<Record<string, string>>
+  /** Another one when the variables are others: a process that runs has those it was started with. */
+  readonly edition?: string | undefined
   /** The server refused them: resolves when there are others. Absent where there never are. Throws what the caller is to be told. */
   readonly renew?: ((refused: RefusedCredentials) => Promise<void>) | undefined
 }
@@ -34,6 +36,7 @@ export type Equipped = {
   readonly headers: readonly string[]
   environment(): Readonly<Record<string, string>>
   readonly renew: Credentials['renew']
+  readonly edition: Credentials['edition']
   /** Who it is for: keys what must not be shared between callers. */
   readonly principalId: string
   /** Brought by the client for this request. */
@@ -91,6 +94,10 @@ class EquippedUpstream {
 
   environment(): Readonly<Record<string, string>> {
     return this.#credentials.environment()
+  }
+
+  get edition(): Credentials['edition'] {
+    return this.#credentials.edition
   }
 
   get renew(): Credentials['renew'] {

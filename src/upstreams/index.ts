@@ -2,6 +2,7 @@
 export type { Catalogue, CatalogueParts } from './catalogue.ts'
 export { catalogueRoutes, type UsableTool } from './catalogue-routes.ts'
 export type { Collected } from './collect.ts'
+export { environmentObjection } from './command-policy.ts'
 export type { ServerInput } from './compose.ts'
 export { type ConnectionParts, Connections, type Opening } from './connections.ts'
 export { type CrossingParts, type Crossings, openCrossings } from './crossing/crossings.ts'

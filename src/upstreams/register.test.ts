@@ -305,7 +305,7 @@ onEachDatabase(open => {
       'upstream.address_refused',
     )
     expect(await code({ secrets: {} })).toBe('vault.secret_missing')
-    expect(await code({ auth: { kind: 'oauth2' } })).toBe('ZodError')
+    expect(await code({ auth: { kind: 'kerberos' } })).toBe('ZodError')
     expect(await code({ name: 'Not A Slug' })).toBe('ZodError')
   })
 })

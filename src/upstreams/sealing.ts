@@ -11,7 +11,11 @@ export type SealPlace = {
 }
 
 /** What it authenticates over: not every kind goes with every transport. */
-export type AuthPlace = { readonly transport: Transport['kind'] }
+export type AuthPlace = {
+  readonly transport: Transport['kind']
+  /** Every caller has a process of their own. */
+  readonly isOwnProcess?: boolean
+}
 
 /**
  * What the register needs of the vault, which stands to its right and is handed to it. A value that did not change keeps

@@ -18,6 +18,7 @@ import { connectionRoutes, connectionsOf, takeBack } from './connect/routes.ts'
 import { openSweep } from './connect/sweep.ts'
 import type { Connection } from './connect/view.ts'
 import { type Awaited, openWaiting } from './connect/wait.ts'
+import { deleteOfOwner } from './credentials/credential-table.ts'
 import { openCustody } from './credentials/custody.ts'
 import { openOAuth } from './oauth/open.ts'
 import type { Sealer } from './seal.ts'
@@ -51,7 +52,7 @@ export type VaultParts = {
   readonly log: Log
   readonly masterKey: MasterKey
   readonly seals: Sealer
-  readonly identity: Pick<Identity, 'flows' | 'holders'>
+  readonly identity: Pick<Identity, 'flows' | 'holders' | 'standInOf' | 'hasTeam' | 'onRemoval'>
   readonly access: Access
   readonly register: Register
   readonly handles: Handles
@@ -75,6 +76,12 @@ export function openVault(parts: VaultParts): Vault {
     distrust: () => custody.distrust(),
   }
   const sweep = openSweep(connectParts, identity)
+  identity.onRemoval({
+    forget: (tx, subject) => deleteOfOwner(tx, subject),
+    // What a name is part of where it is sealed opens under no other: a team that is called otherwise gives its values anew.
+    rename: (tx, from) => deleteOfOwner(tx, from),
+    refresh: async () => custody.distrust(),
+  })
   const connect = openConnect(connectParts)
   const routeParts = {
     ...connectParts,
@@ -82,6 +89,9 @@ export function openVault(parts: VaultParts): Vault {
     servers: register.list,
     holders: identity.holders,
     origin: addresses.origin,
+    find: register.find,
+    ownerOf: (subject: string) => ownerOf(identity, subject),
+    give: connect.give,
   }
   return {
     ...equip,
@@ -97,6 +107,11 @@ export function openVault(parts: VaultParts): Vault {
       await sweep()
     },
   }
+}
+
+async function ownerOf(identity: VaultParts['identity'], subject: string): Promise<string | undefined> {
+  if (!subject.startsWith('team:')) return (await identity.standInOf(subject))?.caller.id
+  return (await identity.hasTeam(subject.slice('team:'.length))) ? subject : undefined
 }
 
 function serverById(register: Register, id: string): Upstream | undefined {

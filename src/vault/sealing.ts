@@ -38,6 +38,7 @@ export function openSealing(seals: Sealer): Sealing {
       if (!parsed.success) return fail('http.bad_request', { why: reasons(parsed.error.issues) })
       const type = authTypeOf(parsed.data.kind)
       if (!type.over.includes(place.transport)) refuseOver(place.transport, type.kind)
+      if (type.needsOwnProcess === true && place.isOwnProcess !== true) refuseShared()
       const { settings, secrets } = type.apart(parsed.data)
       const before = previous?.kind === type.kind ? previous.secrets : undefined
       const stored: StoredAuth = {
@@ -46,7 +47,9 @@ export function openSealing(seals: Sealer): Sealing {
         secrets: mapValues(secrets, sealOne(place, authContext, before)),
       }
       // Opening what was just sealed holds the new values to the same rules as every request later.
-      type.headers?.(openAuth(seals, place.serverId, stored))
+      const opened = openAuth(seals, place.serverId, stored)
+      type.headers?.(opened)
+      type.stored?.(opened)
       return stored
     },
     showAuth: stored =>
@@ -87,6 +90,13 @@ function refuseOver(transport: string, kind: string): never {
     })
   return fail('http.bad_request', {
     why: `The auth kind ${kind} does not go with the transport ${transport}.`,
+  })
+}
+
+function refuseShared(): never {
+  return fail('http.bad_request', {
+    why: 'A process that everybody shares cannot have variables of each user.',
+    fix: 'Set instance: per-user in its transport.',
   })
 }
 

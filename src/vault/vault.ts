@@ -97,9 +97,9 @@ function prepareNow(seals: Sealer, upstream: Upstream): Prepared {
   const { id, auth, transport } = upstream
   const type = authTypeOf(auth.kind)
   const written = openAuth(seals, id, auth)
-  const { stored } = type
-  if (stored !== undefined) return { opened: { upstream, written, type, stored } }
+  const own = () => (transport.kind === 'stdio' ? openEnvironment(seals, id, transport.env) : {})
+  const stored = type.stored?.(written)
+  if (stored !== undefined) return { opened: { upstream, stored, environment: own } }
   const headers = Object.entries(type.headers?.(written) ?? {}).flat()
-  const environment = () => (transport.kind === 'stdio' ? openEnvironment(seals, id, transport.env) : {})
-  return { fixed: { headers, environment } }
+  return { fixed: { headers, environment: own } }
 }

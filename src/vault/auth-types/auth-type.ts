@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import type { Kind } from '../../foundation/family.ts'
 import type { JsonObject } from '../../foundation/json.ts'
 import type { Asker, Transport } from '../../upstreams/index.ts'
@@ -12,36 +13,63 @@ export type Written = {
   readonly secrets: Readonly<Record<string, string>>
 }
 
-export type HeaderValues = Readonly<Record<string, string>>
+export type Texts = Readonly<Record<string, string>>
+
+/** Something that people are asked for. */
+export type Field = {
+  readonly name: string
+  readonly title: string
+  readonly description: string | undefined
+}
 
 /** Credentials that are kept apart from the server, each for its owner. */
 export type Stored = {
   /** Whose credential this caller uses, the best first. */
-  owners(opened: Written, asker: Asker): readonly string[]
+  owners(asker: Asker): readonly string[]
   /** What of it goes into every request. Throws `vault.header_refused`. */
-  headers(opened: Written, content: Content): HeaderValues
+  headers(content: Content): Texts
+  /** What of it a process gets, besides the variables of its transport. */
+  environment?(content: Content): Texts
   /** How it is got: a person connects it with a browser, or the gateway gets it by itself. */
   readonly by: 'person' | 'gateway'
   /** Where its tokens come from; without it, it is values that people give. */
-  oauth?(opened: Written): OAuthSettings
+  readonly oauth?: OAuthSettings
+  /** The values that people give; those of teams are given by whoever manages the group. */
+  readonly fields?: readonly Field[]
+  readonly isOfTeams?: boolean
   /** What the gateway asks for tokens with, by itself. */
-  readonly grant?: Readonly<Record<string, string>>
+  readonly grant?: Texts
 }
 
 /** One way the gateway authenticates to an upstream: the same for everybody, or by credentials that are stored. */
 export type AuthType<Config = unknown> = Kind<string, Config> & {
   readonly over: readonly Transport['kind'][]
+  /** Every caller has a process of their own. */
+  readonly needsOwnProcess?: true
   apart(config: Config): Written
   /** The other way, for manifests. */
   together(written: Written): unknown
   /** The headers every request carries, whoever asks. Throws `vault.header_refused` for what no request may carry. */
-  headers?(opened: Written): HeaderValues
-  readonly stored?: Stored
+  headers?(opened: Written): Texts
+  /** Undefined where it is the same for everybody. */
+  stored?(opened: Written): Stored | undefined
 }
 
 /** Everything but processes, which are given their secrets in their environment. */
 export const overHttp = ['streamable-http', 'sse'] as const
 
-export function bearer(_: Written, { access }: Content): HeaderValues {
+export function bearer({ access }: Content): Texts {
   return access === undefined ? {} : { Authorization: `Bearer ${access}` }
+}
+
+export const whoseSchema = z
+  .enum(['shared', 'per-user', 'per-team'])
+  .describe(
+    'Whose values: the same for everybody (unless told), those of each user or virtual account, or those of their team.',
+  )
+
+/** Ids of those whose values a caller uses. Of several teams, the first by name that has some. */
+export function ownersBy(whose: z.infer<typeof whoseSchema>, asker: Asker): readonly string[] {
+  if (whose === 'per-team') return asker.subjects.filter(subject => subject.startsWith('team:')).toSorted()
+  return asker.kind === 'user' || asker.kind === 'account' ? [asker.id] : []
 }

@@ -21,11 +21,11 @@ export const clientCredentials = {
   over: overHttp,
   apart,
   together: together('client-credentials'),
-  stored: {
+  stored: opened => ({
     owners: () => [everyone],
     headers: bearer,
-    oauth: oauthSettings,
+    oauth: oauthSettings(opened),
     by: 'gateway',
     grant: { grant_type: 'client_credentials' },
-  },
+  }),
 } satisfies AuthType<z.infer<typeof config>>

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { apart, codeMembers, oauthSettings, together } from '../oauth/settings.ts'
-import { type AuthType, bearer, overHttp } from './auth-type.ts'
+import { type AuthType, bearer, overHttp, ownersBy } from './auth-type.ts'
 
 const config = z
   .strictObject({ kind: z.literal('oauth2'), ...codeMembers })
@@ -15,10 +15,10 @@ export const oauth2 = {
   over: overHttp,
   apart,
   together: together('oauth2'),
-  stored: {
-    owners: (_, asker) => (asker.kind === 'user' || asker.kind === 'account' ? [asker.id] : []),
+  stored: opened => ({
+    owners: asker => ownersBy('per-user', asker),
     headers: bearer,
-    oauth: oauthSettings,
+    oauth: oauthSettings(opened),
     by: 'person',
-  },
+  }),
 } satisfies AuthType<z.infer<typeof config>>

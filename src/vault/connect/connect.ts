@@ -8,6 +8,7 @@ import { newId } from '../../foundation/id.ts'
 import type { Log } from '../../foundation/log.ts'
 import type { Caller } from '../../foundation/route.ts'
 import type { Upstream } from '../../upstreams/index.ts'
+import type { Field } from '../auth-types/auth-type.ts'
 import { type Credential, placeOf } from '../credentials/credential.ts'
 import { credentialOf, putCredential, type Stored } from '../credentials/credential-table.ts'
 import type { Opened } from '../credentials/custody.ts'
@@ -31,14 +32,19 @@ export type ConnectParts = FlowParts & {
   distrust(): void
 }
 
-/** What a person is shown before they leave. */
+/** What a person is shown: where they go, or what they are asked to give. */
 export type Question = {
-  /** Host of the authorization server. */
-  readonly at: string
-  readonly scopes: readonly string[]
   /** Who is connected now, where somebody is. */
   readonly present: { readonly account: string | null; readonly isBroken: boolean } | undefined
-}
+} & (
+  | {
+      readonly kind: 'tokens'
+      /** Host of the authorization server. */
+      readonly at: string
+      readonly scopes: readonly string[]
+    }
+  | { readonly kind: 'values'; readonly fields: readonly Field[] }
+)
 
 export type Person = { readonly caller: Caller; readonly mark: string; readonly requestId: string }
 
@@ -51,28 +57,32 @@ export type Connect = {
     person: Person,
     more: { onTo: string; scopes?: readonly string[] | undefined },
   ): Promise<string>
+  /** Keeps values that somebody gave. Throws `http.bad_request` for those that cannot be used, and `vault.header_refused`. */
+  give(upstream: Upstream, giving: Giving, values: Readonly<Record<string, string>>): Promise<void>
   /** The person is back: the account is connected. */
   finish(person: Person, query: ReadonlyMap<string, string>): Promise<{ upstream: Upstream; onTo: string }>
   /** Has this caller what a call of this server needs? `undefined` where nobody connects. */
   isConnected(upstream: Upstream, ownerId: string): Promise<boolean | undefined>
 }
 
+/** Whose values they are, and who gives them. */
+export type Giving = { readonly owner: string; readonly caller: Caller; readonly requestId: string }
+
 export function openConnect(parts: ConnectParts): Connect {
   return {
     async ask(upstream, owner, scopes) {
+      const stored = await credentialOf(parts.database.kysely, { serverId: upstream.id, owner })
+      const { account = null, trouble = null } = stored?.credential ?? {}
+      const present = stored && { account, isBroken: trouble !== null }
+      const { fields, isOfTeams = false } = parts.opened(upstream)?.stored ?? {}
+      if (isOfTeams && !owner.startsWith('team:')) ofTeams(upstream)
+      if (fields !== undefined) return { kind: 'values', fields, present }
       const settings = settingsOf(parts, upstream)
       const way = await wayTo(parts, { upstream, settings, scopes })
-      const stored = await credentialOf(parts.database.kysely, { serverId: upstream.id, owner })
       const { authorizationEndpoint = way.authority.issuer } = way.authority
-      return {
-        at: new URL(authorizationEndpoint).host,
-        scopes: way.scopes,
-        present: stored && {
-          account: stored.credential.account,
-          isBroken: stored.credential.trouble !== null,
-        },
-      }
+      return { kind: 'tokens', at: new URL(authorizationEndpoint).host, scopes: way.scopes, present }
     },
+    give: (upstream, giving, values) => giveValues(parts, upstream, giving, values),
     begin: (upstream, { caller, mark }, { onTo, scopes }) =>
       leave(parts, {
         upstream,
@@ -108,7 +118,7 @@ export function openConnect(parts: ConnectParts): Connect {
 
 function settingsOf(parts: ConnectParts, upstream: Upstream): OAuthSettings {
   const opened = parts.opened(upstream)
-  const settings = opened?.stored.by === 'person' ? opened.stored.oauth?.(opened.written) : undefined
+  const settings = opened?.stored.by === 'person' ? opened.stored.oauth : undefined
   return (
     settings ??
     fail('vault.connect_refused', {
@@ -116,6 +126,58 @@ function settingsOf(parts: ConnectParts, upstream: Upstream): OAuthSettings {
       fix: 'Use it as it is; if calls fail, tell a manager of its group.',
     })
   )
+}
+
+/** What can stand in a header and in a variable. */
+const usable = /^[\x21-\x7e](?:[\x20-\x7e]{0,8190}[\x21-\x7e])?$/
+
+function ofTeams({ group, name }: Upstream): never {
+  return fail('vault.connect_refused', {
+    why: 'Here the values are those of a team, and none of your teams has any.',
+    fix: `Ask a manager of the group ${group}: gatehouse connections set ${group}/${name} --owner team:<name>.`,
+  })
+}
+
+async function giveValues(
+  parts: ConnectParts,
+  upstream: Upstream,
+  { owner, caller, requestId }: Giving,
+  given: Readonly<Record<string, string>>,
+): Promise<void> {
+  const way = parts.opened(upstream)?.stored
+  if (way?.isOfTeams === true && !owner.startsWith('team:')) ofTeams(upstream)
+  if (way?.fields === undefined)
+    return fail('vault.connect_refused', {
+      why: 'This server takes no values of anybody.',
+      fix: 'Connect with a browser, or use it as it is.',
+    })
+  const names = way.fields.map(({ name }) => name)
+  const wrong = names.find(name => !usable.test(given[name] ?? ''))
+  if (wrong !== undefined)
+    fail('http.bad_request', {
+      why: `The value of ${wrong} is missing, or has characters other than visible ASCII.`,
+      fix: 'Give it as it was given to you, without line breaks.',
+    })
+  const unknown = Object.keys(given).find(name => !names.includes(name))
+  if (unknown !== undefined)
+    fail('http.bad_request', {
+      why: `There is no value ${JSON.stringify(unknown.slice(0, 64))} here.`,
+      fix: `Give ${names.join(' and ')}.`,
+    })
+  const content = { values: { ...given } }
+  // By the rules that every request is held to.
+  way.headers(content)
+  const now = parts.clock.now()
+  const credential: Credential = {
+    ...{ id: newId(now), serverId: upstream.id, owner, kind: 'values', issuer: null, clientId: null },
+    resource: upstream.transport.kind === 'stdio' ? null : upstream.transport.url,
+    ...{ scopes: [], account: null, expiresAt: null, isRefreshable: false, trouble: null },
+    ...{ version: 1, refreshedAt: null, createdAt: now, updatedAt: now },
+  }
+  const sealed = parts.seals.seal(JSON.stringify(content), placeOf(credential))
+  await store(parts, { caller, requestId }, { upstream, stored: { credential, sealed } })
+  parts.distrust()
+  parts.announcements.announce({ topic: 'connection.made', serverId: upstream.id, ownerId: owner })
 }
 
 type Connected = { readonly upstream: Upstream; readonly flow: UnderWay; readonly came: Came }
@@ -148,7 +210,7 @@ async function keep(parts: ConnectParts, person: Person, { upstream, flow, came 
 
 async function store(
   { database, audit }: ConnectParts,
-  { caller, requestId }: Person,
+  { caller, requestId }: Pick<Person, 'caller' | 'requestId'>,
   { upstream, stored }: { upstream: Upstream; stored: Stored },
 ): Promise<void> {
   const { id, owner, issuer, scopes, account } = stored.credential

@@ -39,7 +39,7 @@ async function revoke(parts: ConnectParts, stored: Stored): Promise<void> {
   const { credential } = stored
   const upstream = parts.serverById(credential.serverId)
   const opened = upstream && parts.opened(upstream)
-  const settings = opened?.stored.oauth?.(opened.written)
+  const settings = opened?.stored.oauth
   if (upstream === undefined || settings === undefined) return
   const { access, refresh } = contentOf(seals, stored)
   const authority = await oauth.authority(upstream, settings)

@@ -9,7 +9,7 @@ import { type Credential, everyone } from '../credentials/credential.ts'
 import { credentialById, credentials } from '../credentials/credential-table.ts'
 import { fits } from '../credentials/fits.ts'
 import type { Reason } from '../credentials/needed.ts'
-import type { ConnectParts } from './connect.ts'
+import type { Connect, ConnectParts } from './connect.ts'
 import { type By, disconnect } from './disconnect.ts'
 import { type Connection, connectionOf, connectionSchema } from './view.ts'
 
@@ -17,11 +17,15 @@ export type RouteParts = ConnectParts & {
   readonly access: Access
   servers(): Iterable<Upstream>
   readonly holders: Identity['holders']
+  find(group: string, name: string): Upstream | undefined
+  /** Under which id what is of a subject is kept; undefined where there is no such subject. */
+  ownerOf(subject: string): Promise<string | undefined>
+  readonly give: Connect['give']
   origin(): string
 }
 
 export function connectionRoutes(parts: RouteParts): Route[] {
-  return [listRoute(parts), disconnectRoute(parts)]
+  return [listRoute(parts), giveRoute(parts), disconnectRoute(parts)]
 }
 
 function listRoute(parts: RouteParts): Route {
@@ -45,6 +49,45 @@ function listRoute(parts: RouteParts): Route {
         ? 'Nobody has connected an account yet.'
         : 'No server that you may use needs an account of yours.'
       return items.length > 0 ? { items } : { items, why }
+    },
+  })
+}
+
+function giveRoute(parts: RouteParts): Route {
+  return route({
+    method: 'PUT',
+    path: '/api/v1/connections',
+    summary:
+      'Give values that a server wants of you; for others and for teams, managers of the group do. They are never shown again',
+    entry: 'signed-in',
+    status: 204,
+    body: z.strictObject({
+      server: z.string().max(200).describe('`group/server`'),
+      owner: z
+        .string()
+        .regex(/^(?:user|account|team):.{1,254}$/)
+        .optional()
+        .describe('`user:<email>`, `account:<name>` or `team:<name>`; you unless told.'),
+      values: z.record(z.string().max(64), z.string().max(8192)),
+    }),
+    async act({ caller, requestId, body: { server, owner, values } }) {
+      const [group = '', name = ''] = server.split('/')
+      const upstream = parts.find(group, name)
+      const { access } = parts
+      const isManager = upstream !== undefined && access.isManager(caller, group)
+      const target = upstream && { group, server: name, policy: upstream.policy }
+      if (
+        upstream === undefined ||
+        target === undefined ||
+        !(isManager || access.clear(caller, 'server.use', target).allowed)
+      )
+        return fail('access.not_found')
+      if (owner !== undefined && !isManager)
+        fail('identity.forbidden', {
+          why: `You are no manager of the group ${group}, and give values for yourself alone.`,
+        })
+      const ownerId = owner === undefined ? caller.id : await parts.ownerOf(owner)
+      await parts.give(upstream, { owner: ownerId ?? fail('identity.unknown'), caller, requestId }, values)
     },
   })
 }

@@ -10,7 +10,9 @@ import { disconnect } from './disconnect.ts'
 export function openSweep(parts: ConnectParts, { holders }: Pick<Identity, 'holders'>): () => Promise<void> {
   return async () => {
     const { kysely } = parts.database
-    const owners = (await ownersOfCredentials(kysely)).filter(owner => owner !== everyone)
+    const owners = (await ownersOfCredentials(kysely)).filter(
+      owner => owner !== everyone && !owner.startsWith('team:'),
+    )
     if (owners.length === 0) return
     const known = await holders(owners)
     const gone = owners.filter(owner => known.get(owner)?.isActive !== true)

@@ -131,6 +131,11 @@ export async function deleteCredential(from: From, id: string): Promise<Stored |
   return row && storedOf(row)
 }
 
+/** Of a team that is no more: whoever gets its name next is another. */
+export async function deleteOfOwner(from: From, owner: string): Promise<void> {
+  await from.deleteFrom('upstream_credentials').where('owner', '=', owner).execute()
+}
+
 export async function ownersOfCredentials(from: From): Promise<string[]> {
   const rows = await from.selectFrom('upstream_credentials').select('owner').distinct().execute()
   return rows.map(({ owner }) => owner)

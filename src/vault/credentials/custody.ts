@@ -2,7 +2,7 @@
 import { GatewayError } from '../../foundation/errors.ts'
 import { newId } from '../../foundation/id.ts'
 import type { Asker, RefusedCredentials, Upstream } from '../../upstreams/index.ts'
-import type { AuthType, Stored as StoredWay, Written } from '../auth-types/auth-type.ts'
+import type { Stored as StoredWay } from '../auth-types/auth-type.ts'
 import type { Links } from '../connect/link.ts'
 import { type Challenge, readChallenge } from '../oauth/challenge.ts'
 import { RefusedGrant } from '../oauth/client.ts'
@@ -17,9 +17,9 @@ import { contentOf, noteTrouble, type RenewParts, renew } from './renew.ts'
 /** One server, opened. */
 export type Opened = {
   readonly upstream: Upstream
-  readonly written: Written
-  readonly type: AuthType
   readonly stored: StoredWay
+  /** The variables of its transport. */
+  environment(): Readonly<Record<string, string>>
 }
 
 export type Custody = {
@@ -101,8 +101,8 @@ class Remembered implements Custody {
   }
 
   async #find(opened: Opened, asker: Asker): Promise<Live> {
-    const { upstream, stored: way, written } = opened
-    for (const owner of way.owners(written, asker)) {
+    const { upstream, stored: way } = opened
+    for (const owner of way.owners(asker)) {
       const stored = await credentialOf(this.#parts.database.kysely, { serverId: upstream.id, owner })
       if (stored !== undefined && fits(opened, stored.credential)) return this.#usable(opened, asker, stored)
       if (way.by === 'gateway') return this.#use(opened, asker, await this.#obtain(opened, owner))
@@ -124,25 +124,28 @@ class Remembered implements Custody {
   }
 
   #use(opened: Opened, asker: Asker, stored: Stored): Live {
-    const { credential } = stored
     const places = this.#placesOf(opened.upstream)
     const known = places.get(asker.id)
     const headers = this.#headersOf(opened, stored)
     // Who was equipped before an account took the place of another goes on with the other: it is the same person's.
     if (known !== undefined) {
-      known.renewed(credential, headers, this.#epoch)
+      known.renewed(stored, headers, this.#epoch)
       return known
     }
     const renew: Live['renew'] = refused => this.#rejected(opened, asker, refused)
-    const live = new Live(credential, { headers, epoch: this.#epoch, renew })
+    const environment = (sealed: Stored) => ({
+      ...opened.environment(),
+      ...opened.stored.environment?.(contentOf(this.#parts.seals, sealed)),
+    })
+    const live = new Live(stored, { headers, epoch: this.#epoch, renew, environment })
     const [oldest] = places.keys()
     if (places.size >= mostRemembered && oldest !== undefined) places.delete(oldest)
     places.set(asker.id, live)
     return live
   }
 
-  #headersOf({ stored: way, written }: Opened, stored: Stored): readonly string[] {
-    return Object.entries(way.headers(written, contentOf(this.#parts.seals, stored))).flat()
+  #headersOf({ stored: way }: Opened, stored: Stored): readonly string[] {
+    return Object.entries(way.headers(contentOf(this.#parts.seals, stored))).flat()
   }
 
   #placesOf(upstream: Upstream): Map<string, Live> {
@@ -167,14 +170,14 @@ class Remembered implements Custody {
   }
 
   async #renew(opened: Opened, live: Live): Promise<Live> {
-    const { upstream, stored: way, written } = opened
-    const settings = way.oauth?.(written)
+    const { upstream, stored: way } = opened
+    const settings = way.oauth
     const { credential } = live
     if (settings === undefined) throw connectNeeded(upstream, 'refused')
     try {
       const stored = await renew(this.#parts, { upstream, settings, credential })
       this.#pausedUntil.delete(credential.id)
-      live.renewed(stored.credential, this.#headersOf(opened, stored), this.#epoch)
+      live.renewed(stored, this.#headersOf(opened, stored), this.#epoch)
       return live
     } catch (error) {
       this.#pausedUntil.set(credential.id, this.#parts.clock.elapsed() + pauseMilliseconds)
@@ -193,9 +196,9 @@ class Remembered implements Custody {
     return obtaining
   }
 
-  async #obtainNow({ upstream, stored: way, written }: Opened, owner: string): Promise<Stored> {
+  async #obtainNow({ upstream, stored: way }: Opened, owner: string): Promise<Stored> {
     const { oauth, clock, seals, database } = this.#parts
-    const settings = way.oauth?.(written)
+    const settings = way.oauth
     if (settings === undefined) throw connectNeeded(upstream, 'none')
     const authority = await oauth.authority(upstream, settings)
     const client = await oauth.client(upstream, settings, authority)

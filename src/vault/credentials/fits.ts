@@ -3,8 +3,8 @@
 import type { Credential } from './credential.ts'
 import type { Opened } from './custody.ts'
 
-export function fits({ upstream, stored, written }: Opened, { kind, resource, issuer }: Credential): boolean {
-  const settings = stored.oauth?.(written)
+export function fits({ upstream, stored }: Opened, { kind, resource, issuer }: Credential): boolean {
+  const settings = stored.oauth
   if ((settings === undefined) !== (kind === 'values')) return false
   if (settings === undefined)
     return upstream.transport.kind === 'stdio' || isWithin(resource, upstream.transport.url)

@@ -1,5 +1,6 @@
 import type { Credentials } from '../../upstreams/index.ts'
 import type { Credential } from './credential.ts'
+import type { Stored } from './credential-table.ts'
 
 /** How long before its end a credential is renewed: a fifth of its life, a minute at most. */
 const renewShare = 0.2
@@ -10,33 +11,46 @@ const arriveMilliseconds = 5000
 /** Where nobody says when it ends, it is used until it is refused. */
 const never = Number.POSITIVE_INFINITY
 
+type Use = Pick<Live, 'headers' | 'epoch' | 'renew'> & {
+  /** Opened only when a process is started. */
+  environment(stored: Stored): Readonly<Record<string, string>>
+}
+
 /** A credential in use. Whoever was equipped with it sees its headers of now. */
 export class Live implements Credentials {
   headers: readonly string[]
-  credential: Credential
   /** From then on it is renewed, while it is used. */
-  renewAt: number
+  renewAt = never
   /** From then on it is not used. */
-  goodUntil: number
+  goodUntil = never
   /** What was known of changes in the database when it was read. */
   epoch: number
   readonly renew: NonNullable<Credentials['renew']>
+  readonly #environment: Use['environment']
+  #stored: Stored
 
-  constructor(credential: Credential, { headers, epoch, renew }: Pick<Live, 'headers' | 'epoch' | 'renew'>) {
-    this.renew = renew
+  constructor(stored: Stored, { headers, epoch, renew, environment }: Use) {
     this.headers = headers
-    this.credential = credential
     this.epoch = epoch
-    this.renewAt = never
-    this.goodUntil = never
-    this.renewed(credential, headers, epoch)
+    this.renew = renew
+    this.#environment = environment
+    this.#stored = stored
+    this.renewed(stored, headers, epoch)
   }
 
-  renewed(credential: Credential, headers: readonly string[], epoch: number): void {
+  get credential(): Credential {
+    return this.#stored.credential
+  }
+
+  get edition(): string {
+    return `${this.credential.id} ${this.credential.version}`
+  }
+
+  renewed(stored: Stored, headers: readonly string[], epoch: number): void {
     this.headers = headers
-    this.credential = credential
+    this.#stored = stored
     this.epoch = epoch
-    const { expiresAt, refreshedAt, createdAt, isRefreshable, trouble } = credential
+    const { expiresAt, refreshedAt, createdAt, isRefreshable, trouble } = stored.credential
     const life = expiresAt === null ? never : Math.max(0, expiresAt - (refreshedAt ?? createdAt))
     this.goodUntil = expiresAt === null ? never : expiresAt - Math.min(arriveMilliseconds, life * arriveShare)
     const isRenewed = isRefreshable && trouble === null && expiresAt !== null
@@ -44,6 +58,6 @@ export class Live implements Credentials {
   }
 
   environment(): Readonly<Record<string, string>> {
-    return {}
+    return this.#environment(this.#stored)
   }
 }
