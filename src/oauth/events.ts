@@ -106,7 +106,9 @@ export function tellOf(provider: Provider, { audit, failures, takesIdJags }: Tol
     const known = actions[ctx.oidc.route]
     if (known === undefined) return
     const { about, session, request } = visit()
-    if (about.error === 'invalid_client') slowDown(failures, request, ctx)
+    // Where a browser asks there is no secret to be guessed.
+    if (about.error === 'invalid_client' && ctx.oidc.route !== 'authorization')
+      slowDown(failures, request, ctx)
     if (about.error === undefined && !known.isDecision && about.isDecided !== true) return
     const { params = {}, entities } = ctx.oidc
     const { grant_type: grantType, resource, scope } = { grant_type: undefined, ...params }

@@ -22,9 +22,8 @@ type Place = { readonly to: Equipped; readonly face: ClientFace }
 
 /** Never shared between principals, credentials, capabilities: each is part of the key, and of what the server was told. */
 function keyOf({ to, face }: Place): string {
-  return [to.upstream.id, to.upstream.version, to.principalId, to.own?.digest ?? '', face.fingerprint].join(
-    '\n',
-  )
+  const { upstream, principalId, own, edition = '' } = to
+  return [upstream.id, upstream.version, principalId, edition, own?.digest ?? '', face.fingerprint].join('\n')
 }
 
 export class SessionPool {

@@ -223,6 +223,17 @@ describe('a credential', () => {
     expect(await who('ana')).toBe('ana@there.example')
   })
 
+  it('that the server refuses however new it is brings about one renewal, and no flood', async () => {
+    await register()
+    await connect('ana')
+    await who('ana')
+    there.manners.refusesAll = true
+    const before = refreshes()
+    for (const text of [await who('ana'), await who('ana'), await who('ana')])
+      expect(text).toContain('upstream.unauthorized')
+    expect(refreshes() - before).toBe(1)
+  })
+
   it('that was ended there is marked once, and connecting repairs it', async () => {
     await register()
     await connect('ana')

@@ -50,6 +50,8 @@ class Remembered implements Custody {
   readonly #renewals = new Map<string, Promise<Live>>()
   readonly #obtaining = new Map<string, Promise<Stored>>()
   readonly #pausedUntil = new Map<string, number>()
+  /** When a refusal last brought about another credential, by server and owner. */
+  readonly #refusedAt = new Map<string, number>()
   #epoch = 0
 
   constructor(parts: CustodyParts) {
@@ -81,15 +83,28 @@ class Remembered implements Custody {
     if (said?.error === 'insufficient_scope') throw widerNeeded(upstream, credential, said)
     const { serverId, owner } = credential
     const stored = await credentialOf(this.#parts.database.kysely, { serverId, owner })
+    const trouble = stored?.credential.trouble ?? null
+    if (trouble !== null) throw connectNeeded(upstream, trouble)
     if (stored !== undefined && !isSame(stored.credential, credential))
       return this.#use(opened, asker, stored)
     // A server that refuses what was got just now will refuse the next as well.
-    if (this.#parts.clock.now() - (credential.refreshedAt ?? credential.createdAt) < pauseMilliseconds)
-      throw notAccepted()
+    const isUnderWay = this.#renewals.has(credential.id)
+    if (!isUnderWay && this.#isRefusedAgain(`${serverId} ${owner}`)) throw notAccepted()
     if (credential.isRefreshable && credential.trouble === null) return this.#renewed(opened, known)
     if (opened.stored.by === 'gateway') return this.#use(opened, asker, await this.#obtain(opened, everyone))
     await noteTrouble(this.#parts, { upstream, credential }, 'rejected', this.#parts.clock.now())
     throw connectNeeded(upstream, 'rejected')
+  }
+
+  #isRefusedAgain(key: string): boolean {
+    const now = this.#parts.clock.elapsed()
+    const isSoon = now - (this.#refusedAt.get(key) ?? Number.NEGATIVE_INFINITY) < pauseMilliseconds
+    if (!isSoon) {
+      const [oldest] = this.#refusedAt.keys()
+      if (this.#refusedAt.size >= mostRemembered && oldest !== undefined) this.#refusedAt.delete(oldest)
+      this.#refusedAt.set(key, now)
+    }
+    return isSoon
   }
 
   async #rejected(opened: Opened, asker: Asker, refused: RefusedCredentials): Promise<void> {

@@ -42,8 +42,9 @@ export class Live implements Credentials {
     return this.#stored.credential
   }
 
-  get edition(): string {
-    return `${this.credential.id} ${this.credential.version}`
+  /** Tokens are renewed without anything else becoming other; values that are given anew are others. */
+  get edition(): string | undefined {
+    return this.credential.kind === 'values' ? this.credential.id : undefined
   }
 
   renewed(stored: Stored, headers: readonly string[], epoch: number): void {
