@@ -21,6 +21,8 @@ const dangerous = [
   'PATCH /api/v1/identity-providers/{name}',
   'PATCH /api/v1/users/{email}',
   'POST /api/v1/accounts',
+  'POST /api/v1/accounts/{name}/secrets',
+  'POST /api/v1/accounts/{name}/secrets/rotate',
   'POST /api/v1/identity-providers',
   'POST /api/v1/manifest',
   'POST /api/v1/oauth-clients',
@@ -31,6 +33,7 @@ const dangerous = [
   'POST /api/v1/users',
   'POST /api/v1/users/{email}/link',
   'POST /api/v1/vault/keys/rotate',
+  'PUT /api/v1/accounts/{name}/credentials',
   'PUT /api/v1/oauth-clients/{clientId}',
   'PUT /api/v1/policies/{policy}',
 ]

@@ -25,6 +25,7 @@ const existing = (): Record<string, string> => ({
   'policies.policy': 'closed-yard',
   'identity-providers.name': 'acme',
   'me.id': 'of-nobody',
+  'connections.id': 'of-nobody',
   'oauth.id': 'of-nobody',
   'oauth-clients.clientId': 'editor',
 })
@@ -95,6 +96,7 @@ const bodies: Record<string, () => unknown> = {
   'PUT /virtual-servers/{group}/{server}/draft': () => ({ sources: [{ server: 'lab/echo' }] }),
   'POST /virtual-servers/{group}/{server}/roll-back': () => ({ number: 1 }),
   'POST /servers/{group}/{server}/review/approve': () => ({ tools: ['echo'], hashes: { echo: 'mine' } }),
+  'PUT /connections': () => ({ server: 'lab/echo', values: {} }),
   'POST /servers/{group}/{server}/review/hold': () => ({ tools: ['echo'] }),
 }
 
