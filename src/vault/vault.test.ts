@@ -152,7 +152,12 @@ describe.each(authTypes.members.map(member => [member.kind, member] as const))(
     const url = 'https://auth.example.com'
     const examples: Record<string, unknown> = {
       none: { kind: 'none' },
-      headers: headers({ 'X-A': 'a' }),
+      headers: {
+        ...headers({ 'X-A': 'a {{KEY}}' }),
+        credentials: 'per-user',
+        fields: { KEY: { title: 'Key' } },
+      },
+      environment: { kind: 'environment', environment: { A: '{{KEY}}' }, credentials: 'per-team' },
       oauth2: { kind: 'oauth2', scopes: ['repo'], issuer: url, clientId: 'g', clientSecret: 's' },
       'client-credentials': { kind: 'client-credentials', clientId: 'g', privateKey: 'k', resource: false },
     }
@@ -160,7 +165,7 @@ describe.each(authTypes.members.map(member => [member.kind, member] as const))(
     it('takes apart what people write, and puts it together again', () => {
       const written = member.apart(member.config.parse(examples[kind]))
       expect(member.together(written)).toEqual(examples[kind])
-      expect(JSON.stringify(written.settings)).not.toMatch(/"(clientSecret|privateKey|headers)"/)
+      expect(JSON.stringify(written.settings)).not.toMatch(/"(clientSecret|privateKey|headers|environment)"/)
       expect(member.title).not.toBe('')
     })
   },

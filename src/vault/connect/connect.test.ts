@@ -281,11 +281,8 @@ describe('a credential', () => {
 
   it.each([
     ['HTML', { body: '<html></html>', type: 'text/html' }],
-    ['an array', { body: [] }],
     ['a token with a line break', { body: { access_token: 'a\r\nHost: x', token_type: 'Bearer' } }],
-    ['a token that is a number', { body: { access_token: 5, token_type: 'Bearer' } }],
     ['a token of another type', { body: { access_token: 'a', token_type: 'mac' } }],
-    ['no type', { body: { access_token: 'a' } }],
     ['a lifetime of words', { body: { access_token: 'a', token_type: 'Bearer', expires_in: 'soon' } }],
     [
       'a refresh token with a line break',
@@ -439,6 +436,10 @@ describe('an authorization server', () => {
       { metadata: (all: object) => ({ ...all, token_endpoint: 'http://example.com/token' }) },
     ],
     ['whose metadata are no JSON', { metadata: () => '<html>' }],
+    [
+      'on another machine of the network, which nobody configured,',
+      { protectedResource: (all: object) => ({ ...all, authorization_servers: ['http://localhost:9/'] }) },
+    ],
     [
       'of a server that is protected as another',
       { protectedResource: (all: object) => ({ ...all, resource: 'https://other.example/mcp' }) },

@@ -45,7 +45,7 @@ async function revoke(parts: ConnectParts, stored: Stored): Promise<void> {
   const authority = await oauth.authority(upstream, settings)
   if (authority.revocationEndpoint === undefined || authority.issuer !== credential.issuer) return
   const client = await oauth.client(upstream, settings, authority)
-  const send = fetchFor(targetOf(upstream, settings).allowPrivateNetwork)
+  const send = fetchFor(targetOf(upstream, settings))
   const tokens = { refresh_token: refresh, access_token: access }
   for (const [hint, token] of Object.entries(tokens)) {
     if (token === undefined) continue

@@ -2,15 +2,46 @@
 import { guardedFetch } from '../../egress/index.ts'
 import { fail, GatewayError } from '../../foundation/errors.ts'
 import { isObject, type JsonObject } from '../../foundation/json.ts'
+import type { OAuthSettings } from './settings.ts'
 
 const totalMilliseconds = 10_000
 const answerBytes = 262_144
 
 export type Fetch = ReturnType<typeof guardedFetch>
 
-/** The way to the authorization server of an upstream; private networks only where the upstream itself may be there. */
-export function fetchFor(allowPrivateNetwork: boolean): Fetch {
-  return guardedFetch({ allowPrivateNetwork, totalMilliseconds, answerBytes })
+const ways = [false, true].map(allowPrivateNetwork =>
+  guardedFetch({ allowPrivateNetwork, totalMilliseconds, answerBytes }),
+)
+
+/** A server, as far as its authorization server's place is concerned. */
+export type Reach = {
+  readonly url: string
+  readonly allowPrivateNetwork: boolean
+  readonly settings: Pick<
+    OAuthSettings,
+    'issuer' | 'authorizationUrl' | 'tokenUrl' | 'registrationUrl' | 'revocationUrl'
+  >
+}
+
+/**
+ * May this address be in a private network? Where the server may be, and only for what is at its own host or what was configured: a
+ * server names its authorization server itself, and must not lead the gateway to another machine of the network.
+ */
+export function mayBePrivate({ url, allowPrivateNetwork, settings }: Reach, address: string): boolean {
+  if (!allowPrivateNetwork) return false
+  const { issuer, authorizationUrl, tokenUrl, registrationUrl, revocationUrl } = settings
+  const known = [url, issuer, authorizationUrl, tokenUrl, registrationUrl, revocationUrl]
+  const host = URL.parse(address)?.hostname
+  return known.some(each => each !== undefined && URL.parse(each)?.hostname === host)
+}
+
+/** The way to the authorization server of an upstream. */
+export function fetchFor(reach: Reach): Fetch {
+  return async (input, init) => {
+    const address = input instanceof Request ? input.url : String(input)
+    const way = ways[mayBePrivate(reach, address) ? 1 : 0]
+    return way === undefined ? trouble('It cannot be reached.') : way(input, init)
+  }
 }
 
 /** Throws `vault.provider_trouble`: what the authorization server says, or that it says nothing, is of no use. */

@@ -102,7 +102,7 @@ export async function register(
     headers: { 'content-type': 'application/json', accept: 'application/json' },
     body: JSON.stringify(metadata),
   }
-  const answer = await ask(fetchFor(target.allowPrivateNetwork), url, init, 'registration endpoint')
+  const answer = await ask(fetchFor(target), url, init, 'registration endpoint')
   const body = await objectOf(answer)
   if (answer.status !== 201 && answer.status !== 200) return refused(answer.status, body)
   return registrationOf(body ?? {}, { wanted: metadata.token_endpoint_auth_method, now })

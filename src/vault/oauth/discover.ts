@@ -2,7 +2,7 @@
 
 import { isLoopback } from '../../foundation/guards.ts'
 import type { JsonObject } from '../../foundation/json.ts'
-import { type Fetch, fetchFor, readDocument, trouble } from './ask.ts'
+import { type Fetch, fetchFor, mayBePrivate, readDocument, trouble } from './ask.ts'
 import { type Challenge, readChallenge } from './challenge.ts'
 import type { OAuthSettings } from './settings.ts'
 
@@ -36,7 +36,7 @@ export type Target = {
 /** Finds it, or throws `vault.provider_trouble` with a sentence for whoever looks after the server. */
 export async function discover(target: Target, challenge?: Challenge): Promise<Authority> {
   const { settings } = target
-  const send = fetchFor(target.allowPrivateNetwork)
+  const send = fetchFor(target)
   const byHand = settings.tokenUrl !== undefined
   const protectedBy = byHand && settings.issuer ? noResource : await resourceOf(target, send, challenge)
   const issuer = settings.issuer ?? protectedBy.issuer
@@ -200,9 +200,9 @@ function checkEndpoints(target: Target, authority: Authority): void {
 }
 
 /** No browser and no request of ours is led anywhere else than to https; plain http only within this machine, where the server may be there too. */
-function checkAddress({ allowPrivateNetwork }: Target, address: string, what: string): void {
+function checkAddress(target: Target, address: string, what: string): void {
   const url = URL.parse(address)
-  const isLocal = url?.protocol === 'http:' && allowPrivateNetwork && isLoopback(url.hostname)
+  const isLocal = url?.protocol === 'http:' && mayBePrivate(target, address) && isLoopback(url.hostname)
   if (url === null || (url.protocol !== 'https:' && !isLocal) || url.username !== '' || url.hash !== '')
     trouble(`The ${what} of its authorization server is no https address.`)
 }

@@ -38,12 +38,7 @@ export async function requestTokens(
   const form = new URLSearchParams({ ...tokenParameters, ...parameters, ...(resource && { resource }) })
   const headers = await authenticate({ authority, client, now }, form)
   const init = { method: 'POST', headers, body: form.toString() }
-  const answer = await ask(
-    fetchFor(target.allowPrivateNetwork),
-    authority.tokenEndpoint,
-    init,
-    'token endpoint',
-  )
+  const answer = await ask(fetchFor(target), authority.tokenEndpoint, init, 'token endpoint')
   const body = await objectOf(answer)
   // Some answer an error with 200.
   if (typeof body?.error === 'string') throw new RefusedGrant(reasonOf(body.error))
