@@ -203,8 +203,9 @@ export async function createGateway(config: Config, log: Log, environment: Envir
       ...vault.connect,
       ...vault,
       find: register.find,
-      mayUse: (principal, { group, name, policy }) =>
-        access.clear(principal, 'server.use', { group, server: name, policy }).allowed,
+      answersFor: vault.answersFor,
+      mayUse: (caller, { group, name, policy }) =>
+        access.clear(caller, 'server.use', { group, server: name, policy }).allowed,
     },
     clock,
     log,

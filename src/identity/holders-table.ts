@@ -10,7 +10,12 @@ export async function holderRows(from: From, ids: readonly string[]) {
   const accounts = await from
     .selectFrom('virtual_accounts')
     .leftJoin('users', 'users.id', 'virtual_accounts.owner_id')
-    .select(['virtual_accounts.id', 'virtual_accounts.name', 'virtual_accounts.disabled_at'])
+    .select([
+      'virtual_accounts.id',
+      'virtual_accounts.name',
+      'virtual_accounts.disabled_at',
+      'virtual_accounts.owner_id',
+    ])
     .select('users.disabled_at as owner_disabled_at')
     .where('virtual_accounts.id', 'in', wanted)
     .execute()

@@ -7,6 +7,8 @@ export type Holder = {
   readonly subject: string
   /** Neither they nor, of an account, its owner is disabled. */
   readonly isActive: boolean
+  /** The user who answers for a virtual account. */
+  readonly ownerId: string | null
 }
 
 /** By id; who is not in it is not there any more. */
@@ -14,11 +16,11 @@ export async function holders(from: From, ids: readonly string[]): Promise<Reado
   const { users, accounts } = await holderRows(from, ids)
   return new Map<string, Holder>([
     ...users.map(({ id, email, disabled_at }) => {
-      return [id, { subject: `user:${email}`, isActive: disabled_at === null }] as const
+      return [id, { subject: `user:${email}`, isActive: disabled_at === null, ownerId: null }] as const
     }),
-    ...accounts.map(({ id, name, disabled_at, owner_disabled_at }) => {
+    ...accounts.map(({ id, name, disabled_at, owner_disabled_at, owner_id }) => {
       const isActive = disabled_at === null && owner_disabled_at === null
-      return [id, { subject: `account:${name}`, isActive }] as const
+      return [id, { subject: `account:${name}`, isActive, ownerId: owner_id }] as const
     }),
   ])
 }

@@ -34,9 +34,13 @@ async function look(visit: Visit, params: Params): Promise<void> {
   if (arriving.before === undefined)
     return redirect(visit, `/sign-in?return=${encodeURIComponent(here(visit))}`)
   const { principal } = arriving.before
-  const asked = await noted(visit, async () => askedOf(visit, params, query))
-  const question = await parts.connect.ask(asked.upstream, principal.id, asked.scopes)
-  const fields = { for: query.get('for') ?? '', return: query.get('return') ?? '' }
+  const asked = await noted(visit, () => askedOf(visit, params, query))
+  const question = await parts.connect.ask(asked.upstream, asked.owner.id, asked.scopes)
+  const fields = {
+    for: query.get('for') ?? '',
+    account: query.get('account') ?? '',
+    return: query.get('return') ?? '',
+  }
   const server = `${asked.upstream.group}/${asked.upstream.name}`
   show(
     visit,
@@ -44,7 +48,7 @@ async function look(visit: Visit, params: Params): Promise<void> {
       title: `Connect ${server}`,
       body: html`
 <h1>Connect your account at ${question.kind === 'tokens' ? question.at : server}?</h1>
-<p>${asked.client === undefined ? html`Calls that you make` : html`<strong>${visibly(asked.client)}</strong>, and what else calls for you,`} through this gateway
+<p>${asked.owner.id !== principal.id ? html`Calls of your virtual account <strong>${asked.owner.name}</strong>` : asked.client === undefined ? html`Calls that you make` : html`<strong>${visibly(asked.client)}</strong>, and what else calls for you,`} through this gateway
 to <strong>${server}</strong> will be made with it. You are <strong>${principal.name}</strong>.</p>
 ${presentOf(question)}
 ${whatFollows(question)}
@@ -95,15 +99,15 @@ async function begin(visit: Visit, params: Params): Promise<void> {
   const { principal: caller } = openSession(visit)
   const { parts, mark, arriving } = visit
   parts.beginnings.count(arriving.address ?? 'unknown')
-  const { upstream, scopes } = await noted(visit, async () => askedOf(visit, params, fields))
+  const { upstream, scopes, owner } = await noted(visit, () => askedOf(visit, params, fields))
   const person = { caller, mark, requestId: arriving.requestId }
   const onTo = returnPath(fields.get('return') || undefined, '')
   const given = valuesIn(fields)
   if (given !== undefined) {
-    await parts.connect.give(upstream, { ...person, owner: caller.id }, given)
+    await parts.connect.give(upstream, { ...person, owner: owner.id }, given)
     return done(visit, upstream, onTo)
   }
-  const url = await parts.connect.begin(upstream, person, { onTo, scopes })
+  const url = await parts.connect.begin(upstream, person, { owner: owner.id, onTo, scopes })
   // A form may lead only here, so there is a page between.
   show(visit, onwardPage(`On to ${new URL(url).host}`, url))
 }
@@ -156,26 +160,53 @@ type Asked = {
   readonly scopes: readonly string[] | undefined
   /** The application that the link was given to. */
   readonly client: string | undefined
+  /** Whose account it will be: the person, or a virtual account that they answer for. */
+  readonly owner: Owner
 }
 
+type Owner = { readonly id: string; readonly name: string }
+
 /** What the link is about. Throws `access.not_found`, and `vault.connect_refused` for a link that was given to somebody else. */
-function askedOf(
+async function askedOf(
   visit: Visit,
   { group = '', server = '' }: Params,
   given: ReadonlyMap<string, string>,
-): Asked {
+): Promise<Asked> {
   const { principal } = openSession(visit)
   const { connect } = visit.parts
   const upstream = connect.find(group, server) ?? fail('access.not_found')
   const link = connect.openLink(upstream, given.get('for') ?? '')
+  const account = given.get('account') ?? ''
+  if (account !== '')
+    return {
+      upstream,
+      scopes: undefined,
+      client: undefined,
+      owner: await accountOf(visit, upstream, account),
+    }
   // Who got a link may call it, if only as a part of another.
   if (link === undefined && !connect.mayUse(principal, upstream)) fail('access.not_found')
-  if (link !== undefined && link.personId !== principal.id)
+  const owner =
+    link === undefined || link.personId === principal.id
+      ? principal
+      : await connect.answersFor(principal, link.personId)
+  if (owner === undefined)
     fail('vault.connect_refused', {
       why: `This link was made for somebody else, and you are ${principal.name}.`,
       fix: 'Whoever gave it to you has to open it themselves: with it you would give them your account.',
     })
-  return { upstream, scopes: link?.scopes, client: link?.client }
+  return { upstream, scopes: link?.scopes, client: link?.client, owner }
+}
+
+/** A virtual account of this person that may use the server; others are as if they were not there. */
+async function accountOf({ parts, arriving }: Visit, upstream: Upstream, name: string): Promise<Owner> {
+  const { connect, identity } = parts
+  const account = (await identity.standInOf(`account:${name}`))?.caller
+  const person = arriving.before?.principal
+  const owner = account && person && (await connect.answersFor(person, account.id))
+  return account !== undefined && owner !== undefined && connect.mayUse(account, upstream)
+    ? owner
+    : fail('access.not_found')
 }
 
 function here({ request }: Visit): string {

@@ -8,12 +8,13 @@ import type { FailureLimit } from '../foundation/failure-limit.ts'
 import type { Guards } from '../foundation/guards.ts'
 import type { Log } from '../foundation/log.ts'
 import { fieldsOf } from '../foundation/read-form.ts'
-import type { Arriving, BrowserSession, Identity, Principal } from '../identity/index.ts'
+import type { Caller } from '../foundation/route.ts'
+import type { Arriving, BrowserSession, Identity } from '../identity/index.ts'
 import type { Upstream } from '../upstreams/index.ts'
 import type { Connect, Vault } from '../vault/index.ts'
 
 export type SignInParts = {
-  readonly identity: Pick<Identity, 'signIn' | 'sessionOf' | 'sessionCookie' | 'authorizations'>
+  readonly identity: Pick<Identity, 'signIn' | 'sessionOf' | 'sessionCookie' | 'authorizations' | 'standInOf'>
   readonly addresses: Addresses
   readonly browsers: Browsers
   readonly guards: Guards
@@ -30,7 +31,12 @@ export type SignInParts = {
 export type Connecting = Pick<Connect, 'ask' | 'begin' | 'give' | 'finish'> &
   Pick<Vault, 'openLink' | 'clientDocument' | 'of' | 'disconnect'> & {
     find(group: string, name: string): Upstream | undefined
-    mayUse(principal: Principal, upstream: Upstream): boolean
+    mayUse(caller: Caller, upstream: Upstream): boolean
+    /** The virtual account of this id, for the user who answers for it, and for admins. */
+    answersFor(
+      person: Caller,
+      id: string,
+    ): Promise<{ readonly id: string; readonly name: string } | undefined>
   }
 
 export type Visit = {

@@ -1,4 +1,4 @@
-import type { Access } from '../access/index.ts'
+import { type Access, managesAll } from '../access/index.ts'
 import type { AuditRecord } from '../audit/index.ts'
 import type { Database } from '../database/index.ts'
 import type { Addresses } from '../foundation/addresses.ts'
@@ -38,6 +38,8 @@ export type Vault = Equip & {
   of(caller: Caller): Promise<readonly Connection[]>
   /** Takes one back that is the caller's own, or anybody's for an admin. Throws `vault.connection_unknown`. */
   disconnect(by: By, id: string): Promise<void>
+  /** The virtual account of this id, for the user who answers for it and for admins; undefined for everybody else. */
+  answersFor(person: Caller, id: string): Promise<{ readonly id: string; readonly name: string } | undefined>
   readonly routes: readonly Route[]
   /** Something changed in the database: what is remembered is looked at again, and what has no owner any more is taken back. */
   refresh(): Promise<void>
@@ -101,6 +103,7 @@ export function openVault(parts: VaultParts): Vault {
     clientDocument: own.document,
     of: caller => connectionsOf(routeParts, caller),
     disconnect: (by, id) => takeBack(routeParts, by, id),
+    answersFor: (person, id) => answersFor(identity, person, id),
     routes: connectionRoutes(routeParts),
     async refresh() {
       custody.distrust()
@@ -112,6 +115,15 @@ export function openVault(parts: VaultParts): Vault {
 async function ownerOf(identity: VaultParts['identity'], subject: string): Promise<string | undefined> {
   if (!subject.startsWith('team:')) return (await identity.standInOf(subject))?.caller.id
   return (await identity.hasTeam(subject.slice('team:'.length))) ? subject : undefined
+}
+
+async function answersFor({ holders }: VaultParts['identity'], person: Caller, id: string) {
+  const holder = (await holders([id])).get(id)
+  const prefix = 'account:'
+  if (holder?.isActive !== true || !holder.subject.startsWith(prefix)) return undefined
+  return holder.ownerId === person.id || managesAll(person)
+    ? { id, name: holder.subject.slice(prefix.length) }
+    : undefined
 }
 
 function serverById(register: Register, id: string): Upstream | undefined {

@@ -55,7 +55,7 @@ export type Connect = {
   begin(
     upstream: Upstream,
     person: Person,
-    more: { onTo: string; scopes?: readonly string[] | undefined },
+    more: { owner: string; onTo: string; scopes?: readonly string[] | undefined },
   ): Promise<string>
   /** Keeps values that somebody gave. Throws `http.bad_request` for those that cannot be used, and `vault.header_refused`. */
   give(upstream: Upstream, giving: Giving, values: Readonly<Record<string, string>>): Promise<void>
@@ -83,11 +83,11 @@ export function openConnect(parts: ConnectParts): Connect {
       return { kind: 'tokens', at: new URL(authorizationEndpoint).host, scopes: way.scopes, present }
     },
     give: (upstream, giving, values) => giveValues(parts, upstream, giving, values),
-    begin: (upstream, { caller, mark }, { onTo, scopes }) =>
+    begin: (upstream, { caller, mark }, { owner, onTo, scopes }) =>
       leave(parts, {
         upstream,
         settings: settingsOf(parts, upstream),
-        owner: caller.id,
+        owner,
         personId: caller.id,
         mark,
         scopes,

@@ -29,7 +29,10 @@ export function openLinks({ handles, origin }: { handles: Handles; origin(): str
       const url = `${origin()}/connect/${upstream.group}/${upstream.name}?for=${handle}`
       return new GatewayError(error.code, {
         why: error.why,
-        fix: `Open ${url} in a browser, connect your account there, and make the call again.`,
+        fix:
+          asker.kind === 'account'
+            ? `The user who answers for this virtual account opens ${url} in a browser and connects it; then make the call again.`
+            : `Open ${url} in a browser, connect your account there, and make the call again.`,
         data: { ...error.data, url },
         noEffect: true,
       })
