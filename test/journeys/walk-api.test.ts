@@ -104,10 +104,20 @@ function ask({ name, method, path }: Operation, asked: Asked): Promise<Answered>
   return call(`${house.url}${path}`, { method, body: bodies[name]?.(), ...asked })
 }
 
+/** So many failures of one address are told apart from a flood; the rest of the walk comes from its neighbour. */
+const mostOfOne = 80
+const neighbourOf = (address: string) => address.replace('127.0.0.', '127.0.1.')
+
 /** Every operation that needs a token, with what came when it was asked. */
 function walked(asked: Asked): Promise<readonly (readonly [string, Answered])[]> {
   const guarded = documented.filter(({ isOpen }) => !isOpen)
-  return Promise.all(guarded.map(async operation => [operation.name, await ask(operation, asked)] as const))
+  const { from } = asked
+  return Promise.all(
+    guarded.map(async (operation, at) => {
+      const own = from !== undefined && at >= mostOfOne ? { ...asked, from: neighbourOf(from) } : asked
+      return [operation.name, await ask(operation, own)] as const
+    }),
+  )
 }
 
 const statuses = (answers: readonly (readonly [string, Answered])[]) =>
