@@ -57,7 +57,7 @@ ul.rows > li > div.acts { display: flex; flex-wrap: wrap; gap: .5rem; flex-basis
 ul.rows small { display: block }
 ul.rows form { display: flex; gap: .5rem; align-items: center; flex-wrap: wrap }
 ul.rows input { width: 11rem; padding: .4rem .6rem }
-ul.rows button { margin: 0; padding: .4rem .8rem; font-size: .875rem }
+ul.rows button, ul.rows a.button { margin: 0; padding: .4rem .8rem; font-size: .875rem }
 .or { display: flex; align-items: center; gap: .75rem; margin: 1rem 0 .25rem; color: var(--muted); font-size: .875rem }
 .or::before, .or::after { content: ''; flex: 1; border-top: 1px solid var(--line) }
 [role=alert]:not(:empty) { border-left: 4px solid var(--danger); padding-left: .75rem; white-space: pre-line }
