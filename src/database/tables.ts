@@ -61,6 +61,8 @@ export type Tables = IdentityTables & {
     issuer: string | null
     resource: string | null
     client_id: string | null
+    /** Everywhere it goes, as the server was set up when it was connected: where that is another now, it is not used. */
+    bound_to: string
     /** As granted, separated by spaces. */
     scope: string
     /** Who the owner is there, as far as it says. */

@@ -40,7 +40,8 @@ export function openSealing(seals: Sealer): Sealing {
       if (!type.over.includes(place.transport)) refuseOver(place.transport, type.kind)
       if (type.needsOwnProcess === true && place.isOwnProcess !== true) refuseShared()
       const { settings, secrets } = type.apart(parsed.data)
-      const before = previous?.kind === type.kind ? previous.secrets : undefined
+      const isSame = previous?.kind === type.kind && goesTo(previous.settings) === goesTo(settings)
+      const before = isSame ? previous.secrets : undefined
       const stored: StoredAuth = {
         kind: type.kind,
         settings,
@@ -91,6 +92,11 @@ function refuseOver(transport: string, kind: string): never {
   return fail('http.bad_request', {
     why: `The auth kind ${kind} does not go with the transport ${transport}.`,
   })
+}
+
+/** Secrets that were given for one authorization server are not carried over to another. */
+function goesTo({ issuer, tokenUrl, revocationUrl }: Written['settings']): string {
+  return JSON.stringify([issuer ?? null, tokenUrl ?? null, revocationUrl ?? null])
 }
 
 function refuseShared(): never {

@@ -119,6 +119,20 @@ describe('sealAuth', () => {
     expect(() => sealed(back)).toThrow(refused('vault.secret_missing', placeholder))
   })
 
+  it('carries a secret over to no other authorization server', () => {
+    const auth = {
+      kind: 'client-credentials',
+      clientId: 'g',
+      clientSecret: 'hush',
+      tokenUrl: 'https://a.example/t',
+    }
+    const first = vault.sealAuth(auth, place())
+    const shown = vault.showAuth(first)
+    expect(vault.sealAuth(shown, place(), first)).toEqual(first)
+    const moved = { ...(shown as object), tokenUrl: 'https://evil.example/t' }
+    expect(() => vault.sealAuth(moved, place(), first)).toThrow(refused('vault.secret_missing'))
+  })
+
   it('replaces a secret that cannot be opened any more', async () => {
     const lost: StoredAuth = {
       kind: 'headers',

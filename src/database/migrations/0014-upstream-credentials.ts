@@ -10,6 +10,7 @@ const statements = [
     issuer text,
     resource text,
     client_id text,
+    bound_to text not null,
     scope text not null,
     account text,
     sealed text not null,

@@ -1,4 +1,5 @@
 /** Accounts of people at servers: connected with a browser, used by calls, renewed, repaired and taken back. */
+import { setTimeout as passed } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { apiOf, tokenFor } from '../../../test/fixtures/api.ts'
 import { type GatewayInside, openGatewayInside } from '../../../test/fixtures/gateway-inside.ts'
@@ -57,7 +58,6 @@ async function register(auth: Record<string, unknown> = { kind: 'oauth2' }): Pro
   return server
 }
 
-/** To the page, through the consent of the other side, and back. */
 async function connect(person: Person, path = `/connect/${server}`): Promise<Shown> {
   const page = await browsers[person].go(gateway.url + path)
   if (page.status !== 200) return page
@@ -87,7 +87,6 @@ async function ask(
 
 const whoami = { method: 'tools/call', params: { name: 'whoami', arguments: {} } }
 
-/** The text of the tool's answer. */
 async function who(person: Person): Promise<string> {
   const { result, error } = await ask(person, whoami)
   const content = result?.content as { text: string }[] | undefined
@@ -104,10 +103,10 @@ async function connection(person: Person): Promise<Connection> {
 const linkIn = (text: string) =>
   /http:\/\/[^\s"]*\/connect\/[^\s"]*/.exec(text)?.[0].replace(gateway.url, '').replace(/[.,]$/, '') ?? ''
 
-async function events(action: string): Promise<{ target: string; outcome: string; error: string | null }[]> {
-  const { items } = await gateway.operator<{
-    items: { action: string; target: string; outcome: string; error: string | null }[]
-  }>(`GET /audit?limit=200`)
+type Told = { readonly action: string; readonly target: string; readonly outcome: string }
+
+async function events(action: string): Promise<Told[]> {
+  const { items } = await gateway.operator<{ items: Told[] }>('GET /audit?limit=200')
   return items.filter(event => event.action === action && event.target === server)
 }
 
@@ -282,8 +281,6 @@ describe('a credential', () => {
   it.each([
     ['HTML', { body: '<html></html>', type: 'text/html' }],
     ['a token with a line break', { body: { access_token: 'a\r\nHost: x', token_type: 'Bearer' } }],
-    ['a token of another type', { body: { access_token: 'a', token_type: 'mac' } }],
-    ['a lifetime of words', { body: { access_token: 'a', token_type: 'Bearer', expires_in: 'soon' } }],
     [
       'a refresh token with a line break',
       { body: { access_token: 'a', token_type: 'Bearer', refresh_token: 'a\nb' } },
@@ -346,11 +343,7 @@ describe('a credential', () => {
   })
 })
 
-/** Milliseconds of the real clock, which the other side counts by too. */
-const passed = (milliseconds: number) => new Promise(done => setTimeout(done, milliseconds))
-
 describe('coming back', () => {
-  /** Leaves for the other side, and gives the address it sends the browser back to. */
   async function left(person: Person = 'ana'): Promise<string> {
     const page = await browsers[person].go(`${gateway.url}/connect/${server}`)
     const onward = await browsers[person].submit(page, {})
@@ -469,17 +462,24 @@ describe('an authorization server', () => {
     expect(await who('ana')).toContain('Open http')
   })
 
-  it('that changed is shown nothing of the one before', async () => {
+  it.each([
+    ['is another', { auth: { kind: 'oauth2', issuer: 'https://other.example' } }],
+    ['gives tokens elsewhere', { auth: { kind: 'oauth2', tokenUrl: 'https://other.example/token' } }],
+    [
+      'is of a server that moved and claims the old resource',
+      () => ({
+        transport: { kind: 'streamable-http', url: `${there.origin}/evil`, allowPrivateNetwork: true },
+        auth: { kind: 'oauth2', resource: there.url },
+      }),
+    ],
+  ])('that %s is shown nothing of the one before', async (_, change) => {
     await register()
-    there.manners.lifetime = 0.4
     await connect('ana')
-    await gateway.operator(`PATCH /servers/${server}`, {
-      auth: { kind: 'oauth2', issuer: 'https://other.example' },
-    })
-    const asked = there.asked.length
-    await passed(400)
+    await who('ana')
+    const [asked, seen] = [there.asked.length, there.seen.length]
+    await gateway.operator(`PATCH /servers/${server}`, typeof change === 'function' ? change() : change)
     expect(await who('ana')).toContain('not the one that the account was connected at')
-    expect(there.asked.length).toBe(asked)
+    expect([there.asked.length, there.seen.length]).toEqual([asked, seen])
   })
 })
 

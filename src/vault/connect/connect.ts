@@ -12,7 +12,7 @@ import type { Field } from '../auth-types/auth-type.ts'
 import { type Credential, placeOf } from '../credentials/credential.ts'
 import { credentialOf, putCredential, type Stored } from '../credentials/credential-table.ts'
 import type { Opened } from '../credentials/custody.ts'
-import { fits } from '../credentials/fits.ts'
+import { boundTo, fits } from '../credentials/fits.ts'
 import type { OAuthSettings } from '../oauth/settings.ts'
 import type { Sealer } from '../seal.ts'
 import { type Came, comeBack, type FlowParts, leave, takeFlow, type UnderWay, wayTo } from './flow.ts'
@@ -144,9 +144,10 @@ async function giveValues(
   { owner, caller, requestId }: Giving,
   given: Readonly<Record<string, string>>,
 ): Promise<void> {
-  const way = parts.opened(upstream)?.stored
+  const opened = parts.opened(upstream)
+  const way = opened?.stored
   if (way?.isOfTeams === true && !owner.startsWith('team:')) ofTeams(upstream)
-  if (way?.fields === undefined)
+  if (opened === undefined || way?.fields === undefined)
     return fail('vault.connect_refused', {
       why: 'This server takes no values of anybody.',
       fix: 'Connect with a browser, or use it as it is.',
@@ -170,7 +171,7 @@ async function giveValues(
   const now = parts.clock.now()
   const credential: Credential = {
     ...{ id: newId(now), serverId: upstream.id, owner, kind: 'values', issuer: null, clientId: null },
-    resource: upstream.transport.kind === 'stdio' ? null : upstream.transport.url,
+    ...{ resource: null, boundTo: boundTo(opened) },
     ...{ scopes: [], account: null, expiresAt: null, isRefreshable: false, trouble: null },
     ...{ version: 1, refreshedAt: null, createdAt: now, updatedAt: now },
   }
@@ -178,6 +179,10 @@ async function giveValues(
   await store(parts, { caller, requestId }, { upstream, stored: { credential, sealed } })
   parts.distrust()
   parts.announcements.announce({ topic: 'connection.made', serverId: upstream.id, ownerId: owner })
+}
+
+function openedNow(parts: ConnectParts, upstream: Upstream): Opened {
+  return parts.opened(upstream) ?? fail('identity.flow_over')
 }
 
 type Connected = { readonly upstream: Upstream; readonly flow: UnderWay; readonly came: Came }
@@ -193,6 +198,7 @@ async function keep(parts: ConnectParts, person: Person, { upstream, flow, came 
     issuer: authority.issuer,
     resource: authority.resource ?? (upstream.transport.kind === 'stdio' ? null : upstream.transport.url),
     clientId,
+    boundTo: boundTo(openedNow(parts, upstream)),
     scopes: tokens.scopes ?? flow.scopes,
     account: tokens.account ?? null,
     expiresAt: tokens.expiresAt,

@@ -125,6 +125,27 @@ describe('headers with values of each user', () => {
   })
 })
 
+describe('a server that its manager moves', () => {
+  it.each([
+    [
+      'to another address',
+      {
+        transport: {
+          ...{ kind: 'streamable-http', allowPrivateNetwork: true },
+          url: 'http://127.0.0.1:9/mcp',
+        },
+      },
+    ],
+  ])('%s is not shown what was given for the first', async (_, more) => {
+    const auth = { kind: 'headers', headers, credentials: 'per-user' }
+    const server = await register('moved', auth)
+    await api('ana')('PUT /connections', { server, values: { API_KEY: 'of-ana' } })
+    expect(await keyOf(server, 'ana')).toContain('key of-ana')
+    await gateway.operator(`PATCH /servers/${server}`, { auth, ...more })
+    expect(await keyOf(server, 'ana')).toContain('not the one that the account was connected at')
+  })
+})
+
 describe('headers with values of a team', () => {
   it('are given by managers, and used by who is in it', async () => {
     const server = await register('teams', { kind: 'headers', headers, credentials: 'per-team' })

@@ -10,6 +10,8 @@ export type Credential = {
   readonly issuer: string | null
   readonly resource: string | null
   readonly clientId: string | null
+  /** Everywhere it goes, as `boundTo` writes it. */
+  readonly boundTo: string
   readonly scopes: readonly string[]
   /** Who the owner is there, as far as it says. */
   readonly account: string | null

@@ -9,7 +9,7 @@ import { RefusedGrant } from '../oauth/client.ts'
 import { targetOf } from '../oauth/open.ts'
 import { type Credential, everyone, placeOf } from './credential.ts'
 import { credentialOf, putCredential, type Stored } from './credential-table.ts'
-import { fits } from './fits.ts'
+import { boundTo, fits } from './fits.ts'
 import { Live } from './live.ts'
 import { connectNeeded, gatewayRefused } from './needed.ts'
 import { contentOf, noteTrouble, type RenewParts, renew } from './renew.ts'
@@ -211,7 +211,8 @@ class Remembered implements Custody {
     return obtaining
   }
 
-  async #obtainNow({ upstream, stored: way }: Opened, owner: string): Promise<Stored> {
+  async #obtainNow(opened: Opened, owner: string): Promise<Stored> {
+    const { upstream, stored: way } = opened
     const { oauth, clock, seals, database } = this.#parts
     const settings = way.oauth
     if (settings === undefined) throw connectNeeded(upstream, 'none')
@@ -233,6 +234,7 @@ class Remembered implements Custody {
       issuer: authority.issuer,
       resource: authority.resource ?? null,
       clientId: client.id,
+      boundTo: boundTo(opened),
       scopes: tokens.scopes ?? authority.scopes,
       account: tokens.account ?? null,
       expiresAt: tokens.expiresAt,

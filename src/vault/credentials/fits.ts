@@ -1,23 +1,18 @@
-/** Is a stored credential for the server as it is now? A server whose address changed must not be shown what was for another. */
-
+/** Is a stored credential for the server as it is now? One that was moved, or sends tokens elsewhere, must not be shown what was for another. */
+import type { Upstream } from '../../upstreams/index.ts'
+import type { Stored } from '../auth-types/auth-type.ts'
 import type { Credential } from './credential.ts'
-import type { Opened } from './custody.ts'
 
-export function fits({ upstream, stored }: Opened, { kind, resource, issuer }: Credential): boolean {
-  const settings = stored.oauth
-  if ((settings === undefined) !== (kind === 'values')) return false
-  if (settings === undefined)
-    return upstream.transport.kind === 'stdio' || isWithin(resource, upstream.transport.url)
-  if (upstream.transport.kind === 'stdio') return false
-  if (settings.issuer !== undefined && settings.issuer !== issuer) return false
-  if (typeof settings.resource === 'string') return resource === settings.resource
-  return isWithin(resource, upstream.transport.url)
+type Place = { readonly upstream: Upstream; readonly stored: Stored }
+
+/** Everywhere the credential goes: kept with it, and compared letter by letter, for whoever manages the server may change each of them. */
+export function boundTo({ upstream: { transport }, stored: { oauth } }: Place): string {
+  const { issuer, tokenUrl, revocationUrl, resource } = oauth ?? {}
+  const url = transport.kind === 'stdio' ? transport.kind : transport.url
+  return JSON.stringify([url, issuer ?? null, tokenUrl ?? null, revocationUrl ?? null, resource ?? null])
 }
 
-function isWithin(resource: string | null, url: string): boolean {
-  const named = resource === null ? null : URL.parse(resource)
-  const own = new URL(url)
-  if (named === null || named.origin !== own.origin) return false
-  const prefix = named.pathname.endsWith('/') ? named.pathname : `${named.pathname}/`
-  return `${own.pathname}/`.startsWith(prefix)
+export function fits(place: Place, credential: Pick<Credential, 'kind' | 'boundTo'>): boolean {
+  const isOfKind = (place.stored.oauth === undefined) === (credential.kind === 'values')
+  return isOfKind && credential.boundTo === boundTo(place)
 }
