@@ -91,11 +91,16 @@ function memory(redirectUrl: string): OAuthClientProvider & { asked: URL | undef
   }
 }
 
-it.each(['legacy', 'auto'] as const)('SDK v2 in %s mode', async mode => {
+/** Where a client waits for the browser to come back: somebody answers there, so the page has arrived when the next one is asked for. */
+async function listens() {
   const callback = createServer((_, response) => response.end('Back.'))
   callback.listen(0, '127.0.0.1')
   await once(callback, 'listening')
-  const redirect = `http://127.0.0.1:${(callback.address() as AddressInfo).port}/callback`
+  return { callback, redirect: `http://127.0.0.1:${(callback.address() as AddressInfo).port}/callback` }
+}
+
+it.each(['legacy', 'auto'] as const)('SDK v2 in %s mode', async mode => {
+  const { redirect, callback } = await listens()
   const authProvider = memory(redirect)
   const transport = new StreamableHTTPClientTransport(new URL(url), { authProvider })
   const client = new Client({ name: 'login', version: '1.0.0' }, { versionNegotiation: { mode } })
@@ -123,18 +128,16 @@ it('the SDK of 2025-03-26, which knows one authorization for everything at an or
 })
 
 it('what a client was allowed is at the account of its person, and ends there', async () => {
-  const authProvider = memory('http://127.0.0.1:9/callback')
+  const { redirect, callback } = await listens()
+  const authProvider = memory(redirect)
   const connect = async () => {
     const client = new Client({ name: 'login', version: '1.0.0' })
     await client.connect(new StreamableHTTPClientTransport(new URL(url), { authProvider }))
     return client
   }
   await expect(connect()).rejects.toThrow(UnauthorizedError)
-  // Nobody listens there: the answer is read off the address the browser goes to.
-  const gone = ana.waitForRequest(request => request.url().startsWith('http://127.0.0.1:9/callback'))
-  await ana.goto(String(authProvider.asked))
-  await ana.getByRole('button', { name: 'Allow', exact: true }).click()
-  const back = new URL((await gone).url())
+  await allow(ana, String(authProvider.asked))
+  const back = new URL(ana.url())
   await new StreamableHTTPClientTransport(new URL(url), { authProvider }).finishAuth(back.searchParams)
   await (await connect()).close()
   await ana.goto(`${gateway.url}/account`)
@@ -145,6 +148,7 @@ it('what a client was allowed is at the account of its person, and ends there', 
   expect(await mine.count()).toBe(before - 1)
   // Its access token is dead, and so is what it would refresh with.
   await expect(connect()).rejects.toMatchObject({ code: 'invalid_grant' })
+  callback.close()
 })
 
 it('mcp-remote', async () => {
