@@ -168,6 +168,7 @@ async function giveValues(
   const content = { values: { ...given } }
   // By the rules that every request is held to.
   way.headers(content)
+  way.sign?.(content)
   const now = parts.clock.now()
   const credential: Credential = {
     ...{ id: newId(now), serverId: upstream.id, owner, kind: 'values', issuer: null, clientId: null },

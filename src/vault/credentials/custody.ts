@@ -152,7 +152,8 @@ class Remembered implements Custody {
       ...opened.environment(),
       ...opened.stored.environment?.(contentOf(this.#parts.seals, sealed)),
     })
-    const live = new Live(stored, { headers, epoch: this.#epoch, renew, environment })
+    const signer = (sealed: Stored) => opened.stored.sign?.(contentOf(this.#parts.seals, sealed))
+    const live = new Live(stored, { headers, epoch: this.#epoch, renew, environment, signer })
     const [oldest] = places.keys()
     if (places.size >= mostRemembered && oldest !== undefined) places.delete(oldest)
     places.set(asker.id, live)
