@@ -48,6 +48,13 @@ type Found = { readonly at: number; readonly authority: Promise<Authority> }
 export function openOAuth(parts: OAuthParts): OAuth {
   const { clock } = parts
   const found = new WeakMap<Upstream, Found>()
+  const registering = new Map<string, Promise<Registration>>()
+  const registered = (asked: Registering) => {
+    const key = JSON.stringify(clientPlace(placeAt(asked)))
+    const under = registering.get(key) ?? registration(parts, asked).finally(() => registering.delete(key))
+    registering.set(key, under)
+    return under
+  }
   return {
     authority(upstream, settings, challenge) {
       const known = found.get(upstream)
@@ -67,7 +74,7 @@ export function openOAuth(parts: OAuthParts): OAuth {
       return (
         configuredClient(target, authority) ??
         documentedClient(self, authority) ??
-        registeredClient(await registration(parts, { upstream, target, authority, self }))
+        registeredClient(await registered({ upstream, target, authority, self }))
       )
     },
     tokens: (known, parameters) => requestTokens({ ...known, now: clock.now() }, parameters),
@@ -88,6 +95,10 @@ type Registering = {
   readonly self: Self
 }
 
+function placeAt({ upstream, authority, self }: Registering): ClientPlace {
+  return { serverId: upstream.id, issuer: authority.issuer, redirectUri: self.redirectUri }
+}
+
 const kept: z.ZodType<Registration> = z.object({
   clientId: z.string(),
   secret: z.string().optional(),
@@ -99,8 +110,8 @@ const kept: z.ZodType<Registration> = z.object({
 
 /** The one that is kept; a new one where there is none, or it is about to end. */
 async function registration(parts: OAuthParts, registering: Registering): Promise<Registration> {
-  const { upstream, target, authority, self } = registering
-  const place = { serverId: upstream.id, issuer: authority.issuer, redirectUri: self.redirectUri }
+  const { target, authority, self } = registering
+  const place = placeAt(registering)
   const known = await stored(parts, place)
   if (known !== undefined) return known
   const now = parts.clock.now()
