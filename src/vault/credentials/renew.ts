@@ -132,7 +132,7 @@ async function refreshed(
   const authority = await oauth.authority(upstream, settings)
   // A refresh token is shown to nobody but who issued it.
   if (authority.issuer !== credential.issuer) throw connectNeeded(upstream, 'moved')
-  const client = await oauth.client(upstream, settings, authority)
+  const client = await oauth.client(upstream, settings, authority, credential.clientId ?? undefined)
   if (client.id !== credential.clientId) throw new RefusedGrant('invalid_client')
   if (refresh === undefined) throw new RefusedGrant('invalid_grant')
   const known = { target: targetOf(upstream, settings), authority, client }

@@ -39,9 +39,12 @@ export function mayBePrivate({ url, allowPrivateNetwork, settings }: Reach, addr
 export function fetchFor(reach: Reach): Fetch {
   return async (input, init) => {
     const address = input instanceof Request ? input.url : String(input)
-    const way = ways[mayBePrivate(reach, address) ? 1 : 0]
-    return way === undefined ? trouble('It cannot be reached.') : way(input, init)
+    return wayTo(mayBePrivate(reach, address))(input, init)
   }
+}
+
+export function wayTo(isPrivate: boolean): Fetch {
+  return ways[isPrivate ? 1 : 0] ?? (() => trouble('It cannot be reached.'))
 }
 
 /** Throws `vault.provider_trouble`: what the authorization server says, or that it says nothing, is of no use. */
