@@ -17,7 +17,7 @@ export {
   gatewayItself,
   markEquipped,
   type OwnCredentials,
-  type RefusedCredentials,
+  type Refusal,
 } from './equipped.ts'
 export type { Outgoing, SessionLink, StatelessLink, Unsolicited } from './link.ts'
 export { type ListWatch, openListWatch, type Watching } from './list-watch.ts'
