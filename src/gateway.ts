@@ -248,9 +248,8 @@ export async function createGateway(config: Config, log: Log, environment: Envir
       Promise.all([
         identity.refresh(),
         access.refresh(),
-        register.refresh().then(() => catalogue.refreshApprovals()),
+        register.refresh().then(() => Promise.all([catalogue.refreshApprovals(), vault.refresh()])),
         servers.refresh(),
-        vault.refresh(),
         vaultKeys.refresh(),
       ]),
     distrust: identity.refresh,

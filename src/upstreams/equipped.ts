@@ -24,6 +24,9 @@ export type Signable = {
 /** Further headers, as flat pairs, that hold for this one request. */
 export type Sign = (request: Signable) => readonly string[]
 
+/** With the headers that the request had: others may have taken their place meanwhile. */
+export type Refusal = RefusedCredentials & { readonly sent: readonly string[] }
+
 /** What authenticates requests. The object lives as long as the credential is kept; its headers change when the credential is renewed. */
 export type Credentials = {
   /** Flat [name, value, ...] pairs, ready for the wire. */
@@ -35,7 +38,7 @@ export type Credentials = {
   /** Another one when the variables are others: a process that runs has those it was started with. */
   readonly edition?: string | undefined
   /** The server refused them: resolves when there are others. Absent where there never are. Throws what the caller is to be told. */
-  readonly renew?: ((refused: RefusedCredentials) => Promise<void>) | undefined
+  readonly renew?: ((refused: Refusal) => Promise<void>) | undefined
 }
 
 /** What a client brought along for one server, in place of or beside what is configured. */

@@ -17,7 +17,7 @@ export {
   gatewayItself,
   markEquipped,
   type OwnCredentials,
-  type RefusedCredentials,
+  type Refusal,
   type Sign,
   type Signable,
 } from './equipped.ts'

@@ -10,11 +10,6 @@ const answerBytes = 262_144
 
 export type Fetch = ReturnType<typeof guardedFetch>
 
-const wayWith = (allowPrivateNetwork: PrivateNetwork) =>
-  guardedFetch({ allowPrivateNetwork, totalMilliseconds, answerBytes })
-
-const publicWay = wayWith(false)
-
 /** A server, as far as its authorization server's place is concerned. */
 export type Reach = {
   readonly url: string
@@ -42,11 +37,14 @@ export function privateFor({ url, allowPrivateNetwork, settings }: Reach, addres
 
 /** The way to the authorization server of an upstream. */
 export function fetchFor(reach: Reach): Fetch {
-  const privateWay = wayWith(reach.allowPrivateNetwork)
   return (input, init) => {
     const address = input instanceof Request ? input.url : String(input)
-    return (privateFor(reach, address) === false ? publicWay : privateWay)(input, init)
+    return wayTo(privateFor(reach, address))(input, init)
   }
+}
+
+export function wayTo(allowPrivateNetwork: PrivateNetwork): Fetch {
+  return guardedFetch({ allowPrivateNetwork, totalMilliseconds, answerBytes })
 }
 
 /** Throws `vault.provider_trouble`: what the authorization server says, or that it says nothing, is of no use. */
