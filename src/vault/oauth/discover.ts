@@ -73,28 +73,28 @@ async function resourceOf({ url, settings }: Target, send: Fetch, known?: Challe
   return challenge?.scopes === undefined ? noResource : { scopes: challenge.scopes }
 }
 
-const firstWords = JSON.stringify({
-  jsonrpc: '2.0',
-  id: 1,
-  method: 'initialize',
-  params: {
-    protocolVersion: '2025-11-25',
-    capabilities: {},
-    clientInfo: { name: 'gatehouse', version: '1' },
-  },
-})
+const hello = {
+  protocolVersion: '2025-11-25',
+  capabilities: {},
+  clientInfo: { name: 'gatehouse', version: '1' },
+}
+
+/** Some let everybody say hello, and want a token for what comes then. */
+const firstWords = [
+  { method: 'initialize', params: hello },
+  { method: 'tools/list', params: {} },
+].map(said => JSON.stringify({ jsonrpc: '2.0', id: 1, ...said }))
 
 /** Asked without a token, the server says where one comes from. It may say nothing, and then the usual places are looked at. */
 async function challengeOf(send: Fetch, url: string): Promise<Challenge | undefined> {
   const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
   try {
-    const answer = await send(url, {
-      method: 'POST',
-      headers,
-      body: firstWords,
-      signal: AbortSignal.timeout(4000),
-    })
-    return readChallenge(answer.headers.get('www-authenticate'))
+    for (const body of firstWords) {
+      const answer = await send(url, { method: 'POST', headers, body, signal: AbortSignal.timeout(4000) })
+      const challenge = readChallenge(answer.headers.get('www-authenticate'))
+      if (challenge !== undefined) return challenge
+    }
+    return undefined
   } catch {
     return undefined
   }
