@@ -11,6 +11,7 @@ const sealing: Readonly<Record<string, readonly string[]>> = {
   'src/identity/oauth/clients.ts': ['oauth_clients.secret_sealed'],
   'src/identity/oauth/company-clients.ts': ['oauth_clients.secret_sealed'],
   'src/identity/oauth/keys.ts': ['oauth_keys.sealed'],
+  'src/identity/provider-tokens/kept.ts': ['provider_tokens.sealed'],
   'src/identity/providers/stored.ts': ['identity_providers.client_secret_json'],
   'src/identity/sessions.ts': ['browser_sessions.id_token_sealed'],
   'src/vault/connect/connect.ts': ['upstream_credentials.sealed'],
