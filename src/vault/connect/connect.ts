@@ -14,8 +14,10 @@ import { credentialOf, putCredential, type Stored } from '../credentials/credent
 import type { Opened } from '../credentials/custody.ts'
 import { boundTo, fits } from '../credentials/fits.ts'
 import type { OAuthSettings } from '../oauth/settings.ts'
+import type { OnBehalfOf } from '../on-behalf/open.ts'
 import type { Sealer } from '../seal.ts'
 import { type Came, comeBack, type FlowParts, leave, takeFlow, type UnderWay, wayTo } from './flow.ts'
+import { askedToSignIn, signInAt } from './sign-in-at.ts'
 
 export type ConnectParts = FlowParts & {
   readonly database: Database
@@ -30,6 +32,7 @@ export type ConnectParts = FlowParts & {
   serverById(id: string): Upstream | undefined
   /** What is remembered is looked at again. */
   distrust(): void
+  readonly onBehalf: OnBehalfOf
 }
 
 /** What a person is shown: where they go, or what they are asked to give. */
@@ -44,6 +47,14 @@ export type Question = {
       readonly scopes: readonly string[]
     }
   | { readonly kind: 'values'; readonly fields: readonly Field[] }
+  | {
+      readonly kind: 'sign-in'
+      /** Name of the identity provider, and what people read. */
+      readonly provider: string
+      readonly at: string
+      /** They are signed in, and nothing is wrong: there is nothing to do. */
+      readonly isReady: boolean
+    }
 )
 
 export type Person = { readonly caller: Caller; readonly mark: string; readonly requestId: string }
@@ -74,7 +85,12 @@ export function openConnect(parts: ConnectParts): Connect {
       const stored = await credentialOf(parts.database.kysely, { serverId: upstream.id, owner })
       const { account = null, trouble = null } = stored?.credential ?? {}
       const present = stored && { account, isBroken: trouble !== null }
-      const { fields, isOfTeams = false } = parts.opened(upstream)?.stored ?? {}
+      const { fields, isOfTeams = false, onBehalf } = parts.opened(upstream)?.stored ?? {}
+      if (onBehalf !== undefined)
+        return {
+          ...(await askedToSignIn(parts, { onBehalf, owner, credential: stored?.credential })),
+          present,
+        }
       if (isOfTeams && !owner.startsWith('team:')) ofTeams(upstream)
       if (fields !== undefined) return { kind: 'values', fields, present }
       const settings = settingsOf(parts, upstream)
@@ -107,8 +123,12 @@ export function openConnect(parts: ConnectParts): Connect {
     },
     async isConnected(upstream, owner) {
       const opened = parts.opened(upstream)
-      if (opened === undefined || opened.stored.by !== 'person') return undefined
+      if (opened === undefined) return undefined
+      const { by, onBehalf } = opened.stored
       const stored = await credentialOf(parts.database.kysely, { serverId: upstream.id, owner })
+      if (onBehalf !== undefined)
+        return (await signInAt(parts, { onBehalf, owner, credential: stored?.credential })).isReady
+      if (by !== 'person') return undefined
       if (stored === undefined || !fits(opened, stored.credential)) return false
       const { trouble, expiresAt, isRefreshable } = stored.credential
       return trouble === null && (isRefreshable || expiresAt === null || expiresAt > parts.clock.now())

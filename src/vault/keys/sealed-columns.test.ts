@@ -15,9 +15,10 @@ const sealing: Readonly<Record<string, readonly string[]>> = {
   'src/identity/providers/stored.ts': ['identity_providers.client_secret_json'],
   'src/identity/sessions.ts': ['browser_sessions.id_token_sealed'],
   'src/vault/connect/connect.ts': ['upstream_credentials.sealed'],
-  'src/vault/credentials/custody.ts': ['upstream_credentials.sealed'],
+  'src/vault/credentials/obtain.ts': ['upstream_credentials.sealed'],
   'src/vault/credentials/renew.ts': ['upstream_credentials.sealed'],
   'src/vault/oauth/open.ts': ['upstream_clients.sealed'],
+  'src/vault/on-behalf/open.ts': ['upstream_credentials.sealed'],
   'src/vault/sealing.ts': ['servers.auth_json', 'servers.transport_json'],
 }
 /** What seals for others. */
