@@ -4,7 +4,9 @@ import type { Upstream } from './upstream.ts'
 declare const equipped: unique symbol
 
 /** For whom something is asked of a server, as far as credentials care. */
-export type Asker = Pick<Caller, 'id' | 'subjects' | 'client'> & { readonly kind: Caller['kind'] | 'gateway' }
+export type Asker = Pick<Caller, 'id' | 'subjects' | 'client' | 'presented'> & {
+  readonly kind: Caller['kind'] | 'gateway'
+}
 
 /** An answer of 401 or 403, and its `WWW-Authenticate`. */
 export type RefusedCredentials = { readonly status: number; readonly challenge: string }
