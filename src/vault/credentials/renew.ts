@@ -5,6 +5,7 @@ import type { Clock } from '../../foundation/clock.ts'
 import { GatewayError } from '../../foundation/errors.ts'
 import { takeTurns } from '../../foundation/take-turns.ts'
 import type { Upstream } from '../../upstreams/index.ts'
+import { trouble as unavailableBecause } from '../oauth/ask.ts'
 import { isUnknownClient, RefusedGrant } from '../oauth/client.ts'
 import type { OAuth } from '../oauth/open.ts'
 import { targetOf } from '../oauth/open.ts'
@@ -85,6 +86,7 @@ async function renewLeased(
     const trouble = troubleOf(error, renewing.refusedAs)
     if (trouble === undefined) {
       await releaseLease(database.kysely, credential.id, lease)
+      if (error instanceof RefusedGrant) unavailable(error.reason)
       throw error
     }
     await noteTrouble(parts, renewing, trouble, clock.now())
@@ -101,6 +103,10 @@ function troubleOf(error: unknown, refusedAs: Trouble = 'refused'): Trouble | un
   if (!(error instanceof RefusedGrant)) return undefined
   // What an authorization server says when it has a problem of its own (RFC 6749, 4.1.2.1) is said by some here too.
   return error.reason === 'temporarily_unavailable' || error.reason === 'server_error' ? undefined : refusedAs
+}
+
+function unavailable(reason: string): never {
+  return unavailableBecause(`Its authorization server has trouble of its own (${reason}).`)
 }
 
 /** Marks it once, whoever finds out; with one event. */
