@@ -37,7 +37,7 @@ export type Credentials = {
   readonly sign?: Sign | undefined
   /** The variables of a stdio server's process; opened only when one is started. */
   environment(): Readonly<Record<string, string>>
-  /** Another one when the variables are others: a process that runs has those it was started with. */
+  /** Another one when what is open must not be gone on with: a process that runs has the variables it was started with. */
   readonly edition?: string | undefined
   /** The server refused them: resolves when there are others. Absent where there never are. Throws what the caller is to be told. */
   readonly renew?: ((refused: Refusal) => Promise<void>) | undefined

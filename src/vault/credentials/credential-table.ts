@@ -141,18 +141,17 @@ export async function markTrouble(
   return numUpdatedRows > 0n
 }
 
-/** The trouble may be over: false when it is not what was seen any more. */
+/** The trouble may be over. Whoever is first makes it so; to others it is another by then. */
 export async function forgiveTrouble(
   from: From,
   { id, version }: Pick<Credential, 'id' | 'version'>,
-): Promise<boolean> {
-  const { numUpdatedRows } = await from
+): Promise<void> {
+  await from
     .updateTable('upstream_credentials')
     .set({ trouble: null, version: version + 1 })
     .where('id', '=', id)
     .where('version', '=', version)
-    .executeTakeFirst()
-  return numUpdatedRows > 0n
+    .execute()
 }
 
 /** What was removed; undefined when somebody else was first. */

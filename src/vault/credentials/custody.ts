@@ -225,6 +225,10 @@ class Remembered implements Custody {
       })
       this.#pausedUntil.delete(credential.id)
       live.renewed(stored, this.#headersOf(opened, stored), this.#epoch)
+      // What another process found out while this one waited.
+      const { trouble } = stored.credential
+      if (trouble !== null && live.goodUntil <= this.#parts.clock.now())
+        throw connectNeeded(upstream, trouble)
       return live
     } catch (error) {
       this.#pausedUntil.set(credential.id, this.#parts.clock.elapsed() + pauseMilliseconds)

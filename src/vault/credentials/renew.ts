@@ -5,6 +5,7 @@ import type { Clock } from '../../foundation/clock.ts'
 import { GatewayError } from '../../foundation/errors.ts'
 import { takeTurns } from '../../foundation/take-turns.ts'
 import type { Upstream } from '../../upstreams/index.ts'
+import { trouble as unavailableBecause } from '../oauth/ask.ts'
 import { isUnknownClient, RefusedGrant } from '../oauth/client.ts'
 import type { OAuth } from '../oauth/open.ts'
 import { targetOf } from '../oauth/open.ts'
@@ -90,6 +91,7 @@ async function renewLeased(
     const trouble = troubleOf(error, renewing.refusedAs)
     if (trouble === undefined) {
       await releaseLease(database.kysely, credential.id, lease)
+      if (error instanceof RefusedGrant) unavailable(error.reason)
       throw error
     }
     await noteTrouble(parts, renewing, trouble, clock.now())
@@ -104,6 +106,10 @@ function gone(upstream: Upstream): never {
 function troubleOf(error: unknown, refusedAs: Trouble = 'refused'): Trouble | undefined {
   if (isUnknownClient(error)) return 'client'
   return error instanceof RefusedGrant ? refusedAs : undefined
+}
+
+function unavailable(reason: string): never {
+  return unavailableBecause(`Its authorization server has trouble of its own (${reason}).`)
 }
 
 /** Marks it once, whoever finds out; with one event. */

@@ -70,7 +70,9 @@ export function openOnBehalf(parts: OnBehalfParts): OnBehalfOf {
       const brought = isTheirs ? presented.issuedAt : 0
       const since = Math.max(brought, (await isReady(onBehalf, asker.id))?.since ?? 0)
       if (since <= refused.updatedAt) return false
-      return forgiveTrouble(database.kysely, refused)
+      await forgiveTrouble(database.kysely, refused)
+      // Or somebody else was first: either way it is looked at again.
+      return true
     },
     pass: (upstream, way, asker) => pass(upstream, { provider: provider(way.provider), way, asker, clock }),
   }

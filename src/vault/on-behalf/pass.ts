@@ -1,4 +1,5 @@
 /** The caller's own token on its way to a server: for whom it says it is for, for as long as it is good, and kept nowhere. */
+import { hash } from 'node:crypto'
 import type { Clock } from '../../foundation/clock.ts'
 import { GatewayError } from '../../foundation/errors.ts'
 import type { Presented } from '../../foundation/presented.ts'
@@ -28,21 +29,23 @@ export function pass(upstream: Upstream, { way, provider, asker, clock }: Passin
   if (!presented.audiences.includes(audience)) return refuse('it is for somebody else.')
   const isOver = () => presented.expiresAt <= clock.now()
   if (isOver()) return refuse('it has expired.')
-  return new Passed(presented, () => isOver() && refuse('it has expired.'))
+  return new Passed(presented, isOver)
 }
 
 class Passed implements Credentials {
+  /** What is open at the server with one token is not gone on with by another. */
+  readonly edition: string
   readonly #presented: Presented
-  readonly #check: () => void
+  readonly #isOver: () => boolean
 
-  constructor(presented: Presented, check: () => void) {
+  constructor(presented: Presented, isOver: () => boolean) {
     this.#presented = presented
-    this.#check = check
+    this.#isOver = isOver
+    this.edition = hash('sha256', presented.token.reveal(), 'base64url')
   }
 
   get headers(): readonly string[] {
-    this.#check()
-    return ['Authorization', `Bearer ${this.#presented.token.reveal()}`]
+    return this.#isOver() ? [] : ['Authorization', `Bearer ${this.#presented.token.reveal()}`]
   }
 
   environment(): Readonly<Record<string, string>> {
