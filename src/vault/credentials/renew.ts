@@ -81,8 +81,8 @@ async function renewLeased(
     const content = contentOf(seals, stored)
     const tokens = await refreshed(parts, renewing, content)
     const renewed = renewedBy(parts, { credential, content, tokens })
-    const isKept = await renewCredential(database.kysely, renewed, { seen: credential.version, lease })
-    // Connected anew meanwhile: what is there now is newer than this.
+    const isKept = await kept(parts, renewed, { seen: credential.version, lease })
+    // Written although it did not answer, or connected anew meanwhile: what is there now is at least as new.
     if (!isKept) return (await credentialById(database.kysely, credential.id)) ?? gone(renewing.upstream)
     return renewed
   } catch (error) {
@@ -93,6 +93,26 @@ async function renewLeased(
     }
     await noteTrouble(parts, renewing, trouble, clock.now())
     throw connectNeeded(renewing.upstream, trouble)
+  }
+}
+
+const keepMilliseconds = 20_000
+const restMilliseconds = 250
+
+/** What was given may be the only token that is good now: a database that does not answer at the moment is asked again while the lease lasts. */
+async function kept(
+  { database, clock }: RenewParts,
+  renewed: Stored,
+  over: { seen: number; lease: string },
+): Promise<boolean> {
+  const until = clock.elapsed() + keepMilliseconds
+  for (;;) {
+    try {
+      return await renewCredential(database.kysely, renewed, over)
+    } catch (error) {
+      if (clock.elapsed() > until) throw error
+      await rest(restMilliseconds)
+    }
   }
 }
 
