@@ -14,22 +14,21 @@ export const accountServers = ['headers', 'accounts'] as const
 export async function registerAccounts(gateway: RunningGateway, stub: number): Promise<void> {
   const url = `http://127.0.0.1:${stub}/mcp`
   const transport = { kind: 'streamable-http', url, allowPrivateNetwork: true }
-  const headers = { kind: 'headers', headers: { Authorization: `Bearer ${token}` } }
-  const origin = await startTokenServer()
-  const accounts = {
-    kind: 'oauth2',
-    issuer: origin,
-    authorizationUrl: `${origin}/authorize`,
-    tokenUrl: `${origin}/token`,
-    clientId: 'bench',
-  }
-  for (const [name, auth] of Object.entries({ headers, accounts }))
+  for (const [name, auth] of Object.entries(authsWith(await startTokenServer())))
     await gateway.api('POST /servers', { group: 'bench', name, transport, auth })
   await connect(gateway)
 }
 
+export function authsWith(origin: string) {
+  const at = { issuer: origin, authorizationUrl: `${origin}/authorize`, tokenUrl: `${origin}/token` }
+  return {
+    headers: { kind: 'headers', headers: { Authorization: `Bearer ${token}` } },
+    accounts: { kind: 'oauth2', clientId: 'bench', ...at },
+  }
+}
+
 /** Gives the same tokens to whoever asks. */
-async function startTokenServer(): Promise<string> {
+export async function startTokenServer(): Promise<string> {
   const tokens = {
     access_token: token,
     token_type: 'Bearer',

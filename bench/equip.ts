@@ -1,22 +1,25 @@
 /**
  * What the vault costs a call by itself: `equip` for a server that wants nothing, one with a key for everybody, and one at which each of
- * two hundred callers has an account, whose credentials are remembered. In this process, and so to the nanosecond.
+ * fifty callers has an account, whose credentials are remembered. In this process, and so to the nanosecond.
  */
 import { openDatabase } from '../src/database/index.ts'
+import { openAddresses } from '../src/foundation/addresses.ts'
 import { systemClock } from '../src/foundation/clock.ts'
-import type { Asker, Upstream } from '../src/upstreams/index.ts'
-import { type Credential, placeOf } from '../src/vault/credentials/credential.ts'
-import { putCredential } from '../src/vault/credentials/credential-table.ts'
-import { openCustody } from '../src/vault/credentials/custody.ts'
-import { boundTo } from '../src/vault/credentials/fits.ts'
-import { openEquip } from '../src/vault/vault.ts'
-import { openRooms } from '../test/fixtures/rooms.ts'
+import { openHandles } from '../src/foundation/handles.ts'
+import { silentLog } from '../src/foundation/log.ts'
+import type { Upstream } from '../src/upstreams/index.ts'
+import { openVault, type Vault } from '../src/vault/index.ts'
+import { testMasterKey } from '../test/fixtures/identity.ts'
+import { openRooms, person } from '../test/fixtures/rooms.ts'
+import { authsWith, startTokenServer } from './accounts.ts'
 import { temporaryDirectory } from './processes.ts'
 import { median } from './statistics.ts'
 
-const callers = 200
-const timesEach = 1000
+const callers = Array.from({ length: 50 }, (_, at) => person(`u${at}@bench.example`))
+const timesEach = 4000
 const rounds = 15
+/** Until everything is compiled. */
+const warmUps = 2
 
 export type EquipReport = {
   /** Nanoseconds of CPU for one `equip`, by what the server wants. */
@@ -27,100 +30,63 @@ export type EquipReport = {
 
 export async function measureEquip(): Promise<EquipReport> {
   const database = await openDatabase({ dataDir: temporaryDirectory() })
-  const { ask, register, vault, audit } = await openRooms(database)
-  const nobody = async (): Promise<never> => {
-    throw new Error('nothing is asked of an authorization server here')
+  const rooms = await openRooms(database)
+  const vault = openVault({
+    ...rooms,
+    database,
+    addresses: openAddresses({ host: '127.0.0.1', port: 1 }),
+    clock: systemClock,
+    log: silentLog,
+    masterKey: testMasterKey,
+    seals: rooms.vault.seals,
+    handles: openHandles(testMasterKey, systemClock),
+  })
+  await rooms.ask('POST /groups', { name: 'bench' })
+  const transport = { kind: 'streamable-http', url: 'https://mcp.example/mcp', allowPrivateNetwork: true }
+  const auths = { none: { kind: 'none' }, ...authsWith(await startTokenServer()) }
+  const servers: Upstream[] = []
+  for (const [name, auth] of Object.entries(auths)) {
+    await rooms.ask('POST /servers', { group: 'bench', name, transport, auth })
+    const server = rooms.register.find('bench', name)
+    if (server !== undefined) servers.push(server)
   }
-  const oauth = { authority: nobody, client: nobody, tokens: nobody, forget: nobody }
-  const { seals } = vault
-  const custody = openCustody({ database, audit, seals, clock: systemClock, oauth, withLink: error => error })
-  const { equip, opened } = openEquip(seals, custody, error => error)
-  await ask('POST /groups', { name: 'bench' })
-  const transport = { kind: 'streamable-http', url: 'https://mcp.example/mcp' }
-  const auths = {
-    none: { kind: 'none' },
-    headers: { kind: 'headers', headers: { Authorization: `Bearer ${'a'.repeat(40)}` } },
-    accounts: { kind: 'oauth2' },
-  }
-  for (const [name, auth] of Object.entries(auths))
-    await ask('POST /servers', { group: 'bench', name, transport, auth })
-  const servers = Object.keys(auths).map(name => register.find('bench', name) ?? never(name))
-  const askers = Array.from(
-    { length: callers },
-    (_, at): Asker => ({ id: `u${at}`, kind: 'user', subjects: [] }),
-  )
-  for (const upstream of servers) {
-    for (const asker of askers) {
-      const needed = opened(upstream)
-      if (needed !== undefined)
-        await putCredential(
-          database.kysely,
-          accountOf(seals, upstream, { owner: asker.id, place: boundTo(needed) }),
-        )
-      await equip(upstream, asker)
-    }
-  }
-  const work = (upstream: Upstream) => {
-    let length = 0
-    for (let time = 0; time < timesEach; time++)
-      for (const asker of askers) {
-        const equipped = equip(upstream, asker)
-        if (equipped instanceof Promise) throw new Error('it was not remembered')
-        length += equipped.headers.length
-      }
-    return length
-  }
-  const measured = Array.from({ length: rounds + 2 }, () =>
-    servers.map(upstream => nanosecondsOf(() => work(upstream))),
-  )
+  await connectAll(vault, servers.at(-1))
+  const measured: number[][] = []
+  for (let round = 0; round < warmUps + rounds; round++)
+    measured.push(servers.map(server => nanosecondsOf(vault, server)))
   await database.close()
-  // The first two compile.
-  const medians = servers.map((_, at) => median(measured.slice(2).map(round => round[at] ?? Number.NaN)))
-  const nanoseconds = Object.fromEntries(
-    Object.keys(auths).map((name, at) => [name, Math.round(medians[at] ?? 0)]),
-  )
-  const added = median(measured.slice(2).map(([none = 0, , accounts = 0]) => accounts - none))
-  return { nanoseconds, addedMicros: Number((added / 1000).toFixed(3)) }
+  return reportOf(Object.keys(auths), measured.slice(warmUps))
 }
 
-function nanosecondsOf(work: () => unknown): number {
-  const before = process.cpuUsage()
-  work()
-  const { user, system } = process.cpuUsage(before)
-  return ((user + system) * 1000) / (callers * timesEach)
-}
-
-function accountOf(
-  seals: { seal(text: string, place: readonly string[]): string },
-  upstream: Upstream,
-  { owner, place }: { owner: string; place: string },
-) {
-  const now = Date.now()
-  const credential: Credential = {
-    id: `c-${owner}`,
-    serverId: upstream.id,
-    owner,
-    kind: 'tokens',
-    issuer: 'https://login.example',
-    resource: null,
-    clientId: 'bench',
-    boundTo: place,
-    scopes: [],
-    account: null,
-    expiresAt: now + 86_400_000,
-    isRefreshable: true,
-    trouble: null,
-    version: 1,
-    refreshedAt: null,
-    createdAt: now,
-    updatedAt: now,
+/** Everybody has an account, and it is remembered. */
+async function connectAll({ connect, equip }: Vault, server: Upstream | undefined): Promise<void> {
+  if (server === undefined) throw new Error('there is no server')
+  for (const caller of callers) {
+    const asked = { caller, mark: 'bench', requestId: 'bench' }
+    const url = new URL(await connect.begin(server, asked, { owner: caller.id, onTo: '' }))
+    await connect.finish(asked, new Map([...url.searchParams, ['code', 'bench']]))
   }
-  const content = { access: 'a'.repeat(40), refresh: 'r'.repeat(40) }
-  return { credential, sealed: seals.seal(JSON.stringify(content), placeOf(credential)) }
+  for (const caller of callers) await equip(server, caller)
 }
 
-function never(name: string): never {
-  throw new Error(`there is no server ${name}`)
+function nanosecondsOf({ equip }: Vault, server: Upstream): number {
+  const before = process.cpuUsage()
+  for (let time = 0; time < timesEach; time++)
+    for (const caller of callers) {
+      const equipped = equip(server, caller)
+      if (equipped instanceof Promise || equipped.headers === undefined) throw new Error('not remembered')
+    }
+  const { user, system } = process.cpuUsage(before)
+  return ((user + system) * 1000) / (callers.length * timesEach)
+}
+
+function reportOf(names: readonly string[], measured: readonly number[][]): EquipReport {
+  const medians = names.map((name, at) => {
+    const of = measured.map(round => round[at] ?? Number.NaN)
+    return [name, Math.round(median(of))] as const
+  })
+  const added = median(measured.map(round => (round.at(-1) ?? Number.NaN) - (round[0] ?? Number.NaN)))
+  return { nanoseconds: Object.fromEntries(medians), addedMicros: Number((added / 1000).toFixed(3)) }
 }
 
 export function equipTable({ nanoseconds, addedMicros }: EquipReport): string {
