@@ -1,7 +1,7 @@
 /** How a conformance run is judged, and what its baseline may say. */
 import { describe, expect, it } from 'vitest'
 import { judge, readBaseline } from './conformance/baseline.ts'
-import { cells } from './conformance/cells.ts'
+import { cells, clientCells } from './conformance/cells.ts'
 import type { Score } from './conformance/runner.ts'
 
 const failing = (...ids: string[]): Score => ({
@@ -39,11 +39,20 @@ describe('judge', () => {
 describe('the baseline', () => {
   it('knows the cells, and excuses nothing where both sides speak the same era', () => {
     const baseline = new Map(Object.entries(readBaseline()))
-    expect([...baseline.keys()]).toEqual(cells.map(({ name }) => name))
+    expect([...baseline.keys()]).toEqual([...cells, ...clientCells].map(({ name }) => name))
     const era = { '2025-11-25': 'session', '2026-07-28': 'stateless' } as const
     const direct = cells.filter(({ speaks, revision }) => speaks === 'both' || speaks === era[revision])
     expect(direct).toHaveLength(cells.length - 2)
     for (const { name } of direct) expect([name, baseline.get(name)]).toEqual([name, []])
+  })
+
+  it('excuses the gateway as client in extensions only, which nobody has to speak', () => {
+    const extensions = /^auth\/(enterprise-managed-authorization|dpop|dpop-nonce|wif-jwt-bearer)$/
+    for (const [name, excuses] of Object.entries(readBaseline())) {
+      const isOfClient = clientCells.some(cell => cell.name === name)
+      for (const excuse of excuses) expect('why' in excuse).toBe(isOfClient)
+      if (isOfClient) for (const { scenario } of excuses) expect(scenario).toMatch(extensions)
+    }
   })
 
   it('names each check once', () => {

@@ -9,6 +9,21 @@ export type Asker = Pick<Caller, 'id' | 'subjects' | 'client'> & { readonly kind
 /** An answer of 401 or 403, and its `WWW-Authenticate`. */
 export type RefusedCredentials = { readonly status: number; readonly challenge: string }
 
+/** A request as it leaves, for what is signed. */
+export type Signable = {
+  readonly method: string
+  /** As in the `Host` header. */
+  readonly host: string
+  /** With the query. */
+  readonly path: string
+  /** Flat [name, value, ...] pairs, without `Host`. */
+  readonly headers: readonly string[]
+  readonly body: Buffer | null
+}
+
+/** Further headers, as flat pairs, that hold for this one request. */
+export type Sign = (request: Signable) => readonly string[]
+
 /** With the headers that the request had: others may have taken their place meanwhile. */
 export type Refusal = RefusedCredentials & { readonly sent: readonly string[] }
 
@@ -16,6 +31,8 @@ export type Refusal = RefusedCredentials & { readonly sent: readonly string[] }
 export type Credentials = {
   /** Flat [name, value, ...] pairs, ready for the wire. */
   readonly headers: readonly string[]
+  /** Where every request is signed by itself. */
+  readonly sign?: Sign | undefined
   /** The variables of a stdio server's process; opened only when one is started. */
   environment(): Readonly<Record<string, string>>
   /** Another one when the variables are others: a process that runs has those it was started with. */
@@ -37,6 +54,7 @@ export type Equipped = {
   readonly upstream: Upstream
   /** Those of now: read them for each request, and keep none. */
   readonly headers: readonly string[]
+  readonly sign: Credentials['sign']
   environment(): Readonly<Record<string, string>>
   readonly renew: Credentials['renew']
   readonly edition: Credentials['edition']
@@ -78,6 +96,10 @@ class EquippedUpstream {
 
   get headers(): readonly string[] {
     return this.#credentials.headers
+  }
+
+  get sign(): Credentials['sign'] {
+    return this.#credentials.sign
   }
 
   get own(): OwnCredentials | undefined {

@@ -18,6 +18,8 @@ export {
   markEquipped,
   type OwnCredentials,
   type Refusal,
+  type Sign,
+  type Signable,
 } from './equipped.ts'
 export type { Outgoing, SessionLink, StatelessLink, Unsolicited } from './link.ts'
 export { type ListWatch, openListWatch, type Watching } from './list-watch.ts'

@@ -4,14 +4,18 @@ import { parse } from 'yaml'
 import * as z from 'zod'
 import type { Score } from './runner.ts'
 
-const excuse = z.strictObject({
-  scenario: z.string().min(1),
-  check: z.string().min(1),
-  /** The sentence of the specification that makes it impossible, word by word. */
-  sentence: z.string().min(20),
-  /** Where it stands, below docs/specification of the specification's repository. */
-  page: z.string().regex(/^20\d\d-\d\d-\d\d\/[a-z/-]+$/),
-})
+const excused = { scenario: z.string().min(1), check: z.string().min(1) }
+const excuse = z.union([
+  z.strictObject({
+    ...excused,
+    /** The sentence of the specification that makes it impossible, word by word. */
+    sentence: z.string().min(20),
+    /** Where it stands, below docs/specification of the specification's repository. */
+    page: z.string().regex(/^20\d\d-\d\d-\d\d\/[a-z/-]+$/),
+  }),
+  /** Of an extension that nobody has to speak: why it has no meaning for a gateway, or is not spoken by this one. */
+  z.strictObject({ ...excused, why: z.string().min(40) }),
+])
 
 export type Excuse = z.infer<typeof excuse>
 

@@ -15,6 +15,14 @@ export type Cell = {
   readonly required: number
 }
 
+/** What the suite requires of OAuth clients, of the gateway as one: `auth/...`, those of extensions too. */
+export type ClientCell = Pick<Cell, 'name' | 'revision' | 'required'>
+
+export const clientCells: readonly ClientCell[] = [
+  { name: 'client-session', revision: '2025-11-25', required: 20 },
+  { name: 'client-stateless', revision: '2026-07-28', required: 31 },
+]
+
 const session = { revision: '2025-11-25', required: 30 } as const
 const stateless = { revision: '2026-07-28', required: 37 } as const
 

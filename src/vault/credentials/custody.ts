@@ -92,6 +92,7 @@ class Remembered implements Custody {
     // A server that refuses what was got just now will refuse the next as well.
     const isUnderWay = this.#renewals.has(credential.id)
     if (!isUnderWay && this.#isRefusedAgain(`${serverId} ${owner}`)) throw notAccepted()
+    this.#lookAnew(opened, said)
     if (credential.isRefreshable && credential.trouble === null)
       return this.#renewed(opened, known).catch(error => {
         // Nothing was got, so the next refusal is of nothing new.
@@ -101,6 +102,11 @@ class Remembered implements Custody {
     if (opened.stored.by === 'gateway') return this.#use(opened, asker, await this.#obtain(opened, everyone))
     await noteTrouble(this.#parts, { upstream, credential }, 'rejected', this.#parts.clock.now())
     throw connectNeeded(upstream, 'rejected')
+  }
+
+  /** Its authorization server may be another by now. Whoever needs it next waits for it, and hears what is wrong with it. */
+  #lookAnew({ upstream, stored: { oauth } }: Opened, challenge: Challenge = {}): void {
+    if (oauth !== undefined) this.#parts.oauth.authority(upstream, oauth, challenge).catch(() => undefined)
   }
 
   #isRefusedAgain(key: string): boolean {
@@ -159,7 +165,8 @@ class Remembered implements Custody {
       ...opened.environment(),
       ...opened.stored.environment?.(contentOf(this.#parts.seals, sealed)),
     })
-    const live = new Live(stored, { headers, epoch: this.#epoch, renew, environment })
+    const signer = (sealed: Stored) => opened.stored.sign?.(contentOf(this.#parts.seals, sealed))
+    const live = new Live(stored, { headers, epoch: this.#epoch, renew, environment, signer })
     const [oldest] = places.keys()
     if (places.size >= mostRemembered && oldest !== undefined) places.delete(oldest)
     places.set(asker.id, live)

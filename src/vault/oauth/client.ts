@@ -1,6 +1,7 @@
 /** Who the gateway is at an authorization server: registered there beforehand, by its own document, or by itself (MCP, in this order). */
+import type { PrivateNetwork } from '../../foundation/egress.ts'
 import type { JsonObject } from '../../foundation/json.ts'
-import { ask, fetchFor, mayBePrivate, objectOf, trouble } from './ask.ts'
+import { ask, fetchFor, objectOf, privateFor, trouble } from './ask.ts'
 import { type Authority, isAskable, type Target } from './discover.ts'
 import { clientAuthentications } from './settings.ts'
 
@@ -25,8 +26,8 @@ export type Registration = {
   /** For changing and removing it (RFC 7592). */
   readonly managedAt?: string | undefined
   readonly managedWith?: string | undefined
-  /** That address may be in a private network. */
-  readonly isManagedPrivately?: boolean | undefined
+  /** What of private networks that address may be in. */
+  readonly managedWithin?: PrivateNetwork | undefined
 }
 
 /** The gateway as others see it. */
@@ -144,7 +145,7 @@ function managementOf(target: Target, body: JsonObject): Partial<Registration> {
   const { registration_client_uri: at, registration_access_token: token } = body
   if (typeof at !== 'string' || !visible.test(at) || !isAskable(target, at)) return {}
   if (typeof token !== 'string' || !/^[\x21-\x7e]{1,8000}$/.test(token)) return {}
-  return { managedAt: at, managedWith: token, isManagedPrivately: mayBePrivate(target, at) }
+  return { managedAt: at, managedWith: token, managedWithin: privateFor(target, at) }
 }
 
 /** It knows the client no more: it was removed there, and has to be registered anew. */

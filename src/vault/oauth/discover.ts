@@ -1,8 +1,9 @@
 /** Who gives out tokens for an upstream: from its challenge to the metadata of its authorization server (MCP 2026-07-28, basic/authorization). */
 
+import type { PrivateNetwork } from '../../foundation/egress.ts'
 import { isLoopback } from '../../foundation/guards.ts'
 import type { JsonObject } from '../../foundation/json.ts'
-import { type Fetch, fetchFor, mayBePrivate, type Reach, readDocument, trouble } from './ask.ts'
+import { type Fetch, fetchFor, privateFor, type Reach, readDocument, trouble } from './ask.ts'
 import { type Challenge, readChallenge } from './challenge.ts'
 import type { OAuthSettings } from './settings.ts'
 
@@ -29,7 +30,7 @@ export type Authority = {
 
 export type Target = {
   readonly url: string
-  readonly allowPrivateNetwork: boolean
+  readonly allowPrivateNetwork: PrivateNetwork
   readonly settings: OAuthSettings
 }
 
@@ -72,28 +73,28 @@ async function resourceOf({ url, settings }: Target, send: Fetch, known?: Challe
   return challenge?.scopes === undefined ? noResource : { scopes: challenge.scopes }
 }
 
-const firstWords = JSON.stringify({
-  jsonrpc: '2.0',
-  id: 1,
-  method: 'initialize',
-  params: {
-    protocolVersion: '2025-11-25',
-    capabilities: {},
-    clientInfo: { name: 'gatehouse', version: '1' },
-  },
-})
+const hello = {
+  protocolVersion: '2025-11-25',
+  capabilities: {},
+  clientInfo: { name: 'gatehouse', version: '1' },
+}
+
+/** Some let everybody say hello, and want a token for what comes then. */
+const firstWords = [
+  { method: 'initialize', params: hello },
+  { method: 'tools/list', params: {} },
+].map(said => JSON.stringify({ jsonrpc: '2.0', id: 1, ...said }))
 
 /** Asked without a token, the server says where one comes from. It may say nothing, and then the usual places are looked at. */
 async function challengeOf(send: Fetch, url: string): Promise<Challenge | undefined> {
   const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
   try {
-    const answer = await send(url, {
-      method: 'POST',
-      headers,
-      body: firstWords,
-      signal: AbortSignal.timeout(4000),
-    })
-    return readChallenge(answer.headers.get('www-authenticate'))
+    for (const body of firstWords) {
+      const answer = await send(url, { method: 'POST', headers, body, signal: AbortSignal.timeout(4000) })
+      const challenge = readChallenge(answer.headers.get('www-authenticate'))
+      if (challenge !== undefined) return challenge
+    }
+    return undefined
   } catch {
     return undefined
   }
@@ -206,7 +207,8 @@ function checkAddress(target: Target, address: string, what: string): void {
 
 export function isAskable(target: Reach, address: string): boolean {
   const url = URL.parse(address)
-  const isLocal = url?.protocol === 'http:' && mayBePrivate(target, address) && isLoopback(url.hostname)
+  const isLocal =
+    url?.protocol === 'http:' && privateFor(target, address) !== false && isLoopback(url.hostname)
   return url !== null && (url.protocol === 'https:' || isLocal) && url.username === '' && url.hash === ''
 }
 

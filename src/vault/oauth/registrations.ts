@@ -32,7 +32,7 @@ const kept: z.ZodType<Registration> = z.object({
   expiresAt: z.number().nullable(),
   managedAt: z.string().optional(),
   managedWith: z.string().optional(),
-  isManagedPrivately: z.boolean().optional(),
+  managedWithin: z.union([z.boolean(), z.array(z.string())]).optional(),
 })
 
 const marginMilliseconds = 60_000
@@ -92,12 +92,8 @@ export function openRegistration(seals: Sealer, client: KeptClient): Registratio
 }
 
 /** Tells the authorization server that the gateway is no client of it any more, where it said how (RFC 7592, 2.3). Throws `vault.provider_trouble`. */
-export async function unregister({
-  managedAt,
-  managedWith,
-  isManagedPrivately,
-}: Registration): Promise<void> {
+export async function unregister({ managedAt, managedWith, managedWithin }: Registration): Promise<void> {
   if (managedAt === undefined || managedWith === undefined) return
   const init = { method: 'DELETE', headers: { authorization: `Bearer ${managedWith}` } }
-  await ask(wayTo(isManagedPrivately === true), managedAt, init, 'registration')
+  await ask(wayTo(managedWithin ?? false), managedAt, init, 'registration')
 }
