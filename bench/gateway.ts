@@ -43,6 +43,7 @@ export type RunningGateway = {
   pid: number
   port: number
   authorization: string
+  dataDir: string
   /** Asks the management API as an admin: `PUT /virtual-servers/...`. */
   api(line: string, body?: unknown): Promise<void>
 }
@@ -78,6 +79,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     pid,
     port,
     authorization: await bearer(email),
+    dataDir: join(directory, 'data'),
     async api(line, body) {
       admin ??= bearer(adminEmail)
       await ask(`http://127.0.0.1:${port}/api/v1`, line, { authorization: await admin, body })

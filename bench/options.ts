@@ -13,6 +13,8 @@ export type Options = {
   composed: boolean
   /** Calls with a JWT of an identity provider next to those with a personal access token. */
   jwt: boolean
+  /** Calls with a key for everybody, and with an account of the caller, next to those with nothing; and `equip` alone. */
+  accounts: boolean
   /** A checkout of another version, whose gateway is measured in the same rounds. */
   against: string | undefined
   withGateway: boolean
@@ -24,12 +26,13 @@ export type Options = {
 export const usage = `npm run bench -- [options]
   --quick            short windows, ends within 50 s, writes no file
   --json             the summary as one line of JSON, last on stdout; the table goes to stderr
-  --rounds <n>       rounds (default 5; 15 with --composed or --jwt)
+  --rounds <n>       rounds (default 5; 15 with --composed, --jwt or --accounts)
   --only <shapes>    of ${shapes.join(',')}
   --without-gateway  measure the others
   --cells            the four cells of client and server era, without the other yardsticks
   --composed         calls through virtual servers, and tools/list at /mcp over 20 servers and 1,000 tools
   --jwt              calls with a JWT of an identity provider, next to those with a token of the gateway
+  --accounts         calls to a server at which the caller has an account, next to those to one that wants nothing; and equip alone
   --against <folder> also the gateway of another checkout, in the same rounds
   --streams [n]      instead: memory of idle streams of each kind (default 5,000)
   --slug <name>      end of the result file's name`
@@ -44,6 +47,7 @@ export function readOptions(args: readonly string[]): Options {
       cells: { type: 'boolean', default: false },
       composed: { type: 'boolean', default: false },
       jwt: { type: 'boolean', default: false },
+      accounts: { type: 'boolean', default: false },
       against: { type: 'string' },
       streams: { type: 'boolean', default: false },
       'without-gateway': { type: 'boolean', default: false },
@@ -53,7 +57,8 @@ export function readOptions(args: readonly string[]): Options {
     },
   })
   const only = values.only.split(',')
-  const rounds = Number(values.rounds ?? ((values.composed || values.jwt) && !values.quick ? 15 : 5))
+  const isFine = values.composed || values.jwt || values.accounts
+  const rounds = Number(values.rounds ?? (isFine && !values.quick ? 15 : 5))
   const streams = values.streams ? Number(positionals.shift() ?? 5000) : 0
   if (positionals.length > 0) throw new Error(`there is no ${positionals[0]}`)
   if (!Number.isInteger(streams) || streams < 0 || streams > 20_000)
@@ -62,11 +67,11 @@ export function readOptions(args: readonly string[]): Options {
   if (!Number.isInteger(rounds) || rounds < 1)
     throw new Error(`--rounds takes a number from 1, not ${values.rounds}`)
   if (!/^[a-z0-9-]+$/.test(values.slug)) throw new Error('--slug takes a-z, 0-9 and -')
-  const { quick, json, cells, composed, jwt, against, slug } = values
+  const { quick, json, cells, composed, jwt, accounts, against, slug } = values
   const withGateway = !values['without-gateway']
-  if (!withGateway && (cells || composed || jwt || against !== undefined))
-    throw new Error('--cells, --composed, --jwt and --against need the gateway')
-  if ([cells, composed, jwt].filter(Boolean).length > 1)
-    throw new Error('--cells, --composed and --jwt are benches of their own')
-  return { quick, json, streams, cells, composed, jwt, against, withGateway, rounds, only, slug }
+  if (!withGateway && (cells || isFine || against !== undefined))
+    throw new Error('--cells, --composed, --jwt, --accounts and --against need the gateway')
+  if ([cells, composed, jwt, accounts].filter(Boolean).length > 1)
+    throw new Error('--cells, --composed, --jwt and --accounts are benches of their own')
+  return { quick, json, streams, cells, composed, jwt, accounts, against, withGateway, rounds, only, slug }
 }

@@ -17,6 +17,8 @@ export type Comparison = {
   virtual?: Partial<Record<TargetName, { cpu: number; p50: number }>>
   /** The same of calls with a JWT of an identity provider, set against those with a token of the gateway. */
   jwt?: { cpu: number; p50: number }
+  /** The same of servers that want a key or an account, set against one that wants nothing; and the CPU a call costs more. */
+  accounts?: Partial<Record<TargetName, { cpu: number; p50: number; addedMicros: number }>>
 }
 
 export type Medians = {
@@ -61,6 +63,17 @@ function virtualOf(rounds: readonly Round[]) {
   return { virtual: of('virtual'), 'virtual-changed': of('virtual-changed') }
 }
 
+function accountsOf(rounds: readonly Round[]) {
+  const of = (name: TargetName) => {
+    const cpu = { of: cpuOf(name), to: cpuOf('gateway') }
+    return {
+      ...setAgainstGateway(rounds, name),
+      addedMicros: rounded(medianWithinRounds(rounds, cpu, difference), 1),
+    }
+  }
+  return { headers: of('headers'), accounts: of('accounts') }
+}
+
 export function reportOf({ shape, rate, rounds }: ShapeRounds): Report {
   const p99 = { of: p99Of('gateway'), to: p99Of('bare') }
   return {
@@ -74,6 +87,7 @@ export function reportOf({ shape, rate, rounds }: ShapeRounds): Report {
       ...(rounds.some(round => round.session) && { cells: cellsOf(rounds) }),
       ...(rounds.some(round => round.virtual) && { virtual: virtualOf(rounds) }),
       ...(rounds.some(round => round.jwt) && { jwt: setAgainstGateway(rounds, 'jwt') }),
+      ...(rounds.some(round => round.accounts) && { accounts: accountsOf(rounds) }),
     },
     targets: Object.fromEntries(
       targetNames
@@ -125,10 +139,10 @@ function failuresOf(shape: Shape, rounds: readonly Round[], name: TargetName): s
 }
 
 /** The line other programs read: one key per shape. What could not be measured is null. */
-export const summaryLine = (reports: readonly Report[], list?: object): string =>
+export const summaryLine = (reports: readonly Report[], more: object = {}): string =>
   JSON.stringify({
     ...Object.fromEntries(reports.map(({ shape, comparison }) => [shape, comparison])),
-    ...(list && { list }),
+    ...more,
   })
 
 const columns: readonly [title: string, of: (medians: Medians) => number][] = [

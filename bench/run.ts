@@ -1,6 +1,7 @@
 /** `npm run bench`: see README.md beside this file. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, release, totalmem } from 'node:os'
+import { equipTable, measureEquip } from './equip.ts'
 import { listReport, listTable, startLists } from './lists.ts'
 import { nginxVersion } from './nginx.ts'
 import { type Options, readOptions, usage } from './options.ts'
@@ -32,23 +33,26 @@ const environment = () => ({
 const quickWindow = (left: number): number =>
   Math.max(0.2, (quickBudgetSeconds - performance.now() / 1000) / left - overheadSeconds)
 
-function windowOf({ quick, composed, jwt }: Options): (left: number) => number {
-  if (composed || (jwt && !quick)) return () => composedWindowSeconds
+function windowOf({ quick, composed, jwt, accounts }: Options): (left: number) => number {
+  if (composed || ((jwt || accounts) && !quick)) return () => composedWindowSeconds
   return quick ? quickWindow : () => fullWindowSeconds
 }
 
+/** What differs by little, of one shape. */
+const isFine = ({ composed, jwt, accounts }: Options) => composed || jwt || accounts
+
 /** Who is in a hurry compares the gateway with its yardsticks only, and the cells have one of their own. */
-function isMeasured({ quick, cells, composed, jwt }: Options, name: TargetName): boolean {
-  if (cells || composed || jwt) return name !== 'direct' && name !== 'nginx'
+function isMeasured(options: Options, name: TargetName): boolean {
+  const { quick, cells } = options
+  if (cells || isFine(options)) return name !== 'direct' && name !== 'nginx'
   return !quick || name !== 'direct'
 }
 
 async function measure(options: Options): Promise<ShapeRounds[]> {
   const all = await startTargets(options)
   const targets = all.filter(({ name }) => isMeasured(options, name))
-  const latencyOf =
-    options.composed || options.jwt ? [] : options.quick ? (['bare', 'gateway'] as const) : targetNames
-  const asked = options.composed || options.jwt ? (['small'] as const) : options.only
+  const latencyOf = isFine(options) ? [] : options.quick ? (['bare', 'gateway'] as const) : targetNames
+  const asked = isFine(options) ? (['small'] as const) : options.only
   for (const target of all) for (const shape of asked) await proveRight(target, shape)
   return runRounds({
     load: startOwn('./load.ts'),
@@ -89,11 +93,20 @@ async function runBench(options: Options): Promise<void> {
   const measured = await measure(options)
   const reports = measured.map(reportOf)
   for (const report of reports) (options.json ? console.error : console.log)(tableOf(report))
+  const equip = options.accounts ? await measureEquip() : undefined
+  if (equip) (options.json ? console.error : console.log)(equipTable(equip))
   const list = options.composed ? await measureLists(options) : undefined
   if (list) (options.json ? console.error : console.log)(listTable(list))
-  const results = { ...before, environment: environment(), reports, ...(list && { list }), measured }
+  const results = {
+    ...before,
+    environment: environment(),
+    reports,
+    ...(list && { list }),
+    ...(equip && { equip }),
+    measured,
+  }
   if (!options.quick) writeResults(options.slug, results)
-  if (options.json) console.log(summaryLine(reports, list))
+  if (options.json) console.log(summaryLine(reports, { ...(list && { list }), ...(equip && { equip }) }))
   if ([...reports, ...(list ? [list] : [])].some(({ failures }) => failures.length > 0)) process.exitCode = 1
 }
 

@@ -105,6 +105,7 @@ async function startMeasured({ withGateway, streams }: Options): Promise<Measure
     cells: false,
     composed: false,
     jwt: false,
+    accounts: false,
     against: undefined,
     settings,
   })

@@ -1,6 +1,7 @@
 /** What is measured: the stub itself, two yardsticks in front of it, and the gateway in front of it, in each of its cells. */
 import { once } from 'node:events'
 import { createServer } from 'node:net'
+import { accountServers, registerAccounts } from './accounts.ts'
 import { type Address, sessionHeaders, sessionProtocolVersion, shapes } from './calls.ts'
 import { email, type GatewayOptions, pathTo, type RunningGateway, startGateway } from './gateway.ts'
 import { jwtFor } from './identity-provider.ts'
@@ -20,6 +21,8 @@ export const targetNames = [
   'virtual',
   'virtual-changed',
   'jwt',
+  'headers',
+  'accounts',
   'memory',
   'everything',
 ] as const
@@ -36,11 +39,11 @@ const cells = [
 // Without a gateway the others still get the same bytes.
 const placeholder = `Bearer gth_pat_${'0'.repeat(48)}`
 
-type Asked = Pick<Options, 'withGateway' | 'cells' | 'composed' | 'jwt' | 'against'> &
+type Asked = Pick<Options, 'withGateway' | 'cells' | 'composed' | 'jwt' | 'accounts' | 'against'> &
   Pick<GatewayOptions, 'settings'>
 
 export async function startTargets(asked: Asked): Promise<Target[]> {
-  const { withGateway, cells: withCells, composed, jwt, against, settings = {} } = asked
+  const { withGateway, cells: withCells, composed, jwt, accounts, against, settings = {} } = asked
   const stub = await startListening('./stub.ts')
   const bare = await startListening('./pass-through.ts', String(stub.port))
   const nginxPort = await freePort()
@@ -61,6 +64,7 @@ export async function startTargets(asked: Asked): Promise<Target[]> {
     ...(gateway && withCells ? await cellsOf(gateway) : []),
     ...(gateway && composed ? await virtualsOf(gateway) : []),
     ...(gateway && jwt ? [await jwtOf(gateway)] : []),
+    ...(gateway && accounts ? await accountsOf(gateway, stub.port) : []),
   ]
 }
 
@@ -101,6 +105,12 @@ async function cellsOf(gateway: RunningGateway): Promise<Target[]> {
 async function jwtOf(gateway: RunningGateway): Promise<Target> {
   const authorization = await jwtFor(gateway, email)
   return { name: 'jwt', pid: gateway.pid, address: { ...addressOf(gateway, 'stub'), authorization } }
+}
+
+/** The same stub as servers of other kinds: one that wants a key, and one that wants an account of each caller. */
+async function accountsOf(gateway: RunningGateway, stub: number): Promise<Target[]> {
+  await registerAccounts(gateway, stub)
+  return accountServers.map(name => ({ name, pid: gateway.pid, address: addressOf(gateway, name) }))
 }
 
 /** A virtual server of the stub and its tools: as they are, and one renamed with an argument that is set here. */

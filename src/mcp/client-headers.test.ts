@@ -183,7 +183,7 @@ it.each([
   ['process', { 'X-Key': 'mine' }, 'a process'],
   ['both', { other: { 'X-Key': 'mine' } }, 'no server'],
 ] as const)(
-  'T081: refuses for %s what may not be, with 400 and one event, and nothing goes up',
+  'T071, T073: refuses for %s what may not be, with 400 and one event, and nothing goes up',
   async (name, own, why) => {
     const before = echo.heads.length
     const { items } = await gateway.operator<{ items: AuditEvent[] }>('GET /audit?limit=500')
@@ -198,7 +198,7 @@ it.each([
   },
 )
 
-it('T081: lets neither its own token out nor any other of the gateway', async () => {
+it('T076: lets neither its own token out nor any other of the gateway', async () => {
   for (const value of [token, `Bearer ${token}`, `Basic ${Buffer.from(`a:${token}`).toString('base64')}`]) {
     const { status, text } = await say({ own: { 'X-Any': value } })
     expect(status).toBe(400)

@@ -20,7 +20,7 @@ const people = Number(process.env.GATEHOUSE_TEST_ACCOUNTS ?? 40)
 const isWhole = people >= 500
 /** How long the tokens last, how long is called before and after the outage, how long each kind of outage lasts, and between calls. */
 const times = isWhole
-  ? { lifetime: 20_000, before: 250_000, outage: 25_000, after: 275_000, rest: 4000 }
+  ? { lifetime: 20_000, before: 250_000, outage: 25_000, after: 275_000, rest: 8000 }
   : { lifetime: 2500, before: 5000, outage: 1500, after: 5000, rest: 400 }
 const outages: readonly Outage[] = ['refuse', 'error', 'hang']
 /** What was under way when the authorization server came back may still fail. */

@@ -9,10 +9,12 @@ import { type Canaries, filesBelow, openCanaries } from '../fixtures/canaries.ts
 import { type EchoServer, startEcho } from '../fixtures/echo-http.ts'
 import { type Launched, launch } from '../fixtures/gateway.ts'
 import { call } from '../fixtures/http-call.ts'
+import { markAccounts, markedOfAccounts } from '../fixtures/marked-accounts.ts'
 import { answerOf, inEra, textOf } from '../fixtures/mcp-call.ts'
 import { signedInBrowser } from '../fixtures/oauth-browser.ts'
 import { login, refresh } from '../fixtures/oauth-client.ts'
 import { freePort, ROOT } from '../fixtures/process.ts'
+import { type ProtectedServer, startProtectedServer } from '../fixtures/protected-server.ts'
 import { startTransit, type Transit } from '../fixtures/transit.ts'
 
 const ana = 'ana@example.com'
@@ -23,6 +25,7 @@ let port: number
 let gateway: Launched
 let echo: EchoServer
 let transit: Transit
+let there: ProtectedServer
 let token: string
 const canaries: Canaries = openCanaries()
 /** Everything that commands and clients were shown. */
@@ -40,6 +43,7 @@ beforeAll(async () => {
   port = await freePort()
   echo = await startEcho()
   transit = await startTransit()
+  there = await startProtectedServer()
   gateway = launch({ ...place(), env: { GATEHOUSE_LOG_LEVEL: 'debug' } })
   await gateway.ready()
 })
@@ -48,6 +52,7 @@ afterAll(async () => {
   await gateway?.process.stop()
   await echo?.stop()
   await transit?.stop()
+  await there?.stop()
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
 })
 
@@ -67,7 +72,7 @@ async function say(
 
 const see = ({ text }: { text: string }) => void shown.push(text)
 
-it('T147, T166: marked secrets are nowhere but where they belong', { timeout: 60_000 }, async () => {
+it('T147, T166: marked secrets are nowhere but where they belong', { timeout: 120_000 }, async () => {
   const stdio = {
     kind: 'stdio',
     command: process.execPath,
@@ -128,6 +133,20 @@ it('T147, T166: marked secrets are nowhere but where they belong', { timeout: 60
   const renewed = await refresh(gateway.url, { refresh_token: tokens.refresh_token, client_id: clientId })
   canaries.watch('second refresh token', renewed.body.refresh_token)
 
+  await markAccounts({
+    url: gateway.url,
+    api,
+    browser,
+    there,
+    canaries,
+    async call(server) {
+      const answered = await say(`/mcp/lab/${server}/server`, { name: 'whoami' })
+      see(answered)
+      return answered.text
+    },
+  })
+  expect(canaries.names).toEqual(expect.arrayContaining(markedOfAccounts))
+
   // Calls that work, and failures of every kind.
   for (const path of [
     '/mcp/lab/http/server',
@@ -150,11 +169,12 @@ it('T147, T166: marked secrets are nowhere but where they belong', { timeout: 60
     'oauth-clients',
     'tokens',
     'identity-providers',
+    'connections?all=true',
     'audit?limit=500',
   ])
     see(await call(`${gateway.url}/api/v1/${path}`, { token }))
   shown.push(await gateway.cli('doctor').catch((failed: Error) => failed.message))
-  shown.push(await gateway.cli('keys'))
+  for (const command of ['keys', 'connections', 'export']) shown.push(await gateway.cli(command))
   expect(canaries.in(shown.join('\n'))).toEqual([])
   expect(canaries.in(gateway.process.output())).toEqual([])
   expect(gateway.process.output().length).toBeGreaterThan(500)

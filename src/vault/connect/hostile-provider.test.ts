@@ -1,6 +1,7 @@
 /** Authorization servers that answer badly, late, twice or not at all, before two gateways: what was good stays, nobody else notices, and people are told what to do. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type Connecting, openConnecting } from '../../../test/fixtures/connecting.ts'
+import { openGatewayInside } from '../../../test/fixtures/gateway-inside.ts'
 import type { Answer, Manners } from '../../../test/fixtures/protected-server.ts'
 
 let yard: Connecting
@@ -260,6 +261,18 @@ describe('two gateways', () => {
     for (const at of [yard.gateway, yard.beside])
       await expect.poll(() => yard.who('ana', server, at)).toBe(ana)
   })
+})
+
+it('a gateway that got another address renews what was connected before as who it was then', async () => {
+  const server = await connected()
+  const environment = { ...yard.environment, GATEHOUSE_PUBLIC_URL: 'http://127.0.0.1:9' }
+  const moved = await openGatewayInside({ environment, beside: yard.gateway })
+  const registered = yard.there.registered.length
+  yard.there.forgetAccess(ana)
+  expect(await yard.who('ana', server, moved)).toBe(ana)
+  expect(yard.there.registered.length).toBe(registered)
+  expect(await yard.connection('ana', server)).toMatchObject({ state: 'connected', trouble: null })
+  await moved.stop()
 })
 
 it('T080: a server that refuses a token while nobody renews it is not blamed, nor is the token, and all is well afterwards', async () => {

@@ -1,11 +1,11 @@
 /** Renewing a credential: one at a time in all processes, and never at the price of the one that is good. */
+import { setTimeout as rest } from 'node:timers/promises'
 import { type AuditRecord, ownEvent } from '../../audit/index.ts'
 import type { Database } from '../../database/index.ts'
 import type { Clock } from '../../foundation/clock.ts'
 import { GatewayError } from '../../foundation/errors.ts'
 import { takeTurns } from '../../foundation/take-turns.ts'
 import type { Upstream } from '../../upstreams/index.ts'
-import { trouble as unavailableBecause } from '../oauth/ask.ts'
 import { isUnknownClient, RefusedGrant } from '../oauth/client.ts'
 import type { OAuth } from '../oauth/open.ts'
 import { targetOf } from '../oauth/open.ts'
@@ -83,19 +83,38 @@ async function renewLeased(
     const content = contentOf(seals, stored)
     const got = await renewing.again(content)
     const renewed = renewedBy(parts, { credential, content, got })
-    const isKept = await renewCredential(database.kysely, renewed, { seen: credential.version, lease })
-    // Connected anew meanwhile: what is there now is newer than this.
+    const isKept = await kept(parts, renewed, { seen: credential.version, lease })
+    // Written although it did not answer, or connected anew meanwhile: what is there now is at least as new.
     if (!isKept) return (await credentialById(database.kysely, credential.id)) ?? gone(renewing.upstream)
     return renewed
   } catch (error) {
     const trouble = troubleOf(error, renewing.refusedAs)
     if (trouble === undefined) {
       await releaseLease(database.kysely, credential.id, lease)
-      if (error instanceof RefusedGrant) unavailable(error.reason)
       throw error
     }
     await noteTrouble(parts, renewing, trouble, clock.now())
     throw connectNeeded(renewing.upstream, trouble)
+  }
+}
+
+const keepMilliseconds = 20_000
+const restMilliseconds = 250
+
+/** What was given may be the only token that is good now: a database that does not answer at the moment is asked again while the lease lasts. */
+async function kept(
+  { database, clock }: RenewParts,
+  renewed: Stored,
+  over: { seen: number; lease: string },
+): Promise<boolean> {
+  const until = clock.elapsed() + keepMilliseconds
+  for (;;) {
+    try {
+      return await renewCredential(database.kysely, renewed, over)
+    } catch (error) {
+      if (clock.elapsed() > until) throw error
+      await rest(restMilliseconds)
+    }
   }
 }
 
@@ -106,10 +125,6 @@ function gone(upstream: Upstream): never {
 function troubleOf(error: unknown, refusedAs: Trouble = 'refused'): Trouble | undefined {
   if (isUnknownClient(error)) return 'client'
   return error instanceof RefusedGrant ? refusedAs : undefined
-}
-
-function unavailable(reason: string): never {
-  return unavailableBecause(`Its authorization server has trouble of its own (${reason}).`)
 }
 
 /** Marks it once, whoever finds out; with one event. */

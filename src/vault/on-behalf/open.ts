@@ -143,9 +143,8 @@ const ofPerson = new Set([
 ])
 
 function seen(upstream: Upstream, error: unknown): unknown {
-  if (!(error instanceof RefusedGrant) || ofPerson.has(error.reason)) return error
-  const isTheirTrouble = error.reason === 'temporarily_unavailable' || error.reason === 'server_error'
-  return isTheirTrouble ? error : gatewayRefused(upstream, error.reason)
+  const isOurs = error instanceof RefusedGrant && !ofPerson.has(error.reason)
+  return isOurs ? gatewayRefused(upstream, error.reason) : error
 }
 
 type First = {

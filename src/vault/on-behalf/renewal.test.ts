@@ -103,8 +103,6 @@ onEachDatabase(open => {
     expect(await one()).toEqual(header(1))
     clock.move(12_000)
     expect(await one().catch(provider)).toBe('vault.provider_trouble')
-    there.fails = new RefusedGrant('temporarily_unavailable')
-    expect(await one().catch(provider)).toBe('vault.provider_trouble')
     there.fails = undefined
     expect(await one()).toEqual(header(there.asked))
     expect(audit.events.filter(({ action }) => action === 'vault.connection_broken')).toEqual([])
