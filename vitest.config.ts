@@ -14,9 +14,15 @@ const inPairs = { ...slow, maxWorkers: 2 }
 
 // These load the machine until it shows, or break things under it: one file at a time, after all others.
 const alone = { ...slow, fileParallelism: false, sequence: { groupOrder: 1 } }
-const loads = ['chaos', 'crowd', 'flood-of-streams', 'idle-streams', 'kill-nine', 'large-results'].map(
-  name => `test/journeys/${name}.test.ts`,
-)
+const loads = [
+  'chaos',
+  'crowd',
+  'flood-of-streams',
+  'idle-streams',
+  'kill-nine',
+  'large-results',
+  'many-accounts',
+].map(name => `test/journeys/${name}.test.ts`)
 
 // The long ones of those that run in pairs begin first, so that none is left running by itself at the end.
 const long = [

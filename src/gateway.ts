@@ -5,6 +5,7 @@ import { openAudit } from './audit/index.ts'
 import type { Config } from './config/schema.ts'
 import { openDatabase } from './database/index.ts'
 import { dispatch } from './dispatch.ts'
+import { takeWayOut } from './egress/index.ts'
 import { followRevision } from './follow-revision.ts'
 import { openAddresses } from './foundation/addresses.ts'
 import { openAnnouncements } from './foundation/announcements.ts'
@@ -59,6 +60,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 /** Builds a gateway that is ready to handle requests; it opens no socket of its own. Throws what keeps it from starting. */
 export async function createGateway(config: Config, log: Log, environment: Environment): Promise<Gateway> {
   const { dataDir, limits } = config
+  takeWayOut(config.egress)
   const clock = systemClock
   const announcements = openAnnouncements()
   const addresses = openAddresses(config)
@@ -246,9 +248,8 @@ export async function createGateway(config: Config, log: Log, environment: Envir
       Promise.all([
         identity.refresh(),
         access.refresh(),
-        register.refresh().then(() => catalogue.refreshApprovals()),
+        register.refresh().then(() => Promise.all([catalogue.refreshApprovals(), vault.refresh()])),
         servers.refresh(),
-        vault.refresh(),
         vaultKeys.refresh(),
       ]),
     distrust: identity.refresh,

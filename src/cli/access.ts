@@ -1,9 +1,9 @@
 /** Questions about access: why somebody may do something, and what a change would change. */
 import type { Command } from 'commander'
-import { fail } from '../foundation/errors.ts'
 import { isObject, type JsonObject } from '../foundation/json.ts'
 import { exitCodes } from './command-error.ts'
 import { type Kit, leaf, type SharedOptions } from './kit.ts'
+import { parsedObject } from './parsed-object.ts'
 import { addSimulateCommand } from './simulate.ts'
 import { plain } from './table.ts'
 
@@ -36,26 +36,13 @@ Examples:
         const answer = await api.post('/access/explain', {
           ...(subject !== 'me' && { subject }),
           ...{ server, tool, resource, prompt, address, at },
-          ...(args !== undefined && { arguments: parsedArguments(args) }),
+          ...(args !== undefined && { arguments: parsedObject('--args', args, '{"name":"value"}') }),
         })
         if (answer.allowed !== true) kit.setExitCode(exitCodes.failed)
         kit.show(options, answer, () => whyLines(kit, answer))
       }),
     )
   addSimulateCommand(access, kit)
-}
-
-function parsedArguments(text: string): JsonObject {
-  try {
-    const value: unknown = JSON.parse(text)
-    if (isObject(value)) return value
-  } catch (cause) {
-    return fail('cli.usage', { why: '--args is no JSON.', cause })
-  }
-  return fail('cli.usage', {
-    why: '--args is no JSON object.',
-    fix: `Write it as --args '{"name":"value"}'.`,
-  })
 }
 
 const signs: Readonly<Record<string, string>> = { passes: '+', stops: '-', depends: '?', tells: ' ' }

@@ -4,6 +4,7 @@ import { isObject, type JsonObject } from '../foundation/json.ts'
 import { path } from './api.ts'
 import { exitCodes } from './command-error.ts'
 import { commaList, type Kit, leaf, oneMore, type SharedOptions } from './kit.ts'
+import { parsedObject } from './parsed-object.ts'
 import { probeLines } from './probe-lines.ts'
 import { secretsFor } from './secrets.ts'
 import { type Column, cell } from './table.ts'
@@ -25,6 +26,8 @@ type AddOptions = SharedOptions & {
   readonly description?: string
   readonly sse?: boolean
   readonly allowPrivateNetwork?: boolean
+  readonly privateNetwork?: string[]
+  readonly auth?: string
   readonly env?: string[]
   readonly perUser?: boolean
   readonly header?: string[]
@@ -83,7 +86,13 @@ function addAdding(server: Command, kit: Kit): void {
   )
     .option('--description <text>', 'for people')
     .option('--sse', 'the URL is an HTTP+SSE server (revision 2024-11-05)')
-    .option('--allow-private-network', 'let it be at a loopback or private address')
+    .option('--allow-private-network', 'let it be at any loopback or private address')
+    .option(
+      '--private-network <hosts>',
+      'let it be at these hosts, private addresses and ranges, comma-separated: db.corp.example,10.1.0.0/16',
+      commaList,
+    )
+    .option('--auth <kind>', 'how the gateway authenticates there: oauth2, or all of it as JSON')
     .option(
       '--header <name: value>',
       'sent with every request, may be repeated; $' + '{env:NAME} and $' + '{file:/path} stand for secrets',
@@ -121,22 +130,31 @@ function registration(
   const isUrl = /^https?:\/\//.test(first)
   if (isUrl && args.length > 0) fail('cli.usage', { why: 'A URL takes no arguments.' })
   const transport = isUrl ? overHttp(first, options) : asCommand(first, args, options)
-  const headers = pairs(options.header ?? [], ':')
-  const secrets = secretsFor(JSON.stringify([transport, headers]), kit)
+  const auth = authOf(options)
+  const secrets = secretsFor(JSON.stringify([transport, auth]), kit)
   return {
     group,
     name: server,
     ...(options.description !== undefined && { description: options.description }),
     transport,
-    ...(options.header && { auth: { kind: 'headers', headers } }),
+    ...(auth !== undefined && { auth }),
     tools: policyOf(options),
     ...(Object.keys(secrets).length > 0 && { secrets }),
   }
 }
 
+function authOf({ auth, header }: AddOptions): JsonObject | undefined {
+  if (auth !== undefined && header !== undefined)
+    fail('cli.usage', { why: '--header is an authentication of its own; --auth is another.' })
+  if (header !== undefined) return { kind: 'headers', headers: pairs(header, ':') }
+  if (auth === undefined) return undefined
+  return auth.startsWith('{') ? parsedObject('--auth', auth, '{"kind":"oauth2"}') : { kind: auth }
+}
+
 function overHttp(url: string, options: AddOptions): JsonObject {
   const kind = options.sse ? 'sse' : 'streamable-http'
-  return { kind, url, ...(options.allowPrivateNetwork && { allowPrivateNetwork: true }) }
+  const allowPrivateNetwork = options.allowPrivateNetwork ? true : options.privateNetwork
+  return { kind, url, ...(allowPrivateNetwork !== undefined && { allowPrivateNetwork }) }
 }
 
 function asCommand(command: string, args: readonly string[], options: AddOptions): JsonObject {

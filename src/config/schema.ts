@@ -126,6 +126,30 @@ export const configSchema = z.strictObject({
         .describe('An authorization ends after so long, used or not.'),
     })
     .prefault({}),
+  egress: z
+    .strictObject({
+      proxy: z
+        .url({ protocol: /^https?$/ })
+        .optional()
+        .describe(
+          'The HTTP proxy, http://user:password@host:port, that every connection to other machines is made through.',
+        )
+        .meta({ secret: true }),
+      noProxy: z
+        .array(z.string())
+        .default([])
+        .describe(
+          'Reached without the proxy: hosts with all below them (corp.example), addresses and ranges (10.0.0.0/8).',
+        ),
+      caFile: z
+        .string()
+        .min(1)
+        .optional()
+        .describe(
+          'File of PEM certificates of further certification authorities, trusted for every connection to other machines.',
+        ),
+    })
+    .prefault({}),
   vault: z
     .strictObject({
       key: z

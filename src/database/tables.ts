@@ -93,6 +93,8 @@ export type Tables = IdentityTables & {
     sealed: string
     expires_at: number | null
     created_at: number
+    /** To the hour. */
+    used_at: number
   }
   /** What the last probe or catalogue sync found. */
   server_facts: {

@@ -1,14 +1,14 @@
 /** `fetch` as libraries take it, with the egress rule, no redirects, and bounds on time and size. */
 import { type IncomingMessage, request as send } from 'node:http'
 import type { Socket } from 'node:net'
-import { ipLiteral } from '../foundation/egress.ts'
+import { ipLiteral, type PrivateNetwork } from '../foundation/egress.ts'
 import { fail, GatewayError } from '../foundation/errors.ts'
 import { isLoopback } from '../foundation/guards.ts'
 import { openSocket } from './open-socket.ts'
 
 export type FetchRules = {
-  /** Lets it reach private networks, and loopback over plain http. */
-  readonly allowPrivateNetwork: boolean
+  /** What it may reach of private networks, and of loopback over plain http. */
+  readonly allowPrivateNetwork: PrivateNetwork
   /** Milliseconds for the whole exchange. */
   readonly totalMilliseconds: number
   /** Bytes of the answer's body, at most. */
@@ -44,7 +44,7 @@ export function guardedFetch(rules: FetchRules): Fetch {
 
 function checkedUrl(text: string, { allowPrivateNetwork }: FetchRules): URL {
   const url = new URL(text)
-  const isPlain = url.protocol === 'http:' && allowPrivateNetwork && isLoopback(url.hostname)
+  const isPlain = url.protocol === 'http:' && allowPrivateNetwork !== false && isLoopback(url.hostname)
   if (url.protocol !== 'https:' && !isPlain)
     fail('upstream.address_refused', { why: `${url.protocol}//${url.host} is not https.` })
   if (url.username !== '' || url.password !== '')

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { ipLiteral, mayConnect } from './egress.ts'
+import { isNetwork } from './networks.ts'
 
 const hostOf = (url: string) => new URL(url).hostname
 
@@ -62,4 +63,47 @@ describe('addresses the gateway may connect to', () => {
     expect(mayConnect('', true)).toBe(false)
     expect(ipLiteral('example.com')).toBeUndefined()
   })
+})
+
+describe('private networks, host by host', () => {
+  const allowed = ['10.1.0.0/16', 'fd00:1::/32', '192.168.7.7', 'Db.corp.example', '169.254.0.0/16']
+
+  it.each([
+    ['10.1.2.3', undefined, true],
+    ['10.2.0.1', undefined, false],
+    ['::ffff:10.1.2.3', undefined, true],
+    ['fd00:1::9', undefined, true],
+    ['fd00:2::9', undefined, false],
+    ['192.168.7.7', undefined, true],
+    ['192.168.7.8', undefined, false],
+    ['10.2.0.1', 'db.corp.example', true],
+    ['10.2.0.1', 'evil.db.corp.example', false],
+    ['8.8.8.8', 'elsewhere.example', true],
+    ['169.254.1.1', undefined, true],
+    ['169.254.169.254', 'db.corp.example', false],
+  ])('%s of %s: %s', (address, host, may) => {
+    expect(mayConnect(address, allowed, host)).toBe(may)
+  })
+
+  it.each(['10.0.0.0/8', '10.0.0.7', 'fd00::/8', '::1', 'db', 'db.corp.example', 'under_score.example'])(
+    'takes %s',
+    text => expect(isNetwork(text)).toBe(true),
+  )
+
+  it.each([
+    '',
+    '10.0.0.0/33',
+    '10.0.0.0/-1',
+    '10.0.0.0/8/8',
+    '10.0.0',
+    '10.0.0.256',
+    'fe80::1%eth0',
+    'fd00::/129',
+    'db.corp.example:5432',
+    'https://db.corp.example',
+    '*.corp.example',
+    '-x.example',
+    'a b',
+    'x'.repeat(64),
+  ])('does not take %s', text => expect(isNetwork(text)).toBe(false))
 })

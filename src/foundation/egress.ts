@@ -1,5 +1,6 @@
 /** Which addresses the gateway may connect to. The one place of this rule; every outbound connection is checked against it at connect time. */
 import { BlockList, isIP } from 'node:net'
+import { networksOf } from './networks.ts'
 
 const refused = new BlockList()
 
@@ -63,14 +64,21 @@ function bare(address: string): string {
   return plain.split('%')[0] ?? plain
 }
 
-/** May the gateway connect to this IP address? What is not an IP address is refused. */
-export function mayConnect(address: string, allowPrivateNetwork: boolean): boolean {
+/** What of the private networks may be reached: nothing, everything, or these hosts, addresses and ranges alone. */
+export type PrivateNetwork = boolean | readonly string[]
+
+/**
+ * May the gateway connect to this IP address, which the host is or resolved to? What is not an IP address is refused, and so is the
+ * metadata of a cloud, whatever is allowed.
+ */
+export function mayConnect(address: string, allowed: PrivateNetwork, host?: string): boolean {
   const ip = bare(address)
   const version = isIP(ip)
   if (version === 0) return false
   const type = version === 4 ? 'ipv4' : 'ipv6'
   if (metadata.check(ip, type)) return false
-  return allowPrivateNetwork || !refused.check(ip, type)
+  if (allowed === true || !refused.check(ip, type)) return true
+  return allowed !== false && networksOf(allowed).has(ip, host)
 }
 
 /** The IP literal a URL host is, or undefined when it is a name. */

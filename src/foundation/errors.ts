@@ -116,7 +116,7 @@ export const errorTable = {
   'upstream.too_large': row(502, gateway + 14, 'The answer of the MCP server is larger than allowed.', 'Ask for less, or raise limits.resultBytes.'),
   'upstream.not_subscribed': row(200, rpcCodes.invalidParams, 'The MCP server does not tell of changes of this resource.', 'Read the resource again when you need it.'),
   'upstream.unauthorized': row(502, gateway + 15, 'The MCP server does not accept the credentials the gateway has for it.', 'Ask a manager of the group to renew the credentials of this server.'),
-  'upstream.address_refused': row(400, gateway + 16, 'The address of this server may not be reached from the gateway.', 'Use a public address, or set allowPrivateNetwork: true in its transport.'),
+  'upstream.address_refused': row(400, gateway + 16, 'The address of this server may not be reached from the gateway.', 'Use a public address, or have an admin name the host or range under allowPrivateNetwork in its transport.'),
   'upstream.process_failed': row(502, gateway + 17, 'The process of this MCP server does not run.', 'Run: gatehouse server test <group/server>; its last stderr lines say why.'),
   'upstream.too_many_processes': row(503, gateway + 18, 'The gateway runs as many MCP server processes as it may.', 'Wait until idle ones stop, or raise limits.processes.'),
   'upstream.command_refused': row(400, gateway + 19, 'This command may not be started.', 'Correct what "why" names.'),

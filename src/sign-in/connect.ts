@@ -73,9 +73,17 @@ function presentOf({ present }: Question): Html | undefined {
 
 function whatFollows(question: Question): Html {
   const sealed = html`The gateway keeps what it is given sealed; nobody sees it, you neither.`
-  if (question.kind === 'values') return html`<p>The server wants something of yours. ${sealed}</p>`
+  if (question.kind === 'values')
+    return html`<p>The server wants something of yours. ${sealed} ${shownTo(question)}</p>`
   return html`${scopesOf(question.scopes)}
-<p>You go on to <strong>${question.at}</strong>, sign in there, and come back here. ${sealed}</p>`
+<p>You go on to <strong>${question.at}</strong>, sign in there, and come back here. ${sealed} ${shownTo(question)}</p>`
+}
+
+/** A server is called what its manager likes; its host is what it is. */
+function shownTo({ shownTo: [first, ...others] }: Question): Html | undefined {
+  if (first === undefined) return undefined
+  const more = others.map(host => html` and <strong>${host}</strong>`)
+  return html`It is sent to <strong>${first}</strong>${more}, and nowhere else.`
 }
 
 function inputsOf(question: Question): Html | undefined {

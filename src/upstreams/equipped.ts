@@ -9,16 +9,36 @@ export type Asker = Pick<Caller, 'id' | 'subjects' | 'client'> & { readonly kind
 /** An answer of 401 or 403, and its `WWW-Authenticate`. */
 export type RefusedCredentials = { readonly status: number; readonly challenge: string }
 
+/** A request as it leaves, for what is signed. */
+export type Signable = {
+  readonly method: string
+  /** As in the `Host` header. */
+  readonly host: string
+  /** With the query. */
+  readonly path: string
+  /** Flat [name, value, ...] pairs, without `Host`. */
+  readonly headers: readonly string[]
+  readonly body: Buffer | null
+}
+
+/** Further headers, as flat pairs, that hold for this one request. */
+export type Sign = (request: Signable) => readonly string[]
+
+/** With the headers that the request had: others may have taken their place meanwhile. */
+export type Refusal = RefusedCredentials & { readonly sent: readonly string[] }
+
 /** What authenticates requests. The object lives as long as the credential is kept; its headers change when the credential is renewed. */
 export type Credentials = {
   /** Flat [name, value, ...] pairs, ready for the wire. */
   readonly headers: readonly string[]
+  /** Where every request is signed by itself. */
+  readonly sign?: Sign | undefined
   /** The variables of a stdio server's process; opened only when one is started. */
   environment(): Readonly<Record<string, string>>
   /** Another one when the variables are others: a process that runs has those it was started with. */
   readonly edition?: string | undefined
   /** The server refused them: resolves when there are others. Absent where there never are. Throws what the caller is to be told. */
-  readonly renew?: ((refused: RefusedCredentials) => Promise<void>) | undefined
+  readonly renew?: ((refused: Refusal) => Promise<void>) | undefined
 }
 
 /** What a client brought along for one server, in place of or beside what is configured. */
@@ -34,6 +54,7 @@ export type Equipped = {
   readonly upstream: Upstream
   /** Those of now: read them for each request, and keep none. */
   readonly headers: readonly string[]
+  readonly sign: Credentials['sign']
   environment(): Readonly<Record<string, string>>
   readonly renew: Credentials['renew']
   readonly edition: Credentials['edition']
@@ -75,6 +96,10 @@ class EquippedUpstream {
 
   get headers(): readonly string[] {
     return this.#credentials.headers
+  }
+
+  get sign(): Credentials['sign'] {
+    return this.#credentials.sign
   }
 
   get own(): OwnCredentials | undefined {

@@ -17,7 +17,9 @@ export {
   gatewayItself,
   markEquipped,
   type OwnCredentials,
-  type RefusedCredentials,
+  type Refusal,
+  type Sign,
+  type Signable,
 } from './equipped.ts'
 export type { Outgoing, SessionLink, StatelessLink, Unsolicited } from './link.ts'
 export { type ListWatch, openListWatch, type Watching } from './list-watch.ts'

@@ -7,7 +7,7 @@ import type { Equipped } from './equipped.ts'
 import { findEras } from './find-eras.ts'
 import { type OwnClient, openOwnClient } from './own-client.ts'
 import { type CatalogueLimits, readCatalogue } from './read-catalogue.ts'
-import { resolveHost, touch } from './transports/reach.ts'
+import { resolves, touch } from './transports/reach.ts'
 import { ProcessFailure } from './transports/stdio.ts'
 import type { HttpTransport } from './upstream.ts'
 
@@ -89,16 +89,9 @@ function whyFor({ why, cause }: GatewayError): string {
 type RunStep = <T>(name: Step['name'], work: () => Promise<T>, found: (result: T) => string) => Promise<T>
 
 async function reach(parts: ProbeParts, transport: HttpTransport, step: RunStep): Promise<void> {
-  const addresses = await step(
-    'resolve',
-    () => resolveHost(transport),
-    found => found.join(', '),
-  )
-  await step(
-    'connect',
-    () => touch(transport, addresses, parts.limits.connectSeconds * 1000),
-    found => found,
-  )
+  const asFound = (found: string) => found
+  await step('resolve', () => resolves(transport), asFound)
+  await step('connect', () => touch(transport, parts.limits.connectSeconds * 1000), asFound)
 }
 
 async function countTools(open: () => Promise<OwnClient>, limits: CatalogueLimits): Promise<string> {

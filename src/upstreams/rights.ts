@@ -1,4 +1,5 @@
 /** Who may see, change and run servers. Using them is decided by access alone. */
+import { isDeepStrictEqual } from 'node:util'
 import { type Access, managesAll, seesAll } from '../access/index.ts'
 import { fail } from '../foundation/errors.ts'
 import type { Caller } from '../foundation/route.ts'
@@ -48,8 +49,10 @@ export function checkTransportRights(caller: Caller, transport: AnyTransport, pr
       why: 'Only admins may add, change or test stdio servers, because they are programs on the machine of the gateway.',
       fix: 'Ask an admin.',
     })
-  const isSame = present !== undefined && present.url === transport.url && present.allowPrivateNetwork
-  if (transport.allowPrivateNetwork && !isSame)
+  const isSame =
+    present?.url === transport.url &&
+    isDeepStrictEqual(present.allowPrivateNetwork, transport.allowPrivateNetwork)
+  if (transport.allowPrivateNetwork !== false && !isSame)
     fail('identity.forbidden', {
       why: 'Only admins may set allowPrivateNetwork, because it opens the network of the gateway.',
       fix: 'Ask an admin, or use a public address.',

@@ -1,12 +1,19 @@
 import { z } from 'zod'
 import type { JsonObject } from '../foundation/json.ts'
+import { isNetwork } from '../foundation/networks.ts'
 
 export { slug } from '../foundation/slug.ts'
 
+const network = z.string().max(253).refine(isNetwork, {
+  message: 'write a host (db.corp.example), an address (10.0.0.7) or a range (10.1.0.0/16)',
+})
+
 const privateNetwork = z
-  .boolean()
+  .union([z.boolean(), z.array(network).min(1).max(64)])
   .default(false)
-  .describe('Let this server be at a loopback or private address. Off: only public addresses are reached.')
+  .describe(
+    'Let this server be at a loopback or private address: at any (true), or only at these hosts, addresses and ranges. Off: only public addresses are reached.',
+  )
 
 const clientAuthOverride = z
   .boolean()

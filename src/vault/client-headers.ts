@@ -13,7 +13,7 @@ const mostBytes = 8192
 const mostHeaders = 32
 /** Narrower than what is hidden from people: a key of idempotency authenticates nobody. */
 const authenticating =
-  /authorization|authentication|token|secret|passw|credential|cookie|(?:api|access|auth|private)-?key|^x-auth/i
+  /authorization|authentication|token|secret|passw|credential|cookie|(?:api|access|auth|private)-?key|^x-auth|^x-amz-/i
 
 /** Headers of a client for one server. */
 export type OwnHeaders = OwnCredentials & {
@@ -164,6 +164,9 @@ export function beside({ pairs }: OwnHeaders, configured: Credentials): Credenti
       return [...configured.headers, ...pairs]
     },
     environment: () => configured.environment(),
+    get sign() {
+      return configured.sign
+    },
     get renew() {
       return configured.renew
     },

@@ -16,6 +16,7 @@ import type { By } from './connect/disconnect.ts'
 import { type Links, openLinks } from './connect/link.ts'
 import { connectionRoutes, connectionsOf, takeBack } from './connect/routes.ts'
 import { openSweep } from './connect/sweep.ts'
+import { openClientSweep } from './connect/sweep-clients.ts'
 import type { Connection } from './connect/view.ts'
 import { type Awaited, openWaiting } from './connect/wait.ts'
 import { deleteOfOwner } from './credentials/credential-table.ts'
@@ -78,6 +79,7 @@ export function openVault(parts: VaultParts): Vault {
     distrust: () => custody.distrust(),
   }
   const sweep = openSweep(connectParts, identity)
+  const sweepClients = openClientSweep(connectParts)
   identity.onRemoval({
     forget: (tx, subject) => deleteOfOwner(tx, subject),
     // What a name is part of where it is sealed opens under no other: a team that is called otherwise gives its values anew.
@@ -108,6 +110,7 @@ export function openVault(parts: VaultParts): Vault {
     async refresh() {
       custody.distrust()
       await sweep()
+      await sweepClients()
     },
   }
 }

@@ -50,6 +50,7 @@ export function openSealing(seals: Sealer): Sealing {
       // Opening what was just sealed holds the new values to the same rules as every request later.
       const opened = openAuth(seals, place.serverId, stored)
       type.headers?.(opened)
+      type.sign?.(opened)
       type.stored?.(opened)
       return stored
     },

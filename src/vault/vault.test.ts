@@ -173,13 +173,23 @@ describe.each(authTypes.members.map(member => [member.kind, member] as const))(
       },
       environment: { kind: 'environment', environment: { A: '{{KEY}}' }, credentials: 'per-team' },
       oauth2: { kind: 'oauth2', scopes: ['repo'], issuer: url, clientId: 'g', clientSecret: 's' },
+      'aws-sigv4': {
+        kind: 'aws-sigv4',
+        region: 'eu-central-1',
+        service: 'bedrock-agentcore',
+        accessKeyId: '{{ID}}',
+        secretAccessKey: '{{SECRET}}',
+        credentials: 'per-user',
+      },
       'client-credentials': { kind: 'client-credentials', clientId: 'g', privateKey: 'k', resource: false },
     }
 
     it('takes apart what people write, and puts it together again', () => {
       const written = member.apart(member.config.parse(examples[kind]))
       expect(member.together(written)).toEqual(examples[kind])
-      expect(JSON.stringify(written.settings)).not.toMatch(/"(clientSecret|privateKey|headers|environment)"/)
+      expect(JSON.stringify(written.settings)).not.toMatch(
+        /"(clientSecret|privateKey|headers|environment|secretAccessKey)"/,
+      )
       expect(member.title).not.toBe('')
     })
   },

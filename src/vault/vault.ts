@@ -101,5 +101,5 @@ function prepareNow(seals: Sealer, upstream: Upstream): Prepared {
   const stored = type.stored?.(written)
   if (stored !== undefined) return { opened: { upstream, stored, environment: own } }
   const headers = Object.entries(type.headers?.(written) ?? {}).flat()
-  return { fixed: { headers, environment: own } }
+  return { fixed: { headers, environment: own, sign: type.sign?.(written) } }
 }

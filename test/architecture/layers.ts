@@ -59,16 +59,17 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   'node:net': [
     'src/foundation/egress.ts',
     'src/foundation/guards.ts',
+    'src/foundation/networks.ts',
     'src/egress/open-socket.ts',
-    'src/upstreams/transports/reach.ts',
+    'src/egress/tunnel.ts',
     'src/data-directory.ts',
     // The demo brings an HTTP server of its own to a free port of this machine.
     'src/cli/demo-http.ts',
     'src/cli/demo-loopback.ts',
   ],
-  'node:dns/promises': ['src/upstreams/transports/reach.ts'],
+  'node:dns/promises': ['src/egress/resolve-host.ts'],
   'node:dns': ['src/egress/open-socket.ts'],
-  'node:tls': ['src/egress/open-socket.ts'],
+  'node:tls': ['src/egress/'],
   // To load a package a second time, with a memory of its own.
   'node:module': ['src/access/policies/cedar.ts'],
   // Libraries: each has its place.

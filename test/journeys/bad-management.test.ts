@@ -331,6 +331,30 @@ describe('an address inside the network of the gateway', () => {
     expect(visitors).toBe(0)
   })
 
+  it('is open where an admin named it, and nowhere else', async () => {
+    const test = async (allowPrivateNetwork: unknown) => {
+      const body = { group: 'lab', name: 'two', transport: transport('127.0.0.1', { allowPrivateNetwork }) }
+      return JSON.stringify(await admin('POST /servers/test', body))
+    }
+    for (const elsewhere of [['10.0.0.0/8'], ['127.0.0.2'], ['localhost']])
+      expect(await test(elsewhere)).toContain('not public')
+    expect(visitors).toBe(0)
+    expect(await test(['10.0.0.0/8', '127.0.0.0/8'])).toContain(`port ${trapPort} is open`)
+    visitors = 0
+    for (const [as, status, code, network] of [
+      ['manager', 403, 'identity.forbidden', ['127.0.0.0/8']],
+      ['admin', 400, 'http.bad_request', ['127.0.0.0/40']],
+      ['admin', 400, 'http.bad_request', []],
+    ] as const) {
+      const body = {
+        group: 'lab',
+        name: 'two',
+        transport: transport('127.0.0.1', { allowPrivateNetwork: network }),
+      }
+      await expectRefused('POST /servers/test', { as, body }, status, code)
+    }
+  })
+
   it.each([
     '127.0.0.1',
     'localhost',

@@ -1,6 +1,6 @@
 import { asGatewayError, GatewayError } from '../../foundation/errors.ts'
 import { AnswerStream } from '../answer-stream.ts'
-import type { Equipped } from '../equipped.ts'
+import type { RefusedCredentials } from '../equipped.ts'
 import { type EventReader, EventStream, type ServerEvent } from '../event-stream.ts'
 import { badAnswer, type Message, RefusedRequest, readdress, readMessage, Unauthorized } from '../message.ts'
 import type { Flight, Sink } from '../sink.ts'
@@ -50,7 +50,7 @@ export type AnswerFor = {
 }
 
 /** The way a request takes once more when its credentials were refused. */
-export type Anew = { readonly renew: NonNullable<Equipped['renew']>; send(): WireFlight }
+export type Anew = { renew(refused: RefusedCredentials): Promise<void>; send(): WireFlight }
 
 function one(value: string | string[] | undefined): string {
   return (Array.isArray(value) ? value[0] : value) ?? ''

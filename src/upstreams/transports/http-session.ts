@@ -53,6 +53,7 @@ async function endUpstream({ wire, to }: HttpSessionParts, more: readonly string
   const goodbye = {
     method: 'DELETE',
     headers: [...to.headers, ...more],
+    sign: to.sign,
     body: null,
     total: goodbyeMs,
   } as const
@@ -105,6 +106,14 @@ class HttpSession implements SessionLink, Carrier {
     return this.#known.all
   }
 
+  #post(body: Buffer) {
+    return { method: 'POST', headers: this.#headers, sign: this.#parts.to.sign, body } as const
+  }
+
+  #get(headers: readonly string[], total: number) {
+    return { method: 'GET', headers, sign: this.#parts.to.sign, body: null, total } as const
+  }
+
   request(outgoing: Outgoing): Flight {
     const { upstreamId, sink, latest, credentials = this.#parts.to } = outgoing
     const { wire, limits } = this.#parts
@@ -113,7 +122,7 @@ class HttpSession implements SessionLink, Carrier {
   }
 
   async notify(_: string, body: Buffer): Promise<void> {
-    const status = await sendOnly(this.#parts.wire, { method: 'POST', headers: this.#headers, body })
+    const status = await sendOnly(this.#parts.wire, this.#post(body))
     if (status === 404 || (status === 400 && (await this.#looksLost()))) this.#lose()
   }
 
@@ -141,7 +150,7 @@ class HttpSession implements SessionLink, Carrier {
       opened: () => flight.extend(0),
       asked: id => this.asked(id),
     })
-    const flight = this.#parts.wire.send({ method: 'GET', headers, body: null, total: 30_000 }, events)
+    const flight = this.#parts.wire.send(this.#get(headers, 30_000), events)
     return flight
   }
 
@@ -173,7 +182,7 @@ class HttpSession implements SessionLink, Carrier {
   resume(answer: HttpAnswer, { lastEventId, waitMs, total }: Cut): Flight {
     const headers = ['accept', 'text/event-stream', ...this.#headers, 'last-event-id', lastEventId]
     const timer = setTimeout(
-      () => answer.started(this.#parts.wire.send({ method: 'GET', headers, body: null, total }, answer)),
+      () => answer.started(this.#parts.wire.send(this.#get(headers, total), answer)),
       waitMs,
     )
     return { ...quiet, abort: () => clearTimeout(timer) }
@@ -183,7 +192,7 @@ class HttpSession implements SessionLink, Carrier {
   async #looksLost(): Promise<boolean> {
     if (!this.#hasSession) return false
     const { body } = ownRequest('ping', {})
-    this.#looking ??= sendOnly(this.#parts.wire, { method: 'POST', headers: this.#headers, body }).then(
+    this.#looking ??= sendOnly(this.#parts.wire, this.#post(body)).then(
       status => status === 400 || status === 404,
       () => false,
     )

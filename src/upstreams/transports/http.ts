@@ -1,5 +1,5 @@
 import { GatewayError } from '../../foundation/errors.ts'
-import type { Equipped } from '../equipped.ts'
+import type { Equipped, RefusedCredentials, Sign } from '../equipped.ts'
 import type { Flight } from '../sink.ts'
 import { type AnswerFor, HttpAnswer } from './http-answer.ts'
 import type { Wire, WireHeaders } from './wire.ts'
@@ -13,7 +13,7 @@ const bothFramings = [
 
 /** Where the headers of a request come from. */
 export type HeaderSource = {
-  readonly to: Pick<Equipped, 'headers'> & Partial<Pick<Equipped, 'renew'>>
+  readonly to: Pick<Equipped, 'headers'> & Partial<Pick<Equipped, 'renew' | 'sign'>>
   /** Further ones, as flat pairs. */
   readonly own: readonly string[]
 }
@@ -25,11 +25,15 @@ export function postRequest(
   body: Buffer,
   answerFor: AnswerFor,
 ): Flight {
+  let sent: readonly string[] = []
   const send = () => {
-    const headers = [...bothFramings, ...to.headers, ...own]
-    return wire.send({ method: 'POST', headers, body, total: answer.total }, answer)
+    sent = to.headers
+    const headers = [...bothFramings, ...sent, ...own]
+    return wire.send({ method: 'POST', headers, body, sign: to.sign, total: answer.total }, answer)
   }
-  const answer: HttpAnswer = new HttpAnswer(answerFor, to.renew && { renew: to.renew, send })
+  const { renew } = to
+  const anew = renew && { renew: (refused: RefusedCredentials) => renew({ ...refused, sent }), send }
+  const answer: HttpAnswer = new HttpAnswer(answerFor, anew)
   const flight = send()
   answer.started(flight)
   return flight
@@ -42,6 +46,7 @@ export function sendOnly(
     method: 'POST' | 'DELETE'
     headers: readonly string[]
     body: Buffer | null
+    sign?: Sign | undefined
     path?: string
     /** Milliseconds, where it is not worth the usual wait. */
     total?: number

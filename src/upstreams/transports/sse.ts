@@ -1,21 +1,20 @@
 /** HTTP+SSE (revision 2024-11-05): one event stream in, POSTs out; a connection is a session. */
 import { GatewayError } from '../../foundation/errors.ts'
 import { collect, kept } from '../collect.ts'
-import type { Equipped } from '../equipped.ts'
 import { type EventReader, EventStream, type ServerEvent } from '../event-stream.ts'
 import type { SessionLink } from '../link.ts'
 import { badAnswer, LostSession } from '../message.ts'
 import { Channel } from './channel.ts'
 import { openChannelSession } from './channel-session.ts'
 import type { Deadlines } from './deadlines.ts'
-import { sendOnly } from './http.ts'
+import { type HeaderSource, sendOnly } from './http.ts'
 import { type AnswerLimits, framingOf } from './http-answer.ts'
 import type { Wire, WireEvents, WireFlight, WireHeaders } from './wire.ts'
 
 export type SseParts = {
   readonly wire: Wire
   readonly url: string
-  readonly to: Pick<Equipped, 'headers'>
+  readonly to: HeaderSource['to']
   readonly limits: AnswerLimits
   readonly deadlines: Deadlines
   listChanged(): void
@@ -86,8 +85,9 @@ class SseConnection implements WireEvents, EventReader {
       this.#ready = done
       this.#refuse = refused
     })
+    const { sign } = parts.to
     const headers = ['accept', 'text/event-stream', ...parts.to.headers]
-    this.#flight = parts.wire.send({ method: 'GET', headers, body: null, total: 30_000 }, this)
+    this.#flight = parts.wire.send({ method: 'GET', headers, sign, body: null, total: 30_000 }, this)
   }
 
   /** Resolves when the server has taken it. Throws when it did not, or may not have. */
@@ -95,7 +95,8 @@ class SseConnection implements WireEvents, EventReader {
     if (this.#endpoint === undefined) return
     if (this.#posts >= maxPosts) return this.#end(badAnswer('It asks for more than it takes answers to.'))
     this.#posts++
-    const request = { method: 'POST', headers: this.#parts.to.headers, body, path: this.#endpoint } as const
+    const { headers, sign } = this.#parts.to
+    const request = { method: 'POST', headers, sign, body, path: this.#endpoint } as const
     const status = await sendOnly(this.#parts.wire, request).finally(() => {
       this.#posts--
     })

@@ -3,6 +3,7 @@
 import { type Address, openSocket } from '../../egress/index.ts'
 import { ipLiteral } from '../../foundation/egress.ts'
 import { GatewayError } from '../../foundation/errors.ts'
+import type { Sign } from '../equipped.ts'
 import type { HttpTransport } from '../upstream.ts'
 import { Connection, type ConnectionOwner, Exchange, type WireEvents, type WireFlight } from './connection.ts'
 import type { Deadlines } from './deadlines.ts'
@@ -17,6 +18,7 @@ export type WireRequest = {
   /** Flat [name, value, ...] pairs. */
   readonly headers: readonly string[]
   readonly body: Buffer | null
+  readonly sign?: Sign | undefined
   /** Milliseconds for the whole exchange; 0 for streams that may stay open. */
   readonly total: number
 }
@@ -38,6 +40,12 @@ function checked(text: string | undefined): string {
   return text
 }
 
+function lines(headers: readonly string[]): string {
+  let text = ''
+  for (let i = 0; i < headers.length; i += 2) text += `${checked(headers[i])}: ${checked(headers[i + 1])}\r\n`
+  return text
+}
+
 /** Connections to one upstream. Sockets carry no identity of their own. */
 export function openWire(transport: HttpTransport, limits: WireLimits, deadlines: Deadlines): Wire {
   return new SocketWire(transport, limits, deadlines)
@@ -48,7 +56,7 @@ class SocketWire implements Wire, ConnectionOwner {
   readonly #transport: HttpTransport
   readonly #limits: WireLimits
   readonly #address: Address
-  readonly #hostLine: string
+  readonly #host: string
   readonly #path: string
   readonly #live = new Set<Connection>()
   readonly #idle: Connection[] = []
@@ -68,7 +76,7 @@ class SocketWire implements Wire, ConnectionOwner {
       port: Number(url.port || (isSecure ? 443 : 80)),
       isSecure,
     }
-    this.#hostLine = ` HTTP/1.1\r\nhost: ${url.host}\r\n`
+    this.#host = url.host
     this.#path = url.pathname + url.search
   }
 
@@ -112,10 +120,9 @@ class SocketWire implements Wire, ConnectionOwner {
   }
 
   // One buffer, one write: the head and the body leave in one packet.
-  #bytes({ method, path, headers, body }: WireRequest): Buffer {
-    let head = `${method} ${checked(path ?? this.#path)}${this.#hostLine}`
-    for (let i = 0; i < headers.length; i += 2)
-      head += `${checked(headers[i])}: ${checked(headers[i + 1])}\r\n`
+  #bytes({ method, path = this.#path, headers, body, sign }: WireRequest): Buffer {
+    let head = `${method} ${checked(path)} HTTP/1.1\r\nhost: ${this.#host}\r\n${lines(headers)}`
+    if (sign !== undefined) head += lines(sign({ method, host: this.#host, path, headers, body }))
     if (body !== null) head += `content-length: ${body.length}\r\n`
     head += '\r\n'
     const bytes = Buffer.allocUnsafe(head.length + (body?.length ?? 0))

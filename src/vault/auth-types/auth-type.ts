@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Kind } from '../../foundation/family.ts'
 import type { JsonObject } from '../../foundation/json.ts'
-import type { Asker, Transport } from '../../upstreams/index.ts'
+import type { Asker, Sign, Transport } from '../../upstreams/index.ts'
 import type { Content } from '../credentials/credential.ts'
 import type { OAuthSettings } from '../oauth/settings.ts'
 
@@ -28,6 +28,8 @@ export type Stored = {
   owners(asker: Asker): readonly string[]
   /** What of it goes into every request. Throws `vault.header_refused`. */
   headers(content: Content): Texts
+  /** What signs every request by itself. */
+  sign?(content: Content): Sign
   /** What of it a process gets, besides the variables of its transport. */
   environment?(content: Content): Texts
   /** How it is got: a person connects it with a browser, or the gateway gets it by itself. */
@@ -51,6 +53,8 @@ export type AuthType<Config = unknown> = Kind<string, Config> & {
   together(written: Written): unknown
   /** The headers every request carries, whoever asks. Throws `vault.header_refused` for what no request may carry. */
   headers?(opened: Written): Texts
+  /** What signs every request by itself, whoever asks. */
+  sign?(opened: Written): Sign
   /** Undefined where it is the same for everybody. */
   stored?(opened: Written): Stored | undefined
 }

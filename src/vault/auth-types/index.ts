@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { family } from '../../foundation/family.ts'
 import type { AuthType } from './auth-type.ts'
+import { awsSigv4 } from './aws-sigv4.ts'
 import { clientCredentials } from './client-credentials.ts'
 import { environment } from './environment.ts'
 import { headers } from './headers.ts'
@@ -8,12 +9,12 @@ import { none } from './none.ts'
 import { oauth2 } from './oauth2.ts'
 
 /** Every way the gateway can authenticate to an upstream. */
-export const authTypes = family<AuthType>(none, headers, environment, oauth2, clientCredentials)
+export const authTypes = family<AuthType>(none, headers, environment, oauth2, clientCredentials, awsSigv4)
 
 /** How people write one of them: in a manifest, in the API. */
 export const authSchema = z.discriminatedUnion(
   'kind',
-  [none.config, headers.config, environment.config, oauth2.config, clientCredentials.config],
+  [none.config, headers.config, environment.config, oauth2.config, clientCredentials.config, awsSigv4.config],
   {
     error: issue => (issue.code === 'invalid_union' ? `there are ${kinds()}` : undefined),
   },

@@ -71,3 +71,28 @@ it('is reached by its name too, where it may use the server', async () => {
   expect((await bo.go(at('robot'))).status).toBe(404)
   expect((await ana.go(at('nobody'))).status).toBe(404)
 })
+
+it('names every host that gets something of what is connected, whatever the server is called', async () => {
+  const { port } = new URL(there.url)
+  const elsewhere = `http://localhost:${port}`
+  const auth = {
+    kind: 'oauth2',
+    authorizationUrl: `${new URL(there.url).origin}/authorize`,
+    tokenUrl: `${elsewhere}/token`,
+    clientId: 'gateway',
+    scopes: ['read'],
+  }
+  const at = (url: string) => ({ kind: 'streamable-http', url, allowPrivateNetwork: true })
+  const { operator } = gateway
+  await operator('POST /servers', { group: 'lab', name: 'split', transport: at(there.url), auth })
+  await operator('POST /groups/lab/grants', { subject: 'user:ana@example.com' })
+  const page = await ana.go(`${gateway.url}/connect/lab/split`)
+  expect(page.text).toContain(`You go on to <strong>127.0.0.1:${port}</strong>`)
+  expect(page.text).toContain(`It is sent to <strong>localhost:${port}</strong>, and nowhere else.`)
+  const headers = { 'X-Key': '{{KEY}}' }
+  const keys = { kind: 'headers', headers, credentials: 'per-user' }
+  const moved = at(`${elsewhere}/mcp`)
+  await operator('POST /servers', { group: 'lab', name: 'keys', transport: moved, auth: keys })
+  const values = await ana.go(`${gateway.url}/connect/lab/keys`)
+  expect(values.text).toContain(`It is sent to <strong>localhost:${port}</strong>, and nowhere else.`)
+})

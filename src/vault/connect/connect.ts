@@ -36,6 +36,8 @@ export type ConnectParts = FlowParts & {
 export type Question = {
   /** Who is connected now, where somebody is. */
   readonly present: { readonly account: string | null; readonly isBroken: boolean } | undefined
+  /** Every other host that sees of it what could be used there: the server's own, and where its tokens come from. */
+  readonly shownTo: readonly string[]
 } & (
   | {
       readonly kind: 'tokens'
@@ -68,6 +70,11 @@ export type Connect = {
 /** Whose values they are, and who gives them. */
 export type Giving = { readonly owner: string; readonly caller: Caller; readonly requestId: string }
 
+/** None for a process of the gateway. */
+function hostOf({ transport }: Upstream): string[] {
+  return transport.kind === 'stdio' ? [] : [new URL(transport.url).host]
+}
+
 export function openConnect(parts: ConnectParts): Connect {
   return {
     async ask(upstream, owner, scopes) {
@@ -76,11 +83,14 @@ export function openConnect(parts: ConnectParts): Connect {
       const present = stored && { account, isBroken: trouble !== null }
       const { fields, isOfTeams = false } = parts.opened(upstream)?.stored ?? {}
       if (isOfTeams && !owner.startsWith('team:')) ofTeams(upstream)
-      if (fields !== undefined) return { kind: 'values', fields, present }
+      const server = hostOf(upstream)
+      if (fields !== undefined) return { kind: 'values', fields, present, shownTo: server }
       const settings = settingsOf(parts, upstream)
       const way = await wayTo(parts, { upstream, settings, scopes })
-      const { authorizationEndpoint = way.authority.issuer } = way.authority
-      return { kind: 'tokens', at: new URL(authorizationEndpoint).host, scopes: way.scopes, present }
+      const { authorizationEndpoint = way.authority.issuer, tokenEndpoint } = way.authority
+      const at = new URL(authorizationEndpoint).host
+      const shownTo = [...new Set([...server, new URL(tokenEndpoint).host])].filter(host => host !== at)
+      return { kind: 'tokens', at, scopes: way.scopes, present, shownTo }
     },
     give: (upstream, giving, values) => giveValues(parts, upstream, giving, values),
     begin: (upstream, { caller, mark }, { owner, onTo, scopes }) =>
@@ -168,6 +178,7 @@ async function giveValues(
   const content = { values: { ...given } }
   // By the rules that every request is held to.
   way.headers(content)
+  way.sign?.(content)
   const now = parts.clock.now()
   const credential: Credential = {
     ...{ id: newId(now), serverId: upstream.id, owner, kind: 'values', issuer: null, clientId: null },

@@ -44,7 +44,7 @@ async function revoke(parts: ConnectParts, stored: Stored): Promise<void> {
   const { access, refresh } = contentOf(seals, stored)
   const authority = await oauth.authority(upstream, settings)
   if (authority.revocationEndpoint === undefined || authority.issuer !== credential.issuer) return
-  const client = await oauth.client(upstream, settings, authority)
+  const client = await oauth.client(upstream, settings, authority, credential.clientId ?? undefined)
   const send = fetchFor(targetOf(upstream, settings))
   const tokens = { refresh_token: refresh, access_token: access }
   for (const [hint, token] of Object.entries(tokens)) {

@@ -1,7 +1,7 @@
 /** The credentials in use: from the database once, then from memory until they have to be renewed. */
 import { GatewayError } from '../../foundation/errors.ts'
 import { newId } from '../../foundation/id.ts'
-import type { Asker, RefusedCredentials, Upstream } from '../../upstreams/index.ts'
+import type { Asker, Refusal, Upstream } from '../../upstreams/index.ts'
 import type { Stored as StoredWay } from '../auth-types/auth-type.ts'
 import type { Links } from '../connect/link.ts'
 import { type Challenge, readChallenge } from '../oauth/challenge.ts'
@@ -72,7 +72,7 @@ class Remembered implements Custody {
   }
 
   /** The server refused it: another one if there is one that it has not seen. */
-  async #replace(opened: Opened, asker: Asker, { status, challenge }: RefusedCredentials): Promise<Live> {
+  async #replace(opened: Opened, asker: Asker, { status, challenge, sent }: Refusal): Promise<Live> {
     const { upstream } = opened
     const said = readChallenge(challenge)
     // Who may not do this is still who they are.
@@ -81,6 +81,8 @@ class Remembered implements Custody {
     if (known === undefined) return this.#find(opened, asker)
     const { credential } = known
     if (said?.error === 'insufficient_scope') throw widerNeeded(upstream, credential, said)
+    // While it was under way another took its place, and nothing is known against that one.
+    if (known.headers.some((text, at) => text !== sent[at])) return known
     const { serverId, owner } = credential
     const stored = await credentialOf(this.#parts.database.kysely, { serverId, owner })
     const trouble = stored?.credential.trouble ?? null
@@ -91,7 +93,12 @@ class Remembered implements Custody {
     const isUnderWay = this.#renewals.has(credential.id)
     if (!isUnderWay && this.#isRefusedAgain(`${serverId} ${owner}`)) throw notAccepted()
     this.#lookAnew(opened, said)
-    if (credential.isRefreshable && credential.trouble === null) return this.#renewed(opened, known)
+    if (credential.isRefreshable && credential.trouble === null)
+      return this.#renewed(opened, known).catch(error => {
+        // Nothing was got, so the next refusal is of nothing new.
+        this.#refusedAt.delete(`${serverId} ${owner}`)
+        throw error
+      })
     if (opened.stored.by === 'gateway') return this.#use(opened, asker, await this.#obtain(opened, everyone))
     await noteTrouble(this.#parts, { upstream, credential }, 'rejected', this.#parts.clock.now())
     throw connectNeeded(upstream, 'rejected')
@@ -113,7 +120,7 @@ class Remembered implements Custody {
     return isSoon
   }
 
-  async #rejected(opened: Opened, asker: Asker, refused: RefusedCredentials): Promise<void> {
+  async #rejected(opened: Opened, asker: Asker, refused: Refusal): Promise<void> {
     try {
       await this.#replace(opened, asker, refused)
     } catch (error) {
@@ -158,7 +165,8 @@ class Remembered implements Custody {
       ...opened.environment(),
       ...opened.stored.environment?.(contentOf(this.#parts.seals, sealed)),
     })
-    const live = new Live(stored, { headers, epoch: this.#epoch, renew, environment })
+    const signer = (sealed: Stored) => opened.stored.sign?.(contentOf(this.#parts.seals, sealed))
+    const live = new Live(stored, { headers, epoch: this.#epoch, renew, environment, signer })
     const [oldest] = places.keys()
     if (places.size >= mostRemembered && oldest !== undefined) places.delete(oldest)
     places.set(asker.id, live)

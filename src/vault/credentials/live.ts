@@ -1,4 +1,4 @@
-import type { Credentials } from '../../upstreams/index.ts'
+import type { Credentials, Sign } from '../../upstreams/index.ts'
 import type { Credential } from './credential.ts'
 import type { Stored } from './credential-table.ts'
 
@@ -12,6 +12,7 @@ const arriveMilliseconds = 5000
 const never = Number.POSITIVE_INFINITY
 
 type Use = Pick<Live, 'headers' | 'epoch' | 'renew'> & {
+  signer(stored: Stored): Sign | undefined
   /** Opened only when a process is started. */
   environment(stored: Stored): Readonly<Record<string, string>>
 }
@@ -27,13 +28,16 @@ export class Live implements Credentials {
   epoch: number
   readonly renew: NonNullable<Credentials['renew']>
   readonly #environment: Use['environment']
+  readonly #signer: Use['signer']
+  sign: Sign | undefined
   #stored: Stored
 
-  constructor(stored: Stored, { headers, epoch, renew, environment }: Use) {
+  constructor(stored: Stored, { headers, epoch, renew, environment, signer }: Use) {
     this.headers = headers
     this.epoch = epoch
     this.renew = renew
     this.#environment = environment
+    this.#signer = signer
     this.#stored = stored
     this.renewed(stored, headers, epoch)
   }
@@ -50,6 +54,7 @@ export class Live implements Credentials {
   renewed(stored: Stored, headers: readonly string[], epoch: number): void {
     this.headers = headers
     this.#stored = stored
+    this.sign = this.#signer(stored)
     this.epoch = epoch
     const { expiresAt, refreshedAt, createdAt, isRefreshable, trouble } = stored.credential
     const life = expiresAt === null ? never : Math.max(0, expiresAt - (refreshedAt ?? createdAt))

@@ -54,7 +54,9 @@ export async function renew(parts: RenewParts, renewing: Renewing): Promise<Stor
   for (;;) {
     const stored = await credentialById(database.kysely, credential.id)
     if (stored === undefined) throw connectNeeded(upstream, 'none')
-    if (stored.credential.version !== credential.version) return stored
+    const { version, trouble } = stored.credential
+    if (trouble !== null) throw connectNeeded(upstream, trouble)
+    if (version !== credential.version) return stored
     const now = clock.now()
     const until_ = { lease, now, until: now + leaseMilliseconds }
     if (await leaseCredential(database.kysely, credential, until_))
@@ -100,9 +102,7 @@ function gone(upstream: Upstream): never {
 
 function troubleOf(error: unknown): Trouble | undefined {
   if (isUnknownClient(error)) return 'client'
-  if (!(error instanceof RefusedGrant)) return undefined
-  // What an authorization server says when it has a problem of its own (RFC 6749, 4.1.2.1) is said by some here too.
-  return error.reason === 'temporarily_unavailable' || error.reason === 'server_error' ? undefined : 'refused'
+  return error instanceof RefusedGrant ? 'refused' : undefined
 }
 
 /** Marks it once, whoever finds out; with one event. */
@@ -132,7 +132,7 @@ async function refreshed(
   const authority = await oauth.authority(upstream, settings)
   // A refresh token is shown to nobody but who issued it.
   if (authority.issuer !== credential.issuer) throw connectNeeded(upstream, 'moved')
-  const client = await oauth.client(upstream, settings, authority)
+  const client = await oauth.client(upstream, settings, authority, credential.clientId ?? undefined)
   if (client.id !== credential.clientId) throw new RefusedGrant('invalid_client')
   if (refresh === undefined) throw new RefusedGrant('invalid_grant')
   const known = { target: targetOf(upstream, settings), authority, client }

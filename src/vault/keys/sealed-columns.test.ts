@@ -16,7 +16,7 @@ const sealing: Readonly<Record<string, readonly string[]>> = {
   'src/vault/connect/connect.ts': ['upstream_credentials.sealed'],
   'src/vault/credentials/custody.ts': ['upstream_credentials.sealed'],
   'src/vault/credentials/renew.ts': ['upstream_credentials.sealed'],
-  'src/vault/oauth/open.ts': ['upstream_clients.sealed'],
+  'src/vault/oauth/registrations.ts': ['upstream_clients.sealed'],
   'src/vault/sealing.ts': ['servers.auth_json', 'servers.transport_json'],
 }
 /** What seals for others. */

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { SealedColumn } from '../../foundation/sealed-column.ts'
 import { sealedInIdentity } from '../../identity/index.ts'
 import { placeOf } from '../credentials/credential.ts'
-import { clientPlace } from '../oauth/open.ts'
+import { clientPlace } from '../oauth/registrations.ts'
 import { authContext, environmentContext } from '../sealing.ts'
 
 const sealedValues = z.record(z.string(), z.object({ sealed: z.string() })).default({})

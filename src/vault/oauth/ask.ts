@@ -1,5 +1,6 @@
 /** Questions to authorization servers: bounded, and nothing of their words goes to anybody. */
 import { guardedFetch } from '../../egress/index.ts'
+import type { PrivateNetwork } from '../../foundation/egress.ts'
 import { fail, GatewayError } from '../../foundation/errors.ts'
 import { isObject, type JsonObject } from '../../foundation/json.ts'
 import type { OAuthSettings } from './settings.ts'
@@ -9,14 +10,10 @@ const answerBytes = 262_144
 
 export type Fetch = ReturnType<typeof guardedFetch>
 
-const ways = [false, true].map(allowPrivateNetwork =>
-  guardedFetch({ allowPrivateNetwork, totalMilliseconds, answerBytes }),
-)
-
 /** A server, as far as its authorization server's place is concerned. */
 export type Reach = {
   readonly url: string
-  readonly allowPrivateNetwork: boolean
+  readonly allowPrivateNetwork: PrivateNetwork
   readonly settings: Pick<
     OAuthSettings,
     'issuer' | 'authorizationUrl' | 'tokenUrl' | 'registrationUrl' | 'revocationUrl'
@@ -24,24 +21,30 @@ export type Reach = {
 }
 
 /**
- * May this address be in a private network? Where the server may be, and only for what is at its own host or what was configured: a
- * server names its authorization server itself, and must not lead the gateway to another machine of the network.
+ * What of private networks may this address be in? What the server may be in, and only for what is at its own host, was configured,
+ * or is allowed by its name: a server names its authorization server itself, and must not lead the gateway to another machine of the
+ * network.
  */
-export function mayBePrivate({ url, allowPrivateNetwork, settings }: Reach, address: string): boolean {
-  if (!allowPrivateNetwork) return false
+export function privateFor({ url, allowPrivateNetwork, settings }: Reach, address: string): PrivateNetwork {
+  if (allowPrivateNetwork === false) return false
   const { issuer, authorizationUrl, tokenUrl, registrationUrl, revocationUrl } = settings
   const known = [url, issuer, authorizationUrl, tokenUrl, registrationUrl, revocationUrl]
   const host = URL.parse(address)?.hostname
-  return known.some(each => each !== undefined && URL.parse(each)?.hostname === host)
+  const isNamed = host !== undefined && allowPrivateNetwork !== true && allowPrivateNetwork.includes(host)
+  const isKnown = isNamed || known.some(each => each !== undefined && URL.parse(each)?.hostname === host)
+  return isKnown && allowPrivateNetwork
 }
 
 /** The way to the authorization server of an upstream. */
 export function fetchFor(reach: Reach): Fetch {
-  return async (input, init) => {
+  return (input, init) => {
     const address = input instanceof Request ? input.url : String(input)
-    const way = ways[mayBePrivate(reach, address) ? 1 : 0]
-    return way === undefined ? trouble('It cannot be reached.') : way(input, init)
+    return wayTo(privateFor(reach, address))(input, init)
   }
+}
+
+export function wayTo(allowPrivateNetwork: PrivateNetwork): Fetch {
+  return guardedFetch({ allowPrivateNetwork, totalMilliseconds, answerBytes })
 }
 
 /** Throws `vault.provider_trouble`: what the authorization server says, or that it says nothing, is of no use. */

@@ -1,7 +1,8 @@
 /** Who the gateway is at an authorization server: registered there beforehand, by its own document, or by itself (MCP, in this order). */
+import type { PrivateNetwork } from '../../foundation/egress.ts'
 import type { JsonObject } from '../../foundation/json.ts'
-import { ask, fetchFor, objectOf, trouble } from './ask.ts'
-import type { Authority, Target } from './discover.ts'
+import { ask, fetchFor, objectOf, privateFor, trouble } from './ask.ts'
+import { type Authority, isAskable, type Target } from './discover.ts'
 import { clientAuthentications } from './settings.ts'
 
 export type Authentication = (typeof clientAuthentications)[number]
@@ -25,6 +26,8 @@ export type Registration = {
   /** For changing and removing it (RFC 7592). */
   readonly managedAt?: string | undefined
   readonly managedWith?: string | undefined
+  /** What of private networks that address may be in. */
+  readonly managedWithin?: PrivateNetwork | undefined
 }
 
 /** The gateway as others see it. */
@@ -105,7 +108,8 @@ export async function register(
   const answer = await ask(fetchFor(target), url, init, 'registration endpoint')
   const body = await objectOf(answer)
   if (answer.status !== 201 && answer.status !== 200) return refused(answer.status, body)
-  return registrationOf(body ?? {}, { wanted: metadata.token_endpoint_auth_method, now })
+  const registered = registrationOf(body ?? {}, { wanted: metadata.token_endpoint_auth_method, now })
+  return { ...registered, ...managementOf(target, body ?? {}) }
 }
 
 function refused(status: number, body: JsonObject | undefined): never {
@@ -127,19 +131,21 @@ function registrationOf(
     return trouble('Its registration gave a client_secret that cannot be sent.')
   if (authentication === undefined || authentication === 'private_key_jwt')
     return trouble('Its registration gave a way to authenticate that was not asked for.')
-  const text = (name: string) => {
-    const value = body[name]
-    return typeof value === 'string' && visible.test(value) ? value : undefined
-  }
   return {
     clientId: id,
     secret,
     authentication:
       secret === undefined ? 'none' : authentication === 'none' ? 'client_secret_basic' : authentication,
     expiresAt: typeof ends === 'number' && ends * 1000 > now ? ends * 1000 : null,
-    managedAt: text('registration_client_uri'),
-    managedWith: text('registration_access_token'),
   }
+}
+
+/** How to take it back. Whatever cannot be used is left out: the registration is as good without. */
+function managementOf(target: Target, body: JsonObject): Partial<Registration> {
+  const { registration_client_uri: at, registration_access_token: token } = body
+  if (typeof at !== 'string' || !visible.test(at) || !isAskable(target, at)) return {}
+  if (typeof token !== 'string' || !/^[\x21-\x7e]{1,8000}$/.test(token)) return {}
+  return { managedAt: at, managedWith: token, managedWithin: privateFor(target, at) }
 }
 
 /** It knows the client no more: it was removed there, and has to be registered anew. */

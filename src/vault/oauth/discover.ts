@@ -1,8 +1,9 @@
 /** Who gives out tokens for an upstream: from its challenge to the metadata of its authorization server (MCP 2026-07-28, basic/authorization). */
 
+import type { PrivateNetwork } from '../../foundation/egress.ts'
 import { isLoopback } from '../../foundation/guards.ts'
 import type { JsonObject } from '../../foundation/json.ts'
-import { type Fetch, fetchFor, mayBePrivate, readDocument, trouble } from './ask.ts'
+import { type Fetch, fetchFor, privateFor, type Reach, readDocument, trouble } from './ask.ts'
 import { type Challenge, readChallenge } from './challenge.ts'
 import type { OAuthSettings } from './settings.ts'
 
@@ -29,7 +30,7 @@ export type Authority = {
 
 export type Target = {
   readonly url: string
-  readonly allowPrivateNetwork: boolean
+  readonly allowPrivateNetwork: PrivateNetwork
   readonly settings: OAuthSettings
 }
 
@@ -201,10 +202,14 @@ function checkEndpoints(target: Target, authority: Authority): void {
 
 /** No browser and no request of ours is led anywhere else than to https; plain http only within this machine, where the server may be there too. */
 function checkAddress(target: Target, address: string, what: string): void {
+  if (!isAskable(target, address)) trouble(`The ${what} of its authorization server is no https address.`)
+}
+
+export function isAskable(target: Reach, address: string): boolean {
   const url = URL.parse(address)
-  const isLocal = url?.protocol === 'http:' && mayBePrivate(target, address) && isLoopback(url.hostname)
-  if (url === null || (url.protocol !== 'https:' && !isLocal) || url.username !== '' || url.hash !== '')
-    trouble(`The ${what} of its authorization server is no https address.`)
+  const isLocal =
+    url?.protocol === 'http:' && privateFor(target, address) !== false && isLoopback(url.hostname)
+  return url !== null && (url.protocol === 'https:' || isLocal) && url.username === '' && url.hash === ''
 }
 
 function stringsOf(value: unknown): readonly string[] | undefined {

@@ -40,15 +40,22 @@ export async function requestTokens(
   const init = { method: 'POST', headers, body: form.toString() }
   const answer = await ask(fetchFor(target), authority.tokenEndpoint, init, 'token endpoint')
   const body = await objectOf(answer)
+  // Whatever it says then is about itself, and nothing is refused for good.
+  if (answer.status >= 500 || answer.status === 429 || answer.status === 408)
+    return trouble(`Its token endpoint answered ${answer.status}.`)
   // Some answer an error with 200.
-  if (typeof body?.error === 'string') throw new RefusedGrant(reasonOf(body.error))
+  if (typeof body?.error === 'string') return refused(body.error)
   if (answer.status !== 200) return trouble(`Its token endpoint answered ${answer.status}.`)
   if (body === undefined) return trouble('Its token endpoint answered with something that is no JSON object.')
   return tokensOf(body, now)
 }
 
-function reasonOf(error: string): string {
-  return /^[\w.-]{1,64}$/.test(error) ? error : 'unknown'
+/** What an authorization server says when it has a problem of its own (RFC 6749, 4.1.2.1) is said by some here too. */
+const passing = new Set(['temporarily_unavailable', 'server_error', 'slow_down'])
+
+function refused(error: string): never {
+  if (passing.has(error)) return trouble(`Its token endpoint says that it cannot answer now (${error}).`)
+  throw new RefusedGrant(/^[\w.-]{1,64}$/.test(error) ? error : 'unknown')
 }
 
 /** Puts who asks into the form, or gives the header that says so (RFC 6749, 2.3.1; RFC 7523, 2.2). */
@@ -133,7 +140,8 @@ function isToken(value: unknown): value is string {
 
 /** Some write the number as text. */
 function expiryOf(seconds: unknown, now: number): number | null {
-  if (seconds === undefined || seconds === null) return null
+  // Some say 0 for what they do not say.
+  if (seconds === undefined || seconds === null || seconds === 0 || seconds === '0') return null
   const lasts = typeof seconds === 'string' && /^\d{1,10}$/.test(seconds) ? Number(seconds) : seconds
   if (typeof lasts !== 'number' || !Number.isFinite(lasts) || lasts < 0)
     return trouble('Its token endpoint gave a lifetime that is no number of seconds.')
