@@ -14,7 +14,7 @@ export type OAuthParts = RegistrationParts & { self(): Self }
 export type Known = { readonly target: Target; readonly authority: Authority; readonly client: Client }
 
 export type OAuth = {
-  /** Where tokens of this server come from; remembered for a while, found anew after a challenge. Throws `vault.provider_trouble`. */
+  /** Where tokens of this server come from; remembered for a while, found anew after a challenge, but not every few moments. Throws `vault.provider_trouble`. */
   authority(upstream: Upstream, settings: OAuthSettings, challenge?: Challenge): Promise<Authority>
   /**
    * Who the gateway is there; registers it where that is the way. Where a name is given, the one that has it while it is known: what was
@@ -29,8 +29,15 @@ export type OAuth = {
 
 /** What an authorization server says of itself holds this long. */
 const goodMilliseconds = 10 * 60_000
+/** Many people may be refused at once, and are all told the same. */
+const pauseMilliseconds = 5000
 
-type Found = { readonly at: number; readonly authority: Promise<Authority> }
+type Found = {
+  readonly at: number
+  readonly authority: Promise<Authority>
+  /** It was looked up after a challenge. */
+  readonly isAnew: boolean
+}
 
 export function openOAuth(parts: OAuthParts): OAuth {
   const { clock } = parts
@@ -39,10 +46,12 @@ export function openOAuth(parts: OAuthParts): OAuth {
   return {
     authority(upstream, settings, challenge) {
       const known = found.get(upstream)
-      if (known !== undefined && challenge === undefined && clock.elapsed() - known.at < goodMilliseconds)
+      const isAnew = challenge !== undefined
+      const goodFor = isAnew ? pauseMilliseconds : goodMilliseconds
+      if (known !== undefined && (known.isAnew || !isAnew) && clock.elapsed() - known.at < goodFor)
         return known.authority
       const authority = discover(targetOf(upstream, settings), challenge)
-      const entry = { at: clock.elapsed(), authority }
+      const entry = { at: clock.elapsed(), authority, isAnew }
       found.set(upstream, entry)
       authority.catch(() => {
         if (found.get(upstream) === entry) found.delete(upstream)
