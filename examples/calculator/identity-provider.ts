@@ -71,6 +71,7 @@ async function ask(request: IncomingMessage, response: ServerResponse): Promise<
     const accountId = new URLSearchParams(await text(request)).get('email') ?? ''
     return provider.interactionFinished(request, response, { login: { accountId } })
   }
+  // One yes is for all there is: who they are, and to calculate in their name.
   const grant = new provider.Grant({ accountId: session?.accountId ?? '', clientId: application })
   grant.addOIDCScope('openid email offline_access')
   grant.addResourceScope(calculator.resource, calculator.scope)
