@@ -26,6 +26,8 @@ type AddOptions = SharedOptions & {
   readonly bearer?: string[]
   readonly workloads?: boolean
   readonly idJag?: boolean
+  readonly onBehalf?: boolean
+  readonly signInScopes?: string[]
   readonly audiences?: string[]
   readonly domains?: string[]
   readonly map?: string[]
@@ -82,6 +84,8 @@ function addAdding(provider: Command, kit: Kit): void {
     .option('--bearer <where>', 'take its JWTs as bearer tokens: mcp, api', commaList)
     .option('--workloads', 'its JWTs may stand for virtual accounts that name them')
     .option('--id-jag', 'it may let OAuth clients act for its people')
+    .option('--on-behalf', 'keep what it gives its people at sign-in, for servers that are called with it')
+    .option('--sign-in-scopes <scopes>', 'further scopes to ask for then, comma-separated', commaList)
     .option('--audiences <texts>', 'whom these tokens must be for, comma-separated', commaList)
     .option('--domains <domains>', 'whose addresses it may vouch for, comma-separated', commaList)
     .option('--map <pairs>', 'groups of theirs to teams of ours: group=team, comma-separated', commaList)
@@ -110,6 +114,7 @@ function bodyOf(options: AddOptions): JsonObject {
     ...{ issuer, preset, title, clientId, clientSecret, audiences, domains, allowPrivateNetwork },
     use: { signIn, bearer, workloads, idJag },
     teams: { map: mapOf(options.map ?? []), prefix: teamPrefix },
+    ...(options.onBehalf && { onBehalf: { scopes: options.signInScopes } }),
     ...(options.invited && { provisioning: 'invited' }),
     ...(options.bindTeam !== undefined && { bound: { team: options.bindTeam } }),
     ...(options.bindGroups !== undefined && { bound: { groupPrefix: options.bindGroups } }),

@@ -50,6 +50,24 @@ export type Tables = IdentityTables & {
     created_at: number
     updated_at: number
   }
+  /** What an identity provider gave for somebody when they signed in, where servers are called with it. */
+  provider_tokens: {
+    user_id: string
+    provider_id: string
+    /** The session of their browser: with it go the tokens, when they sign out. */
+    session_id: string
+    /** `sid` of the provider. */
+    provider_session: string | null
+    /** JSON of the tokens and when each ends, sealed. */
+    sealed: string
+    /** Raised by every renewal; another after each sign-in. */
+    version: number
+    /** Who renews them at the moment, and until when at most. */
+    lease: string | null
+    lease_until: number | null
+    signed_in_at: number
+    updated_at: number
+  }
   /** What somebody has at a server: tokens of an authorization server, or values they gave. */
   upstream_credentials: {
     id: string

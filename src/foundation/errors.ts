@@ -130,6 +130,8 @@ export const errorTable = {
   'vault.connect_needed': row(200, gateway + 31, 'You have to connect your account at this MCP server first.', 'Open the link in a browser, sign in there, and make the call again.'),
   'vault.connect_refused': row(403, gateway + 32, 'This account cannot be connected.', 'Open the link anew, in the browser in which you are signed in to the gateway.'),
   'vault.provider_trouble': row(502, gateway + 33, 'The authorization server of this MCP server cannot be used at the moment.', 'Try again shortly; if it stays, ask a manager of the group: gatehouse server test <group/server>.'),
+  'vault.person_needed': row(403, gateway + 34, 'This MCP server is called as a person of an identity provider.', 'Call it as a person who signs in there: with a token of the identity provider, or of somebody who came in by it.'),
+  'vault.pass_through_refused': row(403, gateway + 35, 'This MCP server is called with the caller\'s own token, and this call has none that is for it.', 'Call the gateway with a token of the identity provider whose audience names the server.'),
   'vault.connection_unknown': row(404, gateway + 4, 'There is no such connection.', 'List them with: gatehouse connections.'),
   'servers.name_clash': row(409, gateway + 27, 'Two things of this virtual server would have the same name.', 'Give one of them another name with "as", or leave it out.'),
   'servers.argument_refused': row(200, rpcCodes.invalidParams, 'An argument of this tool is not as it must be.', 'Correct what "why" names and call it again.'),

@@ -31,6 +31,7 @@ import {
 import { oauthClientRoutes } from './oauth/client-routes.ts'
 import { type OAuthStore, openOAuthStore } from './oauth/index.ts'
 import { operator, type Principal } from './principal.ts'
+import { openProviderTokens, type ProviderTokens } from './provider-tokens/open.ts'
 import { type Admitted, admit, type Via } from './providers/admit.ts'
 import { openJwts } from './providers/bearer/open.ts'
 import type { IdentityProvider } from './providers/provider.ts'
@@ -87,6 +88,8 @@ export type Identity = Declared & {
   /** The session of the browser that sends a request: `identity.sessionOf(request)`. */
   readonly sessionOf: SessionCookie['sessionOf']
   readonly sessionCookie: SessionCookie['sessionCookie']
+  /** What identity providers gave for people who signed in, where the provider is set up for that. */
+  readonly providerTokens: ProviderTokens
   /** What a browser is in the midst of. */
   readonly flows: Flows
   /** What the authorization server keeps. */
@@ -259,10 +262,19 @@ function openBrowserSide(parts: Parts, { room, providers, admit }: Shared) {
   const { kysely } = database
   const sessions = openSessions({ kysely, pepper, clock, seals })
   const flows = openFlows({ kysely, pepper, clock, seals })
-  const signInRoom = { database, audit, clock, sessions, flows }
+  const signInRoom = { database, audit, clock, sessions, flows, seals }
   const signIn = openSignIn({ room: signInRoom, providers, log, admit }, room)
+  const { refresh } = signIn.atProviders
+  const providerTokens = openProviderTokens({ database, audit, clock, seals, refresh })
   const cookie = openSessionCookie(sessions, openCookies(addresses))
-  return { sessions, flows, signIn, ...cookie, routes: signInRoutes({ room: signInRoom, signIn, addresses }) }
+  return {
+    sessions,
+    flows,
+    signIn,
+    providerTokens,
+    ...cookie,
+    routes: signInRoutes({ room: signInRoom, signIn, addresses }),
+  }
 }
 
 /** With another key every token would be unknown, and nobody would see why. */

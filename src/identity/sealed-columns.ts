@@ -3,6 +3,7 @@ import { flowPlace } from './flows.ts'
 import { answerPlace, artifactPlace, isOpenModel } from './oauth/artifacts.ts'
 import { secretPlace } from './oauth/clients.ts'
 import { signingKeyPlace } from './oauth/keys.ts'
+import { tokensPlace } from './provider-tokens/kept.ts'
 import { secretContext, storedSecret } from './providers/stored.ts'
 import { idTokenPlace } from './sessions.ts'
 
@@ -50,6 +51,12 @@ export const sealedInIdentity: readonly SealedColumn[] = [
     column: 'id_token_sealed',
     key: ['id'],
     context: ({ id = '' }) => idTokenPlace(id),
+  }),
+  wholeColumn({
+    table: 'provider_tokens',
+    column: 'sealed',
+    key: ['user_id', 'provider_id'],
+    context: ({ user_id: userId = '', provider_id: providerId = '' }) => tokensPlace(userId, providerId),
   }),
   wholeColumn({
     table: 'oauth_keys',

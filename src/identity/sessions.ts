@@ -6,6 +6,7 @@ import type { Seals } from './flows.ts'
 import { keyedHash } from './keyed-hash.ts'
 import { frozen, userCaller, whyUserRefused } from './load.ts'
 import type { Principal } from './principal.ts'
+import { deleteTokensOfSession, moveTokens } from './provider-tokens/provider-tokens-table.ts'
 import {
   deleteOldSessions,
   deleteSession,
@@ -75,6 +76,8 @@ export type Sessions = {
   /** With what it was opened at an identity provider. */
   idTokenOf(id: string): Promise<string | undefined>
   end(id: string, from?: From): Promise<void>
+  /** The browser goes on with another one; what its provider gave stays, if it is the same person. */
+  replace(before: BrowserSession, next: OpenedSession, from: From): Promise<void>
   endAll(userId: string, from?: From): Promise<void>
 }
 
@@ -126,7 +129,15 @@ export function openSessions({ kysely, pepper, clock, seals }: Parts): Sessions 
       const sealed = await idTokenSealed(kysely, id)
       return sealed === null ? undefined : seals.open(sealed, idTokenPlace(id))
     },
-    end: (id, from = kysely) => deleteSession(from, id),
+    async end(id, from = kysely) {
+      await deleteTokensOfSession(from, id)
+      await deleteSession(from, id)
+    },
+    async replace(before, next, from) {
+      if (before.principal.id === next.userId) await moveTokens(from, before.id, next.id)
+      else await deleteTokensOfSession(from, before.id)
+      await deleteSession(from, before.id)
+    },
     endAll: (userId, from = kysely) => deleteSessionsOf(from, userId),
   }
 }

@@ -1,6 +1,7 @@
 /** The SQL of signing in: sessions of browsers, and what they are in the midst of. */
 import type { Insertable, Selectable, Updateable } from 'kysely'
 import type { Tables } from '../database/index.ts'
+import { deleteTokensOfProvider, deleteTokensOfUser } from './provider-tokens/provider-tokens-table.ts'
 import type { From, User } from './table.ts'
 
 export type { From } from './table.ts'
@@ -61,11 +62,14 @@ export async function deleteSession(from: From, id: string): Promise<void> {
   await from.deleteFrom('browser_sessions').where('id', '=', id).execute()
 }
 
+/** Everywhere: what identity providers gave for them goes too. */
 export async function deleteSessionsOf(from: From, userId: string): Promise<void> {
+  await deleteTokensOfUser(from, userId)
   await from.deleteFrom('browser_sessions').where('user_id', '=', userId).execute()
 }
 
 export async function deleteSessionsOfProvider(from: From, providerId: string): Promise<void> {
+  await deleteTokensOfProvider(from, providerId)
   await from.deleteFrom('browser_sessions').where('provider_id', '=', providerId).execute()
 }
 

@@ -36,6 +36,9 @@ async function look(visit: Visit, params: Params): Promise<void> {
   const { principal } = arriving.before
   const asked = await noted(visit, () => askedOf(visit, params, query))
   const question = await parts.connect.ask(asked.upstream, asked.owner.id, asked.scopes)
+  // Back from their identity provider, or with what was there already.
+  if (question.kind === 'sign-in' && question.isReady)
+    return done(visit, asked.upstream, returnPath(query.get('return') ?? undefined, ''))
   const fields = {
     for: query.get('for') ?? '',
     account: query.get('account') ?? '',
@@ -47,7 +50,7 @@ async function look(visit: Visit, params: Params): Promise<void> {
     page({
       title: `Connect ${server}`,
       body: html`
-<h1>Connect your account at ${question.kind === 'tokens' ? question.at : server}?</h1>
+<h1>${question.kind === 'sign-in' ? html`Sign in at ${question.at} again` : html`Connect your account at ${question.kind === 'tokens' ? question.at : server}?`}</h1>
 <p>${asked.owner.id !== principal.id ? html`Calls of your virtual account <strong>${asked.owner.name}</strong>` : asked.client === undefined ? html`Calls that you make` : html`<strong>${visibly(asked.client)}</strong>, and what else calls for you,`} through this gateway
 to <strong>${server}</strong> will be made with it. You are <strong>${principal.name}</strong>.</p>
 ${presentOf(question)}
@@ -55,7 +58,7 @@ ${whatFollows(question)}
 <form method="post" action="${path}">
 ${hidden(visit, fields)}
 ${inputsOf(question)}
-<button class="wide" autofocus>${question.kind === 'tokens' ? html`Go on to ${question.at}` : html`Keep them`}</button>
+<button class="wide" autofocus>${question.kind === 'values' ? html`Keep them` : html`Go on to ${question.at}`}</button>
 </form>
 ${query.has('return') && html`<p><a href="${returnPath(query.get('return'))}">Not now</a></p>`}
 <p><small>You can take it back at any time, at <a href="/account#connections">your account</a>.</small></p>`,
@@ -75,6 +78,8 @@ function whatFollows(question: Question): Html {
   const sealed = html`The gateway keeps what it is given sealed; nobody sees it, you neither.`
   if (question.kind === 'values')
     return html`<p>The server wants something of yours. ${sealed} ${shownTo(question)}</p>`
+  if (question.kind === 'sign-in')
+    return html`<p>You go on to <strong>${question.at}</strong>, sign in there, and come back here. ${sealed} ${shownTo(question)}</p>`
   return html`${scopesOf(question.scopes)}
 <p>You go on to <strong>${question.at}</strong>, sign in there, and come back here. ${sealed} ${shownTo(question)}</p>`
 }
@@ -115,9 +120,26 @@ async function begin(visit: Visit, params: Params): Promise<void> {
     await parts.connect.give(upstream, { ...person, owner: owner.id }, given)
     return done(visit, upstream, onTo)
   }
+  const question = await parts.connect.ask(upstream, owner.id)
+  if (question.kind === 'sign-in')
+    return show(visit, onwardPage(`On to ${question.at}`, wayBack(visit, fields, question)))
   const url = await parts.connect.begin(upstream, person, { owner: owner.id, onTo, scopes })
   // A form may lead only here, so there is a page between.
   show(visit, onwardPage(`On to ${new URL(url).host}`, url))
+}
+
+/** Through the sign-in and back to this page, which then has nothing left to ask. */
+function wayBack(
+  { path }: Visit,
+  fields: ReadonlyMap<string, string>,
+  { provider }: { provider: string },
+): string {
+  const kept = ['for', 'account', 'return'].flatMap(name => {
+    const value = fields.get(name) ?? ''
+    return value === '' ? [] : [[name, value] as [string, string]]
+  })
+  const here = kept.length === 0 ? path : `${path}?${new URLSearchParams(kept)}`
+  return `/sign-in/${provider}?return=${encodeURIComponent(here)}`
 }
 
 function valuesIn(fields: ReadonlyMap<string, string>): Record<string, string> | undefined {

@@ -3,7 +3,7 @@ import type { AuditRecord } from '../audit/index.ts'
 import type { Database } from '../database/index.ts'
 import type { Announcements } from '../foundation/announcements.ts'
 import type { Clock } from '../foundation/clock.ts'
-import { GatewayError } from '../foundation/errors.ts'
+import { type ErrorCode, GatewayError } from '../foundation/errors.ts'
 import type { Log } from '../foundation/log.ts'
 import type { ServerFacts } from './catalogue-table.ts'
 import type { Connections } from './connections.ts'
@@ -39,6 +39,13 @@ const restMilliseconds = 2000
 const mistakeMilliseconds = 10_000
 
 type Parts = CatalogueParts & { readonly pins: Pins; readonly watch: ToolWatch }
+
+/** Why a server is not read by the gateway itself, by what equipping it says. */
+const whenRead: { readonly [Code in ErrorCode]?: string } = {
+  'vault.connect_needed': 'It is read when somebody connects an account there.',
+  'vault.person_needed': 'It is read when somebody of its identity provider uses it.',
+  'vault.pass_through_refused': 'It is read when somebody uses it with a token that is for it.',
+}
 
 export class Catalogue {
   readonly #parts: Parts
@@ -238,9 +245,10 @@ export class Catalogue {
 
   #readQuietly(upstream: Upstream, asker?: Asker): void {
     this.sync(upstream, asker).catch(error => {
-      if (error instanceof GatewayError && error.code === 'vault.connect_needed') {
-        // Nobody's account is the gateway's own: such a server is read for those who have one.
-        this.#of(upstream.id).trouble ??= 'It is read when somebody connects an account there.'
+      // Nobody's account is the gateway's own: such a server is read for those who have one.
+      const ofPeople = error instanceof GatewayError ? whenRead[error.code] : undefined
+      if (ofPeople !== undefined) {
+        this.#of(upstream.id).trouble ??= ofPeople
         return
       }
       const server = `${upstream.group}/${upstream.name}`

@@ -5,6 +5,7 @@ import { type AuditRecord, changeEvent } from '../audit/index.ts'
 import type { Database, Tables } from '../database/index.ts'
 import { fail } from '../foundation/errors.ts'
 import type { Caller } from '../foundation/route.ts'
+import { checkAuthRights } from './auth-rights.ts'
 import {
   asInput,
   type ComposeParts,
@@ -60,6 +61,7 @@ export function openChanges(parts: ChangeParts, refresh: () => Promise<void>): C
           fail('http.conflict', { why: `The group ${input.group} already has a server ${input.name}.` })
         await parts.checkName(tx, input)
         const server = compose(parts, { input, secrets, previous: undefined })
+        checkAuthRights(parts.sealing, by.caller, { next: server })
         await insertServer(tx, server)
         await record(by, 'upstreams.create_server', input, asInput(parts.sealing, server))
         return server
@@ -70,6 +72,7 @@ export function openChanges(parts: ChangeParts, refresh: () => Promise<void>): C
         checkChange(by.caller, present, changes)
         const next = compose(parts, { input: { ...changes, ...place }, secrets, previous: present })
         if (next === present) return present
+        checkAuthRights(parts.sealing, by.caller, { next, present })
         await updateServer(tx, next)
         await record(by, 'upstreams.update_server', place, onlyNamed(asInput(parts.sealing, next), changes))
         return next

@@ -4,7 +4,9 @@ import type { Upstream } from './upstream.ts'
 declare const equipped: unique symbol
 
 /** For whom something is asked of a server, as far as credentials care. */
-export type Asker = Pick<Caller, 'id' | 'subjects' | 'client'> & { readonly kind: Caller['kind'] | 'gateway' }
+export type Asker = Pick<Caller, 'id' | 'subjects' | 'client' | 'presented'> & {
+  readonly kind: Caller['kind'] | 'gateway'
+}
 
 /** An answer of 401 or 403, and its `WWW-Authenticate`. */
 export type RefusedCredentials = { readonly status: number; readonly challenge: string }
@@ -35,7 +37,7 @@ export type Credentials = {
   readonly sign?: Sign | undefined
   /** The variables of a stdio server's process; opened only when one is started. */
   environment(): Readonly<Record<string, string>>
-  /** Another one when the variables are others: a process that runs has those it was started with. */
+  /** Another one when what is open must not be gone on with: a process that runs has the variables it was started with. */
   readonly edition?: string | undefined
   /** The server refused them: resolves when there are others. Absent where there never are. Throws what the caller is to be told. */
   readonly renew?: ((refused: Refusal) => Promise<void>) | undefined

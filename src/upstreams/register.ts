@@ -4,6 +4,7 @@ import type { Announcements } from '../foundation/announcements.ts'
 import { fail } from '../foundation/errors.ts'
 import { oneAtATime } from '../foundation/one-at-a-time.ts'
 import type { Caller } from '../foundation/route.ts'
+import { checkAuthRights } from './auth-rights.ts'
 import { type ChangeParts, type Changes, type NameGuard, openChanges, removeServer } from './changes.ts'
 import { asInput, compose, type ServerInput } from './compose.ts'
 import { checkGroup, checkTransportRights, managed, visible } from './rights.ts'
@@ -69,7 +70,9 @@ export async function openRegister(parts: RegisterParts): Promise<Register> {
     draft(caller, input, secrets) {
       checkGroup(access, caller, input.group)
       checkTransportRights(caller, input.transport)
-      return compose(parts, { input, secrets, previous: undefined })
+      const next = compose(parts, { input, secrets, previous: undefined })
+      checkAuthRights(parts.sealing, caller, { next })
+      return next
     },
     checkRun: (caller, { transport }) => checkTransportRights(caller, transport, transport),
     guardName: guard => void guards.push(guard),

@@ -28,6 +28,8 @@ export type Sealing = {
   sealAuth(auth: unknown, place: SealPlace & AuthPlace, previous?: StoredAuth): StoredAuth
   /** As people would write it: references, placeholders and plain texts, never a secret. */
   showAuth(stored: StoredAuth): unknown
+  /** Does it show others what an identity provider gave for people? Then it is for admins to decide. */
+  isForAdmins(kind: string): boolean
   /** Throws `vault.secret_missing`. */
   sealEnvironment(
     environment: Readonly<Record<string, string>>,

@@ -22,6 +22,7 @@ import { type Awaited, openWaiting } from './connect/wait.ts'
 import { deleteOfOwner } from './credentials/credential-table.ts'
 import { openCustody } from './credentials/custody.ts'
 import { openOAuth } from './oauth/open.ts'
+import { openOnBehalf } from './on-behalf/open.ts'
 import type { Sealer } from './seal.ts'
 import { openSelf } from './self.ts'
 import { type Equip, openEquip } from './vault.ts'
@@ -55,7 +56,10 @@ export type VaultParts = {
   readonly log: Log
   readonly masterKey: MasterKey
   readonly seals: Sealer
-  readonly identity: Pick<Identity, 'flows' | 'holders' | 'standInOf' | 'hasTeam' | 'onRemoval'>
+  readonly identity: Pick<
+    Identity,
+    'flows' | 'holders' | 'standInOf' | 'hasTeam' | 'onRemoval' | 'providers' | 'providerTokens'
+  >
   readonly access: Access
   readonly register: Register
   readonly handles: Handles
@@ -67,11 +71,13 @@ export function openVault(parts: VaultParts): Vault {
   const own = openSelf(addresses, parts.masterKey)
   const oauth = openOAuth({ kysely: database.kysely, seals, clock, self: own.self })
   const links = openLinks({ handles: parts.handles, origin: addresses.origin })
-  const custody = openCustody({ ...parts, oauth, withLink: links.withLink })
+  const onBehalf = openOnBehalf({ ...parts, oauth })
+  const custody = openCustody({ ...parts, oauth, onBehalf, withLink: links.withLink })
   const { opened, ...equip } = openEquip(seals, custody, links.withLink)
   const connectParts: ConnectParts = {
     ...parts,
     oauth,
+    onBehalf,
     flows: identity.flows,
     redirectUri: () => own.self().redirectUri,
     opened,

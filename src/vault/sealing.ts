@@ -54,6 +54,7 @@ export function openSealing(seals: Sealer): Sealing {
       type.stored?.(opened)
       return stored
     },
+    isForAdmins: kind => authTypes.find(kind)?.isForAdmins === true,
     showAuth: stored =>
       authTypeOf(stored.kind).together({
         settings: stored.settings,

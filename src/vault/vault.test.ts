@@ -182,6 +182,9 @@ describe.each(authTypes.members.map(member => [member.kind, member] as const))(
         credentials: 'per-user',
       },
       'client-credentials': { kind: 'client-credentials', clientId: 'g', privateKey: 'k', resource: false },
+      'token-exchange': { kind: 'token-exchange', identityProvider: 'acme', audience: 'api://notes' },
+      'id-jag': { kind: 'id-jag', identityProvider: 'acme', clientId: 'g', clientSecret: 's' },
+      'pass-through': { kind: 'pass-through', identityProvider: 'acme', audience: 'api://notes' },
     }
 
     it('takes apart what people write, and puts it together again', () => {

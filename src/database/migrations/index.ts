@@ -12,6 +12,7 @@ import { machines } from './0011-machines.ts'
 import { useAndNotices } from './0012-use-and-notices.ts'
 import { vaultKeys } from './0013-vault-keys.ts'
 import { upstreamCredentials } from './0014-upstream-credentials.ts'
+import { providerTokens } from './0015-provider-tokens.ts'
 import { keptRegistrations } from './0016-kept-registrations.ts'
 
 /** Every migration, forward only, by the name it is remembered under. Never change one that was released; add one. */
@@ -29,5 +30,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0012-use-and-notices': useAndNotices,
   '0013-vault-keys': vaultKeys,
   '0014-upstream-credentials': upstreamCredentials,
+  '0015-provider-tokens': providerTokens,
   '0016-kept-registrations': keptRegistrations,
 }

@@ -35,10 +35,12 @@ function objectionToAddress(address: string, allowPrivateNetwork: boolean): stri
   return 'use https; http is for loopback only, with allowPrivateNetwork'
 }
 
-function aboutUse({ use, clientId, audiences }: ProviderInput): Objection[] {
+function aboutUse({ use, clientId, audiences, onBehalf }: ProviderInput): Objection[] {
   const found: Objection[] = []
   if (use.signIn && clientId === undefined)
     found.push({ path: ['clientId'], message: 'signing in needs a client id' })
+  if (onBehalf !== undefined && !use.signIn)
+    found.push({ path: ['onBehalf'], message: 'there is nothing to keep where nobody signs in' })
   if (use.bearer.includes('api') && audiences.length === 0)
     found.push({ path: ['audiences'], message: 'say whom tokens for the management API must be for' })
   return found

@@ -87,6 +87,18 @@ const endpoints = z
   })
   .describe('Addresses by hand, where the provider has no discovery.')
 
+const onBehalf = z
+  .strictObject({
+    scopes: z
+      .array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/))
+      .max(20)
+      .default([])
+      .describe('Further scopes to ask for at sign-in, such as one of an API whose tokens are exchanged.'),
+  })
+  .describe(
+    'Keeps what it gives for its people when they sign in, sealed and renewed: for servers with token-exchange and id-jag.',
+  )
+
 /** Pages that are where the sign-in of a provider with such a name would be: `/sign-in/{name}`. */
 const takenPaths = ['callback', 'passkey', 'done']
 
@@ -127,6 +139,7 @@ export const providerFields = z.strictObject({
     .default('create')
     .describe('create: whoever it vouches for is let in. invited: only people who are known already.'),
   bound: bound.optional(),
+  onBehalf: onBehalf.optional(),
   scim: z
     .strictObject({
       account: nameSchema.describe('The virtual account whose tokens provision its people and groups.'),
@@ -164,6 +177,7 @@ export const changesSchema = z.strictObject({
   domains: shape.domains.unwrap().optional(),
   provisioning: shape.provisioning.unwrap().optional(),
   bound: shape.bound.nullable(),
+  onBehalf: shape.onBehalf.nullable(),
   allowPrivateNetwork: z.boolean().optional(),
   endpoints: endpoints.optional(),
 })

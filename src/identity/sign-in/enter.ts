@@ -2,9 +2,9 @@
 import type { AuditRecord } from '../../audit/index.ts'
 import type { Database } from '../../database/index.ts'
 import type { Clock } from '../../foundation/clock.ts'
-import type { Flows } from '../flows.ts'
+import type { Flows, Seals } from '../flows.ts'
 import type { BrowserSession, OpenedSession, Sessions, SignedIn } from '../sessions.ts'
-import type { User } from '../table.ts'
+import type { From, User } from '../table.ts'
 import { type Deed, deed, refusal, type Visitor } from './journal.ts'
 
 /** What the rules of signing in share. */
@@ -14,6 +14,7 @@ export type SignInRoom = {
   readonly clock: Clock
   readonly sessions: Sessions
   readonly flows: Flows
+  readonly seals: Seals
 }
 
 /** A browser that signs in, with the session it has so far. */
@@ -23,6 +24,8 @@ export type Proof = Omit<SignedIn, 'userId' | 'client'> & {
   readonly user: Pick<User, 'id' | 'email'>
   /** For the audit. */
   readonly detail?: Readonly<Record<string, unknown>>
+  /** In the same transaction. */
+  also?(tx: From, opened: OpenedSession): Promise<void>
 }
 
 /** Opens a session in place of the one the browser had: no value that was known before signing in is worth anything after. */
@@ -31,11 +34,12 @@ export function enter(
   proof: Proof,
   arriving: Arriving,
 ): Promise<OpenedSession> {
-  const { user, detail, ...how } = proof
+  const { user, detail, also, ...how } = proof
   const { before, client } = arriving
   return database.kysely.transaction().execute(async tx => {
-    if (before !== undefined) await sessions.end(before.id, tx)
     const opened = await sessions.open({ ...how, userId: user.id, client }, tx)
+    if (before !== undefined) await sessions.replace(before, opened, tx)
+    await also?.(tx, opened)
     const doer = { id: user.id, kind: 'user', name: user.email, tokenId: opened.id } as const
     const what = { action: 'identity.sign_in', target: `user:${user.email}` } as const
     await audit.recorded(deed({ ...what, detail: { method: how.method, ...detail } }, arriving, doer))

@@ -14,8 +14,10 @@ import { credentialOf, putCredential, type Stored } from '../credentials/credent
 import type { Opened } from '../credentials/custody.ts'
 import { boundTo, fits } from '../credentials/fits.ts'
 import type { OAuthSettings } from '../oauth/settings.ts'
+import type { OnBehalfOf } from '../on-behalf/open.ts'
 import type { Sealer } from '../seal.ts'
 import { type Came, comeBack, type FlowParts, leave, takeFlow, type UnderWay, wayTo } from './flow.ts'
+import { askedToSignIn, signInAt } from './sign-in-at.ts'
 
 export type ConnectParts = FlowParts & {
   readonly database: Database
@@ -30,6 +32,7 @@ export type ConnectParts = FlowParts & {
   serverById(id: string): Upstream | undefined
   /** What is remembered is looked at again. */
   distrust(): void
+  readonly onBehalf: OnBehalfOf
 }
 
 /** What a person is shown: where they go, or what they are asked to give. */
@@ -46,6 +49,14 @@ export type Question = {
       readonly scopes: readonly string[]
     }
   | { readonly kind: 'values'; readonly fields: readonly Field[] }
+  | {
+      readonly kind: 'sign-in'
+      /** Name of the identity provider, and what people read. */
+      readonly provider: string
+      readonly at: string
+      /** They are signed in, and nothing is wrong: there is nothing to do. */
+      readonly isReady: boolean
+    }
 )
 
 export type Person = { readonly caller: Caller; readonly mark: string; readonly requestId: string }
@@ -77,21 +88,7 @@ function hostOf({ transport }: Upstream): string[] {
 
 export function openConnect(parts: ConnectParts): Connect {
   return {
-    async ask(upstream, owner, scopes) {
-      const stored = await credentialOf(parts.database.kysely, { serverId: upstream.id, owner })
-      const { account = null, trouble = null } = stored?.credential ?? {}
-      const present = stored && { account, isBroken: trouble !== null }
-      const { fields, isOfTeams = false } = parts.opened(upstream)?.stored ?? {}
-      if (isOfTeams && !owner.startsWith('team:')) ofTeams(upstream)
-      const server = hostOf(upstream)
-      if (fields !== undefined) return { kind: 'values', fields, present, shownTo: server }
-      const settings = settingsOf(parts, upstream)
-      const way = await wayTo(parts, { upstream, settings, scopes })
-      const { authorizationEndpoint = way.authority.issuer, tokenEndpoint } = way.authority
-      const at = new URL(authorizationEndpoint).host
-      const shownTo = [...new Set([...server, new URL(tokenEndpoint).host])].filter(host => host !== at)
-      return { kind: 'tokens', at, scopes: way.scopes, present, shownTo }
-    },
+    ask: (upstream, owner, scopes) => questionAbout(parts, upstream, { owner, scopes }),
     give: (upstream, giving, values) => giveValues(parts, upstream, giving, values),
     begin: (upstream, { caller, mark }, { owner, onTo, scopes }) =>
       leave(parts, {
@@ -117,13 +114,45 @@ export function openConnect(parts: ConnectParts): Connect {
     },
     async isConnected(upstream, owner) {
       const opened = parts.opened(upstream)
-      if (opened === undefined || opened.stored.by !== 'person') return undefined
+      if (opened === undefined) return undefined
+      const { by, onBehalf } = opened.stored
       const stored = await credentialOf(parts.database.kysely, { serverId: upstream.id, owner })
+      if (onBehalf !== undefined)
+        return (await signInAt(parts, { onBehalf, owner, credential: stored?.credential })).isReady
+      if (by !== 'person') return undefined
       if (stored === undefined || !fits(opened, stored.credential)) return false
       const { trouble, expiresAt, isRefreshable } = stored.credential
       return trouble === null && (isRefreshable || expiresAt === null || expiresAt > parts.clock.now())
     },
   }
+}
+
+type Asking = { readonly owner: string; readonly scopes: readonly string[] | undefined }
+
+async function questionAbout(
+  parts: ConnectParts,
+  upstream: Upstream,
+  { owner, scopes }: Asking,
+): Promise<Question> {
+  const stored = await credentialOf(parts.database.kysely, { serverId: upstream.id, owner })
+  const { account = null, trouble = null } = stored?.credential ?? {}
+  const present = stored && { account, isBroken: trouble !== null }
+  const { fields, isOfTeams = false, onBehalf } = parts.opened(upstream)?.stored ?? {}
+  if (onBehalf !== undefined)
+    return {
+      ...(await askedToSignIn(parts, { onBehalf, owner, credential: stored?.credential })),
+      present,
+      shownTo: hostOf(upstream),
+    }
+  if (isOfTeams && !owner.startsWith('team:')) ofTeams(upstream)
+  const server = hostOf(upstream)
+  if (fields !== undefined) return { kind: 'values', fields, present, shownTo: server }
+  const settings = settingsOf(parts, upstream)
+  const way = await wayTo(parts, { upstream, settings, scopes })
+  const { authorizationEndpoint = way.authority.issuer, tokenEndpoint } = way.authority
+  const at = new URL(authorizationEndpoint).host
+  const shownTo = [...new Set([...server, new URL(tokenEndpoint).host])].filter(host => host !== at)
+  return { kind: 'tokens', at, scopes: way.scopes, present, shownTo }
 }
 
 function settingsOf(parts: ConnectParts, upstream: Upstream): OAuthSettings {

@@ -11,6 +11,7 @@ import { fits } from '../credentials/fits.ts'
 import type { Reason } from '../credentials/needed.ts'
 import type { Connect, ConnectParts } from './connect.ts'
 import { type By, disconnect } from './disconnect.ts'
+import { signInAt } from './sign-in-at.ts'
 import { type Connection, connectionOf, connectionSchema } from './view.ts'
 
 export type RouteParts = ConnectParts & {
@@ -119,7 +120,9 @@ export async function connectionsOf(parts: RouteParts, caller: Caller): Promise<
   const shown: Connection[] = []
   for (const upstream of parts.servers()) {
     const { group, name, policy } = upstream
-    const needs = parts.opened(upstream)?.stored.by === 'person'
+    const way = parts.opened(upstream)?.stored
+    const isOfPeople = way?.onBehalf !== undefined && caller.kind === 'user'
+    const needs = way?.by === 'person' || isOfPeople
     const credential = has.get(upstream.id)
     if (!needs && credential === undefined) continue
     if (
@@ -127,7 +130,8 @@ export async function connectionsOf(parts: RouteParts, caller: Caller): Promise<
       credential === undefined
     )
       continue
-    shown.push(shownAs(parts, upstream, { credential, owner: subjectOf(caller) }))
+    const owner = { id: caller.id, name: subjectOf(caller) }
+    shown.push(await shownAs(parts, upstream, { credential, owner }))
   }
   return shown
 }
@@ -135,22 +139,43 @@ export async function connectionsOf(parts: RouteParts, caller: Caller): Promise<
 async function everybodys(parts: RouteParts): Promise<Connection[]> {
   const all = await credentials(parts.database.kysely, {})
   const known = await parts.holders([...new Set(all.map(({ owner }) => owner))])
-  return all.flatMap(credential => {
+  const shown: Connection[] = []
+  for (const credential of all) {
+    const { owner: id } = credential
     const upstream = parts.serverById(credential.serverId)
-    if (upstream === undefined) return []
-    const owner =
-      credential.owner === everyone ? everyone : (known.get(credential.owner)?.subject ?? credential.owner)
-    return [shownAs(parts, upstream, { credential, owner })]
-  })
+    const name = id === everyone ? everyone : (known.get(id)?.subject ?? id)
+    if (upstream !== undefined)
+      shown.push(await shownAs(parts, upstream, { credential, owner: { id, name } }))
+  }
+  return shown
 }
 
-function shownAs(
+type ToShow = {
+  readonly credential: Credential | undefined
+  readonly owner: { readonly id: string; readonly name: string }
+}
+
+async function shownAs(
   parts: RouteParts,
   upstream: Upstream,
-  { credential, owner }: { credential: Credential | undefined; owner: string },
-): Connection {
+  { credential, owner }: ToShow,
+): Promise<Connection> {
   const link = `${parts.origin()}/connect/${upstream.group}/${upstream.name}`
-  return connectionOf(credential, { upstream, owner, reason: reasonOf(parts, upstream, credential), link })
+  const way = parts.opened(upstream)?.stored.onBehalf
+  // Room that was made is nothing yet.
+  const got = way !== undefined && isEmpty(credential) ? undefined : credential
+  const isUsed = got !== undefined && reasonOf(parts, upstream, got) === undefined
+  if (way === undefined || isUsed) {
+    const reason = reasonOf(parts, upstream, got)
+    return connectionOf(got, { upstream, owner: owner.name, reason, link })
+  }
+  const { isReady } = await signInAt(parts, { onBehalf: way, owner: owner.id, credential: got })
+  const reason = isReady ? undefined : got === undefined ? 'session' : reasonOf(parts, upstream, got)
+  return connectionOf(got, { upstream, owner: owner.name, reason, link, isReady })
+}
+
+function isEmpty(credential: Credential | undefined): boolean {
+  return credential?.refreshedAt === null && credential.trouble === null
 }
 
 function reasonOf(

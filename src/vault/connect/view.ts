@@ -12,7 +12,9 @@ export const connectionSchema = z.object({
   owner: z
     .string()
     .describe('`user:<email>`, `account:<name>`, or `everyone` for an account of the gateway.'),
-  state: z.enum(['connected', 'needed', 'broken']),
+  state: z
+    .enum(['connected', 'ready', 'needed', 'broken'])
+    .describe('ready: nothing was got yet, and the first call gets it with what your sign-in left.'),
   account: z.string().nullable().describe('Who that is at the server, as far as it says.'),
   issuer: z.string().nullable(),
   scopes: z.array(z.string()),
@@ -33,18 +35,20 @@ type Shown = {
   readonly owner: string
   readonly reason: Reason | undefined
   readonly link: string | null
+  /** It is got when it is first used. */
+  readonly isReady?: boolean
 }
 
 export function connectionOf(
   credential: Credential | undefined,
-  { upstream, owner, reason, link }: Shown,
+  { upstream, owner, reason, link, isReady }: Shown,
 ): Connection {
   const server = `${upstream.group}/${upstream.name}`
   return {
     id: credential?.id ?? null,
     server,
     owner,
-    state: reason === undefined ? 'connected' : credential === undefined ? 'needed' : 'broken',
+    state: stateOf(reason, credential, isReady),
     account: credential?.account ?? null,
     issuer: credential?.issuer ?? null,
     scopes: [...(credential?.scopes ?? [])],
@@ -55,4 +59,13 @@ export function connectionOf(
     trouble: reason === undefined ? null : whyNeeded(reason),
     repair: reason === undefined ? null : link,
   }
+}
+
+function stateOf(
+  reason: Reason | undefined,
+  credential: Credential | undefined,
+  isReady = false,
+): Connection['state'] {
+  if (reason !== undefined) return credential === undefined ? 'needed' : 'broken'
+  return isReady ? 'ready' : 'connected'
 }

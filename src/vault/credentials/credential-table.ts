@@ -64,6 +64,26 @@ export async function putCredential(from: From, { credential, sealed }: Stored):
     .execute()
 }
 
+/** Makes room for one that is got by the gateway itself, where there is none or only one for elsewhere. */
+export async function makeRoom(from: From, { credential, sealed }: Stored): Promise<void> {
+  const { id, serverId, owner, kind, createdAt, boundTo } = credential
+  await from
+    .deleteFrom('upstream_credentials')
+    .where('server_id', '=', serverId)
+    .where('owner', '=', owner)
+    .where('bound_to', '<>', boundTo)
+    .execute()
+  await from
+    .insertInto('upstream_credentials')
+    .values({
+      ...{ id, server_id: serverId, owner, kind, ...columns(credential), sealed, created_at: createdAt },
+      lease: null,
+      lease_until: null,
+    })
+    .onConflict(conflict => conflict.columns(['server_id', 'owner']).doNothing())
+    .execute()
+}
+
 /** Only if it is still what was seen, and the lease is still this one: false when it is not. */
 export async function renewCredential(
   from: From,
@@ -119,6 +139,19 @@ export async function markTrouble(
     .where('trouble', 'is', null)
     .executeTakeFirst()
   return numUpdatedRows > 0n
+}
+
+/** The trouble may be over. Whoever is first makes it so; to others it is another by then. */
+export async function forgiveTrouble(
+  from: From,
+  { id, version }: Pick<Credential, 'id' | 'version'>,
+): Promise<void> {
+  await from
+    .updateTable('upstream_credentials')
+    .set({ trouble: null, version: version + 1 })
+    .where('id', '=', id)
+    .where('version', '=', version)
+    .execute()
 }
 
 /** What was removed; undefined when somebody else was first. */

@@ -25,7 +25,7 @@ export type Credential = {
 }
 
 /** Why its owner has to connect again. */
-export const troubles = ['refused', 'rejected', 'client'] as const
+export const troubles = ['refused', 'rejected', 'client', 'sign-in'] as const
 export type Trouble = (typeof troubles)[number]
 
 /** The secrets of one. */

@@ -1,18 +1,18 @@
 /** The credentials in use: from the database once, then from memory until they have to be renewed. */
 import { GatewayError } from '../../foundation/errors.ts'
-import { newId } from '../../foundation/id.ts'
-import type { Asker, Refusal, Upstream } from '../../upstreams/index.ts'
+import type { Asker, Credentials, Refusal, Upstream } from '../../upstreams/index.ts'
 import type { Stored as StoredWay } from '../auth-types/auth-type.ts'
 import type { Links } from '../connect/link.ts'
 import { type Challenge, readChallenge } from '../oauth/challenge.ts'
-import { RefusedGrant } from '../oauth/client.ts'
-import { targetOf } from '../oauth/open.ts'
-import { type Credential, everyone, placeOf } from './credential.ts'
-import { credentialOf, putCredential, type Stored } from './credential-table.ts'
-import { boundTo, fits } from './fits.ts'
+import { personNeeded } from '../on-behalf/errors.ts'
+import type { OnBehalfOf } from '../on-behalf/open.ts'
+import { type Credential, everyone } from './credential.ts'
+import { credentialOf, type Stored } from './credential-table.ts'
+import { fits } from './fits.ts'
 import { Live } from './live.ts'
-import { connectNeeded, gatewayRefused } from './needed.ts'
-import { contentOf, noteTrouble, type RenewParts, renew } from './renew.ts'
+import { connectNeeded } from './needed.ts'
+import { obtain } from './obtain.ts'
+import { contentOf, noteTrouble, type Renewing, type RenewParts, refreshed, renew } from './renew.ts'
 
 /** One server, opened. */
 export type Opened = {
@@ -27,7 +27,7 @@ export type Custody = {
    * What authenticates requests of this caller. At once where it is remembered. Throws `vault.connect_needed`,
    * `vault.provider_trouble` and `vault.unsealable`.
    */
-  live(opened: Opened, asker: Asker): Live | Promise<Live>
+  live(opened: Opened, asker: Asker): Credentials | Promise<Credentials>
   /** Something may have changed in the database. */
   distrust(): void
 }
@@ -37,11 +37,14 @@ const pauseMilliseconds = 5000
 /** More than these are not remembered; the database has them all. */
 const mostRemembered = 10_000
 
-type CustodyParts = RenewParts & Pick<Links, 'withLink'>
+type CustodyParts = RenewParts & Pick<Links, 'withLink'> & { readonly onBehalf: OnBehalfOf }
 
 export function openCustody(parts: CustodyParts): Custody {
   return new Remembered(parts)
 }
+
+/** A server that is used, and by whom. */
+type Use = { readonly opened: Opened; readonly asker: Asker }
 
 class Remembered implements Custody {
   readonly #parts: CustodyParts
@@ -58,12 +61,14 @@ class Remembered implements Custody {
     this.#parts = parts
   }
 
-  live(opened: Opened, asker: Asker): Live | Promise<Live> {
+  live(opened: Opened, asker: Asker): Credentials | Promise<Credentials> {
+    const { passes } = opened.stored
+    if (passes !== undefined) return this.#parts.onBehalf.pass(opened.upstream, passes, asker)
     const known = this.#byServer.get(opened.upstream)?.get(asker.id)
     const now = this.#parts.clock.now()
     if (known === undefined || known.epoch !== this.#epoch || known.goodUntil <= now)
       return this.#find(opened, asker)
-    if (known.renewAt <= now) this.#renewQuietly(opened, known)
+    if (known.renewAt <= now) this.#renewQuietly({ opened, asker }, known)
     return known
   }
 
@@ -80,7 +85,8 @@ class Remembered implements Custody {
     const known = this.#byServer.get(upstream)?.get(asker.id)
     if (known === undefined) return this.#find(opened, asker)
     const { credential } = known
-    if (said?.error === 'insufficient_scope') throw widerNeeded(upstream, credential, said)
+    if (said?.error === 'insufficient_scope')
+      throw opened.stored.onBehalf === undefined ? widerNeeded(upstream, credential, said) : notAllowed()
     // While it was under way another took its place, and nothing is known against that one.
     if (known.headers.some((text, at) => text !== sent[at])) return known
     const { serverId, owner } = credential
@@ -94,7 +100,7 @@ class Remembered implements Custody {
     if (!isUnderWay && this.#isRefusedAgain(`${serverId} ${owner}`)) throw notAccepted()
     this.#lookAnew(opened, said)
     if (credential.isRefreshable && credential.trouble === null)
-      return this.#renewed(opened, known).catch(error => {
+      return this.#renewed({ opened, asker }, known).catch(error => {
         // Nothing was got, so the next refusal is of nothing new.
         this.#refusedAt.delete(`${serverId} ${owner}`)
         throw error
@@ -130,9 +136,13 @@ class Remembered implements Custody {
 
   async #find(opened: Opened, asker: Asker): Promise<Live> {
     const { upstream, stored: way } = opened
-    for (const owner of way.owners(asker)) {
+    const owners = way.owners(asker)
+    if (owners.length === 0 && way.onBehalf !== undefined) throw personNeeded(upstream)
+    for (const owner of owners) {
       const stored = await credentialOf(this.#parts.database.kysely, { serverId: upstream.id, owner })
       if (stored !== undefined && fits(opened, stored.credential)) return this.#usable(opened, asker, stored)
+      if (way.onBehalf !== undefined)
+        return this.#usable(opened, asker, await this.#parts.onBehalf.room(opened, owner))
       if (way.by === 'gateway') return this.#use(opened, asker, await this.#obtain(opened, owner))
       if (stored !== undefined) throw connectNeeded(upstream, 'moved')
     }
@@ -146,9 +156,16 @@ class Remembered implements Custody {
     if (live.goodUntil > this.#parts.clock.now()) return live
     if (opened.stored.by === 'gateway' && !credential.isRefreshable)
       return this.#obtain(opened, credential.owner).then(next => this.#use(opened, asker, next))
-    if (credential.trouble !== null) throw connectNeeded(opened.upstream, credential.trouble)
+    if (credential.trouble !== null) return this.#afterTrouble(opened, asker, credential)
     if (!credential.isRefreshable) throw connectNeeded(opened.upstream, 'refused')
-    return this.#renewed(opened, live)
+    return this.#renewed({ opened, asker }, live)
+  }
+
+  async #afterTrouble(opened: Opened, asker: Asker, { trouble, ...refused }: Credential): Promise<Live> {
+    const { upstream } = opened
+    if (!(await this.#parts.onBehalf.forgiven(opened, asker, { ...refused, trouble })))
+      throw connectNeeded(upstream, trouble ?? 'none')
+    return this.#find(opened, asker)
   }
 
   #use(opened: Opened, asker: Asker, stored: Stored): Live {
@@ -183,30 +200,35 @@ class Remembered implements Custody {
     return places
   }
 
-  #renewQuietly(opened: Opened, live: Live): void {
+  #renewQuietly(use: Use, live: Live): void {
     const { id } = live.credential
     if (this.#renewals.has(id) || (this.#pausedUntil.get(id) ?? 0) > this.#parts.clock.elapsed()) return
     // Whoever uses it next hears of it: as long as it is good there is nothing to say.
-    this.#renewed(opened, live).catch(() => undefined)
+    this.#renewed(use, live).catch(() => undefined)
   }
 
-  #renewed(opened: Opened, live: Live): Promise<Live> {
+  #renewed(use: Use, live: Live): Promise<Live> {
     const { id } = live.credential
-    const renewing =
-      this.#renewals.get(id) ?? this.#renew(opened, live).finally(() => this.#renewals.delete(id))
+    const renewing = this.#renewals.get(id) ?? this.#renew(use, live).finally(() => this.#renewals.delete(id))
     this.#renewals.set(id, renewing)
     return renewing
   }
 
-  async #renew(opened: Opened, live: Live): Promise<Live> {
-    const { upstream, stored: way } = opened
-    const settings = way.oauth
+  async #renew({ opened, asker }: Use, live: Live): Promise<Live> {
+    const { upstream } = opened
     const { credential } = live
-    if (settings === undefined) throw connectNeeded(upstream, 'refused')
     try {
-      const stored = await renew(this.#parts, { upstream, settings, credential })
+      const stored = await renew(this.#parts, {
+        upstream,
+        credential,
+        ...this.#again({ opened, asker }, credential),
+      })
       this.#pausedUntil.delete(credential.id)
       live.renewed(stored, this.#headersOf(opened, stored), this.#epoch)
+      // What another process found out while this one waited.
+      const { trouble } = stored.credential
+      if (trouble !== null && live.goodUntil <= this.#parts.clock.now())
+        throw connectNeeded(upstream, trouble)
       return live
     } catch (error) {
       this.#pausedUntil.set(credential.id, this.#parts.clock.elapsed() + pauseMilliseconds)
@@ -216,56 +238,28 @@ class Remembered implements Custody {
     }
   }
 
+  #again({ opened, asker }: Use, credential: Credential): Pick<Renewing, 'again' | 'refusedAs'> {
+    const { upstream, stored: way } = opened
+    const parts = this.#parts
+    const { oauth: settings, onBehalf } = way
+    if (onBehalf !== undefined)
+      return { again: () => this.#parts.onBehalf.obtain(opened, asker, credential), refusedAs: 'sign-in' }
+    return {
+      async again(content) {
+        if (settings === undefined) throw connectNeeded(upstream, 'refused')
+        return { tokens: await refreshed(parts, { upstream, settings, credential }, content) }
+      },
+    }
+  }
+
   /** What the gateway gets by itself; one at a time in this process, and of several processes each may get its own. */
   #obtain(opened: Opened, owner: string): Promise<Stored> {
     const key = `${opened.upstream.id} ${opened.upstream.version} ${owner}`
     const obtaining =
-      this.#obtaining.get(key) ?? this.#obtainNow(opened, owner).finally(() => this.#obtaining.delete(key))
+      this.#obtaining.get(key) ??
+      obtain(this.#parts, opened, owner).finally(() => this.#obtaining.delete(key))
     this.#obtaining.set(key, obtaining)
     return obtaining
-  }
-
-  async #obtainNow(opened: Opened, owner: string): Promise<Stored> {
-    const { upstream, stored: way } = opened
-    const { oauth, clock, seals, database } = this.#parts
-    const settings = way.oauth
-    if (settings === undefined) throw connectNeeded(upstream, 'none')
-    const authority = await oauth.authority(upstream, settings)
-    const client = await oauth.client(upstream, settings, authority)
-    const scope = authority.scopes.join(' ')
-    const parameters = { ...way.grant, ...(scope !== '' && { scope }) }
-    const known = { target: targetOf(upstream, settings), authority, client }
-    const tokens = await oauth.tokens(known, parameters).catch((error: unknown) => {
-      if (error instanceof RefusedGrant) throw gatewayRefused(upstream, error.reason)
-      throw error
-    })
-    const now = clock.now()
-    const credential: Credential = {
-      id: newId(now),
-      serverId: upstream.id,
-      owner,
-      kind: 'tokens',
-      issuer: authority.issuer,
-      resource: authority.resource ?? null,
-      clientId: client.id,
-      boundTo: boundTo(opened),
-      scopes: tokens.scopes ?? authority.scopes,
-      account: tokens.account ?? null,
-      expiresAt: tokens.expiresAt,
-      // It asks again instead: a refresh token of a client is of no use (RFC 6749, 4.4.3).
-      isRefreshable: false,
-      trouble: null,
-      version: 1,
-      refreshedAt: now,
-      createdAt: now,
-      updatedAt: now,
-    }
-    const stored = {
-      credential,
-      sealed: seals.seal(JSON.stringify({ access: tokens.access }), placeOf(credential)),
-    }
-    await putCredential(database.kysely, stored)
-    return stored
   }
 }
 

@@ -6,13 +6,15 @@ import type { Credential } from './credential.ts'
 type Place = { readonly upstream: Upstream; readonly stored: Stored }
 
 /** Everywhere the credential goes: kept with it, and compared letter by letter, for whoever manages the server may change each of them. */
-export function boundTo({ upstream: { transport }, stored: { oauth } }: Place): string {
+export function boundTo({ upstream: { transport }, stored: { oauth, onBehalf } }: Place): string {
   const { issuer, tokenUrl, revocationUrl, resource } = oauth ?? {}
   const url = transport.kind === 'stdio' ? transport.kind : transport.url
+  if (onBehalf !== undefined) return JSON.stringify([url, onBehalf.provider, ...onBehalf.boundTo])
   return JSON.stringify([url, issuer ?? null, tokenUrl ?? null, revocationUrl ?? null, resource ?? null])
 }
 
 export function fits(place: Place, credential: Pick<Credential, 'kind' | 'boundTo'>): boolean {
-  const isOfKind = (place.stored.oauth === undefined) === (credential.kind === 'values')
+  const { oauth, onBehalf } = place.stored
+  const isOfKind = (oauth === undefined && onBehalf === undefined) === (credential.kind === 'values')
   return isOfKind && credential.boundTo === boundTo(place)
 }

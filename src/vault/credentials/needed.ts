@@ -3,8 +3,8 @@ import { GatewayError } from '../../foundation/errors.ts'
 import type { Upstream } from '../../upstreams/index.ts'
 import type { Trouble } from './credential.ts'
 
-/** none: there is none. moved: it is for another address or issuer than the server has now. scopes: it allows too little. */
-export type Reason = Trouble | 'none' | 'moved' | 'scopes'
+/** session: they have to sign in at their identity provider. none: there is none. moved: it is for another address or issuer than the server has now. scopes: it allows too little. */
+export type Reason = Trouble | 'none' | 'moved' | 'scopes' | 'session'
 
 const whys: Readonly<Record<Reason, string>> = {
   none: 'No account is connected.',
@@ -13,6 +13,9 @@ const whys: Readonly<Record<Reason, string>> = {
   refused:
     'The authorization server does not renew the connection any more: it was ended there, or has expired.',
   rejected: 'The server does not accept the connection any more.',
+  session: 'Nothing usable is left of your sign-in at the identity provider: sign in there again.',
+  'sign-in':
+    'The authorization server gives nothing for your present sign-in at the identity provider: sign in there again.',
   client: 'The gateway itself is not known at the authorization server any more.',
 }
 

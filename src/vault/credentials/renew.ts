@@ -1,11 +1,11 @@
 /** Renewing a credential: one at a time in all processes, and never at the price of the one that is good. */
-import { setTimeout as rest } from 'node:timers/promises'
 import { type AuditRecord, ownEvent } from '../../audit/index.ts'
 import type { Database } from '../../database/index.ts'
 import type { Clock } from '../../foundation/clock.ts'
 import { GatewayError } from '../../foundation/errors.ts'
-import { newHandle } from '../../foundation/id.ts'
+import { takeTurns } from '../../foundation/take-turns.ts'
 import type { Upstream } from '../../upstreams/index.ts'
+import { trouble as unavailableBecause } from '../oauth/ask.ts'
 import { isUnknownClient, RefusedGrant } from '../oauth/client.ts'
 import type { OAuth } from '../oauth/open.ts'
 import { targetOf } from '../oauth/open.ts'
@@ -33,40 +33,42 @@ export type RenewParts = {
 
 export type Renewing = {
   readonly upstream: Upstream
-  readonly settings: OAuthSettings
   readonly credential: Credential
+  /** Asks for what takes its place. Throws `RefusedGrant`, `vault.provider_trouble` and `vault.connect_needed`. */
+  again(content: Content): Promise<Got>
+  /** What a refusal is. */
+  readonly refusedAs?: Trouble
 }
 
-/** As long as a request for tokens may take twice, and then some. */
-const leaseMilliseconds = 25_000
-const patienceMilliseconds = 30_000
-const lookMilliseconds = 150
+/** What was got, and what else of the credential is another now. */
+export type Got = {
+  readonly tokens: Tokens
+  readonly about?: Partial<Pick<Credential, 'issuer' | 'resource' | 'clientId' | 'scopes' | 'expiresAt'>>
+}
 
 /**
  * The credential after somebody renewed it, here or in another process. Throws `vault.connect_needed` when it cannot be
  * renewed any more, and `vault.provider_trouble` when it cannot be now.
  */
-export async function renew(parts: RenewParts, renewing: Renewing): Promise<Stored> {
+export function renew(parts: RenewParts, renewing: Renewing): Promise<Stored> {
   const { database, clock } = parts
   const { upstream, credential } = renewing
-  const until = clock.elapsed() + patienceMilliseconds
-  const lease = newHandle()
-  for (;;) {
-    const stored = await credentialById(database.kysely, credential.id)
-    if (stored === undefined) throw connectNeeded(upstream, 'none')
-    const { version, trouble } = stored.credential
-    if (trouble !== null) throw connectNeeded(upstream, trouble)
-    if (version !== credential.version) return stored
-    const now = clock.now()
-    const until_ = { lease, now, until: now + leaseMilliseconds }
-    if (await leaseCredential(database.kysely, credential, until_))
-      return renewLeased(parts, renewing, stored, lease)
-    if (clock.elapsed() > until)
-      throw new GatewayError('vault.provider_trouble', {
+  return takeTurns<Stored>({
+    clock,
+    async read() {
+      const stored = (await credentialById(database.kysely, credential.id)) ?? gone(upstream)
+      const { trouble } = stored.credential
+      if (trouble !== null && credential.trouble === null) throw connectNeeded(upstream, trouble)
+      return stored
+    },
+    isNews: ({ credential: { version } }) => version !== credential.version,
+    lease: lease => leaseCredential(database.kysely, credential, lease),
+    renew: (stored, lease) => renewLeased(parts, renewing, stored, lease),
+    tired: () =>
+      new GatewayError('vault.provider_trouble', {
         why: 'Another process has been renewing it for too long.',
-      })
-    await rest(lookMilliseconds)
-  }
+      }),
+  })
 }
 
 async function renewLeased(
@@ -79,16 +81,17 @@ async function renewLeased(
   const { credential } = stored
   try {
     const content = contentOf(seals, stored)
-    const tokens = await refreshed(parts, renewing, content)
-    const renewed = renewedBy(parts, { credential, content, tokens })
+    const got = await renewing.again(content)
+    const renewed = renewedBy(parts, { credential, content, got })
     const isKept = await renewCredential(database.kysely, renewed, { seen: credential.version, lease })
     // Connected anew meanwhile: what is there now is newer than this.
     if (!isKept) return (await credentialById(database.kysely, credential.id)) ?? gone(renewing.upstream)
     return renewed
   } catch (error) {
-    const trouble = troubleOf(error)
+    const trouble = troubleOf(error, renewing.refusedAs)
     if (trouble === undefined) {
       await releaseLease(database.kysely, credential.id, lease)
+      if (error instanceof RefusedGrant) unavailable(error.reason)
       throw error
     }
     await noteTrouble(parts, renewing, trouble, clock.now())
@@ -100,9 +103,13 @@ function gone(upstream: Upstream): never {
   throw connectNeeded(upstream, 'none')
 }
 
-function troubleOf(error: unknown): Trouble | undefined {
+function troubleOf(error: unknown, refusedAs: Trouble = 'refused'): Trouble | undefined {
   if (isUnknownClient(error)) return 'client'
-  return error instanceof RefusedGrant ? 'refused' : undefined
+  return error instanceof RefusedGrant ? refusedAs : undefined
+}
+
+function unavailable(reason: string): never {
+  return unavailableBecause(`Its authorization server has trouble of its own (${reason}).`)
 }
 
 /** Marks it once, whoever finds out; with one event. */
@@ -124,9 +131,12 @@ export async function noteTrouble(
   })
 }
 
-async function refreshed(
-  { oauth }: RenewParts,
-  { upstream, settings, credential }: Renewing,
+type Refreshing = Pick<Renewing, 'upstream' | 'credential'> & { readonly settings: OAuthSettings }
+
+/** By the refresh token (RFC 6749, 6). */
+export async function refreshed(
+  { oauth }: Pick<RenewParts, 'oauth'>,
+  { upstream, settings, credential }: Refreshing,
   { refresh }: Content,
 ): Promise<Tokens> {
   const authority = await oauth.authority(upstream, settings)
@@ -150,16 +160,18 @@ function isLost(error: unknown): boolean {
   return error instanceof GatewayError && error.code === 'vault.provider_trouble'
 }
 
-type Renewal = { readonly credential: Credential; readonly content: Content; readonly tokens: Tokens }
+type Renewal = { readonly credential: Credential; readonly content: Content; readonly got: Got }
 
 /** A refresh that gives no new refresh token leaves the old one good (RFC 6749, 6). */
-function renewedBy({ seals, clock }: RenewParts, { credential, content, tokens }: Renewal): Stored {
+function renewedBy({ seals, clock }: RenewParts, { credential, content, got }: Renewal): Stored {
   const now = clock.now()
+  const { tokens, about } = got
   const next: Credential = {
     ...credential,
     scopes: tokens.scopes ?? credential.scopes,
     account: tokens.account ?? credential.account,
     expiresAt: tokens.expiresAt,
+    ...about,
     trouble: null,
     version: credential.version + 1,
     refreshedAt: now,

@@ -11,12 +11,14 @@ const sealing: Readonly<Record<string, readonly string[]>> = {
   'src/identity/oauth/clients.ts': ['oauth_clients.secret_sealed'],
   'src/identity/oauth/company-clients.ts': ['oauth_clients.secret_sealed'],
   'src/identity/oauth/keys.ts': ['oauth_keys.sealed'],
+  'src/identity/provider-tokens/kept.ts': ['provider_tokens.sealed'],
   'src/identity/providers/stored.ts': ['identity_providers.client_secret_json'],
   'src/identity/sessions.ts': ['browser_sessions.id_token_sealed'],
   'src/vault/connect/connect.ts': ['upstream_credentials.sealed'],
-  'src/vault/credentials/custody.ts': ['upstream_credentials.sealed'],
+  'src/vault/credentials/obtain.ts': ['upstream_credentials.sealed'],
   'src/vault/credentials/renew.ts': ['upstream_credentials.sealed'],
   'src/vault/oauth/registrations.ts': ['upstream_clients.sealed'],
+  'src/vault/on-behalf/open.ts': ['upstream_credentials.sealed'],
   'src/vault/sealing.ts': ['servers.auth_json', 'servers.transport_json'],
 }
 /** What seals for others. */

@@ -32,6 +32,8 @@ export type Target = {
   readonly url: string
   readonly allowPrivateNetwork: PrivateNetwork
   readonly settings: OAuthSettings
+  /** The address is that of an authorization server itself: nobody is asked who protects it, and no person is led there. */
+  readonly isAuthority?: true
 }
 
 /** Finds it, or throws `vault.provider_trouble` with a sentence for whoever looks after the server. */
@@ -39,7 +41,8 @@ export async function discover(target: Target, challenge?: Challenge): Promise<A
   const { settings } = target
   const send = fetchFor(target)
   const byHand = settings.tokenUrl !== undefined
-  const protectedBy = byHand && settings.issuer ? noResource : await resourceOf(target, send, challenge)
+  const isKnown = target.isAuthority === true || (byHand && settings.issuer !== undefined)
+  const protectedBy = isKnown ? noResource : await resourceOf(target, send, challenge)
   const issuer = settings.issuer ?? protectedBy.issuer
   const metadata = byHand ? undefined : await metadataOf(send, target, issuer)
   const authority = authorityOf(target, { issuer, metadata, protectedBy })
@@ -135,7 +138,8 @@ async function metadataOf(
     const isSame = document.issuer === named || (issuer === undefined && document.issuer === `${named}/`)
     if (!isSame) trouble('The metadata of its authorization server name another issuer.')
     const methods = stringsOf(document.code_challenge_methods_supported)
-    if (document.authorization_endpoint !== undefined && methods?.includes('S256') !== true)
+    const leadsPeople = target.isAuthority !== true && document.authorization_endpoint !== undefined
+    if (leadsPeople && methods?.includes('S256') !== true)
       trouble('Its authorization server does not say that it takes PKCE with S256.')
     return document
   }

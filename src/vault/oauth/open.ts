@@ -1,4 +1,5 @@
 /** The gateway as OAuth client of upstreams: where their tokens come from, and who it is there. */
+import type { Clock } from '../../foundation/clock.ts'
 import type { Upstream } from '../../upstreams/index.ts'
 import { trouble } from './ask.ts'
 import type { Challenge } from './challenge.ts'
@@ -7,7 +8,7 @@ import { forgetClient } from './client-table.ts'
 import { type Authority, discover, type Target } from './discover.ts'
 import { openRegistrations, type RegistrationParts } from './registrations.ts'
 import type { OAuthSettings } from './settings.ts'
-import { requestTokens, type Tokens } from './token-request.ts'
+import { type Expected, requestTokens, type Tokens } from './token-request.ts'
 
 export type OAuthParts = RegistrationParts & { self(): Self }
 
@@ -16,13 +17,15 @@ export type Known = { readonly target: Target; readonly authority: Authority; re
 export type OAuth = {
   /** Where tokens of this server come from; remembered for a while, found anew after a challenge, but not every few moments. Throws `vault.provider_trouble`. */
   authority(upstream: Upstream, settings: OAuthSettings, challenge?: Challenge): Promise<Authority>
+  /** The one at this very address, remembered for as long as the key is. Throws `vault.provider_trouble`. */
+  authorityAt(key: object, target: Target): Promise<Authority>
   /**
    * Who the gateway is there; registers it where that is the way. Where a name is given, the one that has it while it is known: what was
    * connected before the gateway had another address goes on with who it was then. Throws `vault.provider_trouble`.
    */
   client(upstream: Upstream, settings: OAuthSettings, authority: Authority, named?: string): Promise<Client>
   /** Throws `RefusedGrant` and `vault.provider_trouble`. */
-  tokens(known: Known, parameters: Readonly<Record<string, string>>): Promise<Tokens>
+  tokens(known: Known, parameters: Readonly<Record<string, string>>, expected?: Expected): Promise<Tokens>
   /** The registration is gone there: the next use makes another. */
   forget(upstream: Upstream, authority: Authority, client: Client): Promise<void>
 }
@@ -41,23 +44,12 @@ type Found = {
 
 export function openOAuth(parts: OAuthParts): OAuth {
   const { clock } = parts
-  const found = new WeakMap<Upstream, Found>()
+  const find = openFinding(clock)
   const registrations = openRegistrations(parts)
   return {
-    authority(upstream, settings, challenge) {
-      const known = found.get(upstream)
-      const isAnew = challenge !== undefined
-      const goodFor = isAnew ? pauseMilliseconds : goodMilliseconds
-      if (known !== undefined && (known.isAnew || !isAnew) && clock.elapsed() - known.at < goodFor)
-        return known.authority
-      const authority = discover(targetOf(upstream, settings), challenge)
-      const entry = { at: clock.elapsed(), authority, isAnew }
-      found.set(upstream, entry)
-      authority.catch(() => {
-        if (found.get(upstream) === entry) found.delete(upstream)
-      })
-      return authority
-    },
+    authority: (upstream, settings, challenge) =>
+      find(upstream, () => targetOf(upstream, settings), challenge),
+    authorityAt: (key, target) => find(key, () => target),
     async client(upstream, settings, authority, named) {
       const self = parts.self()
       const target = targetOf(upstream, settings)
@@ -69,10 +61,30 @@ export function openOAuth(parts: OAuthParts): OAuth {
       const at = { ...place, redirectUri: self.redirectUri }
       return known ?? registeredClient(await registrations.of(at, { target, authority }))
     },
-    tokens: (known, parameters) => requestTokens({ ...known, now: clock.now() }, parameters),
+    tokens: (known, parameters, expected) =>
+      requestTokens({ ...known, now: clock.now() }, parameters, expected),
     async forget({ id }, { issuer }, client) {
       await forgetClient(parts.kysely, { serverId: id, issuer, clientId: client.id })
     },
+  }
+}
+
+/** A changed server is another object, so what was found for the old one goes with it. */
+function openFinding(clock: Clock) {
+  const found = new WeakMap<object, Found>()
+  return (key: object, target: () => Target, challenge?: Challenge): Promise<Authority> => {
+    const known = found.get(key)
+    const isAnew = challenge !== undefined
+    const goodFor = isAnew ? pauseMilliseconds : goodMilliseconds
+    if (known !== undefined && (known.isAnew || !isAnew) && clock.elapsed() - known.at < goodFor)
+      return known.authority
+    const authority = discover(target(), challenge)
+    const entry = { at: clock.elapsed(), authority, isAnew }
+    found.set(key, entry)
+    authority.catch(() => {
+      if (found.get(key) === entry) found.delete(key)
+    })
+    return authority
   }
 }
 

@@ -24,6 +24,10 @@ const own = new Set([
   'code_verifier',
   'refresh_token',
   'grant_type',
+  'subject_token',
+  'subject_token_type',
+  'assertion',
+  'requested_token_use',
 ])
 
 export const clientAuthentications = [

@@ -16,7 +16,12 @@ export type Tokens = {
   readonly scopes: readonly string[] | undefined
   /** Who they are there, as far as an ID token says. For people to read, never to decide by. */
   readonly account: string | undefined
+  /** What it is, where it came of an exchange (RFC 8693, 2.2.1). */
+  readonly issuedType: string | undefined
 }
+
+/** What was asked for: something to call with, or an assertion for another authorization server (RFC 8693, 2.2.1). */
+export type Expected = 'bearer' | 'assertion'
 
 type Asking = {
   readonly target: Target
@@ -32,6 +37,7 @@ type Asking = {
 export async function requestTokens(
   { target, authority, client, now }: Asking,
   parameters: Readonly<Record<string, string>>,
+  expected: Expected = 'bearer',
 ): Promise<Tokens> {
   const { tokenParameters = {} } = target.settings
   const { resource } = authority
@@ -47,7 +53,7 @@ export async function requestTokens(
   if (typeof body?.error === 'string') return refused(body.error)
   if (answer.status !== 200) return trouble(`Its token endpoint answered ${answer.status}.`)
   if (body === undefined) return trouble('Its token endpoint answered with something that is no JSON object.')
-  return tokensOf(body, now)
+  return tokensOf(body, { now, expected })
 }
 
 /** What an authorization server says when it has a problem of its own (RFC 6749, 4.1.2.1) is said by some here too. */
@@ -114,12 +120,13 @@ const tokenShape = /^[\x21-\x7e]{1,8000}$/
 const longestToken = 16_384
 const longestLifeSeconds = 10 * 365 * 86_400
 
-function tokensOf(body: JsonObject, now: number): Tokens {
+function tokensOf(body: JsonObject, { now, expected }: { now: number; expected: Expected }): Tokens {
   const { access_token: access, refresh_token: refresh, token_type: type, scope } = body
   if (typeof access !== 'string' || !tokenShape.test(access))
     return trouble('Its token endpoint gave no access token that could be sent.')
-  // N_A is what a token exchange says of what is no access token.
-  if (typeof type !== 'string' || !/^(?:bearer|n_a)$/i.test(type))
+  // N_A is what a token exchange says of what is no access token, and nothing else can be sent to another as an assertion.
+  const wanted = expected === 'bearer' ? /^bearer$/i : /^n_a$/i
+  if (typeof type !== 'string' || !wanted.test(type))
     return trouble('Its token endpoint gave a token of a type that the gateway cannot use.')
   if (refresh !== undefined && refresh !== null && !isToken(refresh))
     return trouble('Its token endpoint gave a refresh token that could not be sent.')
@@ -131,6 +138,7 @@ function tokensOf(body: JsonObject, now: number): Tokens {
     expiresAt: expiryOf(body.expires_in, now),
     scopes: typeof scope === 'string' ? scopesOf(scope) : undefined,
     account: accountOf(body.id_token),
+    issuedType: typeof body.issued_token_type === 'string' ? body.issued_token_type : undefined,
   }
 }
 

@@ -27,6 +27,7 @@ export type JwtParts = RingParts & {
 type Good = {
   readonly facts: TokenFacts
   readonly tokenId: string
+  readonly issuedAt: number
   readonly expiresAt: number
   readonly userId: string
   readonly providerId: string
@@ -54,6 +55,7 @@ export function jwtTokens(parts: JwtParts, signatures: Signatures): Verifier {
       return known(parts, admits, {
         facts: { ...rest, payload: {} },
         tokenId,
+        issuedAt: Number(facts.payload.iat) * 1000,
         expiresAt,
         userId: admitted.userId,
         providerId: provider.id,
@@ -77,7 +79,10 @@ async function known(parts: JwtParts, admits: Admits, good: Good): Promise<Known
     expiresAt,
     admits,
     ground: { by: 'provider', id: providerId, use: 'bearer' },
-    ...(facts.boundTo !== undefined && { boundTo: facts.boundTo }),
+    // What is bound to the key of its holder is worth nothing to anybody else.
+    ...(facts.boundTo === undefined
+      ? { presents: { issuer: facts.issuer, audiences: facts.audiences, issuedAt: good.issuedAt, expiresAt } }
+      : { boundTo: facts.boundTo }),
     async again() {
       const provider = parts.providers.byIssuer(facts.issuer)
       if (provider === undefined) return refused('The issuer of the token is not known here any more.')

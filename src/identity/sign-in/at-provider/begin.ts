@@ -64,6 +64,10 @@ export async function begin(
 
 function scopeOf(provider: IdentityProvider, client: Configuration): string {
   const { scopes_supported: supported } = client.serverMetadata()
-  const further = hasTeams(provider) && supported?.includes('groups') ? ' groups' : ''
-  return `openid email profile${further}`
+  const { onBehalf } = provider
+  const further = hasTeams(provider) && supported?.includes('groups') ? ['groups'] : []
+  // Without it some give nothing to renew with; where it is not known, asking for it is an error (OpenID Connect Core, 11).
+  const lasting = onBehalf !== undefined && supported?.includes('offline_access') ? ['offline_access'] : []
+  const wanted = ['openid', 'email', 'profile', ...further, ...lasting, ...(onBehalf?.scopes ?? [])]
+  return [...new Set(wanted)].join(' ')
 }

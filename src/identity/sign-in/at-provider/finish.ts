@@ -1,8 +1,15 @@
 /** Back from an identity provider: what came is held against what was asked, and then it is known who they are there. */
-import { authorizationCodeGrant, type Configuration, fetchUserInfo, type IDToken } from 'openid-client'
+import {
+  authorizationCodeGrant,
+  type Configuration,
+  fetchUserInfo,
+  type IDToken,
+  type TokenEndpointResponse,
+} from 'openid-client'
 import type { z } from 'zod'
 import { fail, GatewayError } from '../../../foundation/errors.ts'
 import { isObject, type JsonObject } from '../../../foundation/json.ts'
+import type { Given } from '../../provider-tokens/kept.ts'
 import type { IdentityProvider } from '../../providers/provider.ts'
 import type { SignInRoom } from '../enter.ts'
 import { flowKind, underWay } from './begin.ts'
@@ -33,13 +40,15 @@ export type Shown = {
   /** When they signed in there, as far as it says. */
   readonly authenticatedAt: number
   readonly idToken: string | undefined
+  /** Everything they gave. */
+  readonly given: Given
 }
 
 /** Throws `identity.sign_in_refused` or `identity.provider_trouble`, without a word of the provider's. */
 export async function exchange(
   flow: UnderWay,
   { query }: Returning,
-  { provider, client }: { provider: IdentityProvider; client: Configuration },
+  { provider, client, now }: { provider: IdentityProvider; client: Configuration; now: number },
 ): Promise<Shown> {
   checkSender(provider, client, query)
   const refused = query.get('error')
@@ -61,6 +70,24 @@ export async function exchange(
     session: typeof token.sid === 'string' ? token.sid.slice(0, 255) : undefined,
     authenticatedAt,
     idToken: tokens.id_token,
+    given: givenBy(tokens, token, now),
+  }
+}
+
+/** What came of a request for tokens, with when it ends. */
+export function givenBy(
+  tokens: TokenEndpointResponse,
+  { sub, exp }: Pick<IDToken, 'sub' | 'exp'>,
+  now: number,
+): Given {
+  const { id_token: id, access_token: access, refresh_token: refresh, expires_in: seconds } = tokens
+  return {
+    subject: sub,
+    id,
+    idUntil: exp * 1000,
+    access,
+    accessUntil: seconds === undefined ? null : now + seconds * 1000,
+    refresh,
   }
 }
 
@@ -111,7 +138,7 @@ function whyRefused({ title }: IdentityProvider, error: string): string {
   return `${title} ${known ?? 'refused the sign-in; its settings for this application may be wrong.'}`
 }
 
-async function asked<T>(provider: IdentityProvider, work: () => Promise<T>): Promise<T> {
+export async function asked<T>(provider: IdentityProvider, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {

@@ -2,10 +2,11 @@
 import { type JWTPayload, jwtVerify } from 'jose'
 import { fail } from '../../../foundation/errors.ts'
 import { isObject } from '../../../foundation/json.ts'
+import { deleteTokensAt } from '../../provider-tokens/provider-tokens-table.ts'
 import { KeyRing } from '../../providers/bearer/key-ring.ts'
 import type { IdentityProvider } from '../../providers/provider.ts'
 import { linkedIdentity } from '../../providers/provider-table.ts'
-import { deleteSession, type SessionRow, sessionsAtProvider } from '../../sign-in-table.ts'
+import { deleteSession, type From, type SessionRow, sessionsAtProvider } from '../../sign-in-table.ts'
 import type { SignInRoom } from '../enter.ts'
 import { orRefused } from '../enter.ts'
 import { deed } from '../journal.ts'
@@ -39,6 +40,8 @@ export function openLogout(
       const sessions = await sessionsMeant(room, provider, said)
       await room.database.kysely.transaction().execute(async tx => {
         for (const { id } of sessions) await deleteSession(tx, id)
+        // Also those of sessions that are over here already.
+        await deleteTokens(tx, provider, said)
         const users = [...new Set(sessions.map(({ email }) => `user:${email}`))]
         await room.audit.recorded(
           deed({ ...what, detail: { users, sessions: sessions.map(({ id }) => id) } }, visitor, undefined),
@@ -46,6 +49,16 @@ export function openLogout(
       })
     })
   }
+}
+
+async function deleteTokens(
+  tx: From,
+  { id, issuer }: IdentityProvider,
+  { session, subject }: Said,
+): Promise<void> {
+  if (session !== undefined) return deleteTokensAt(tx, id, { providerSession: session })
+  const linked = subject === undefined ? undefined : await linkedIdentity(tx, issuer, subject)
+  if (linked !== undefined) await deleteTokensAt(tx, id, { userId: linked.user_id })
 }
 
 type Said = { readonly subject: string | undefined; readonly session: string | undefined }

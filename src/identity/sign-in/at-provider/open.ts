@@ -1,5 +1,7 @@
 import type { JsonObject } from '../../../foundation/json.ts'
 import type { Log } from '../../../foundation/log.ts'
+import type { Given } from '../../provider-tokens/kept.ts'
+import type { Renewed } from '../../provider-tokens/open.ts'
 import type { Admitted, Via } from '../../providers/admit.ts'
 import type { IdentityProvider } from '../../providers/provider.ts'
 import type { Providers } from '../../providers/store.ts'
@@ -18,6 +20,8 @@ export type Ways = {
   exitOf(leaving: Leaving): Promise<string | undefined>
   /** The provider says that somebody signed out there. Throws `identity.logout_refused` or `identity.provider_unknown`. */
   loggedOut(name: string, logoutToken: string, visitor: Visitor): Promise<void>
+  /** What was given, renewed there. Throws `identity.provider_trouble`. */
+  refresh(provider: IdentityProvider, given: Given): Promise<Renewed>
 }
 
 export type Leaving = {
@@ -58,6 +62,7 @@ export function openAtProviders(parts: ProviderParts): AtProviders {
     begin: async (name, beginning) => (await ways()).begin(name, beginning),
     finish: async (returning, arriving) => (await ways()).finish(returning, arriving),
     exitOf: async leaving => (await ways()).exitOf(leaving),
+    refresh: async (provider, given) => (await ways()).refresh(provider, given),
     loggedOut: async (name, logoutToken, visitor) => (await ways()).loggedOut(name, logoutToken, visitor),
   }
 }

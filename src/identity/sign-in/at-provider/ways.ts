@@ -1,12 +1,14 @@
 import { buildEndSessionUrl, type Configuration } from 'openid-client'
 import { fail } from '../../../foundation/errors.ts'
+import { keepGiven } from '../../provider-tokens/kept.ts'
 import { userById } from '../../table.ts'
-import { enter, orRefused } from '../enter.ts'
+import { enter, orRefused, type Proof } from '../enter.ts'
 import { begin } from './begin.ts'
 import { openClients } from './client.ts'
 import { exchange, taken } from './finish.ts'
 import { openLogout } from './logout.ts'
 import type { AtProviders, ProviderParts, Ways } from './open.ts'
+import { refresh } from './refresh.ts'
 
 /** What needs the library of OpenID Connect. */
 export function openWays(parts: ProviderParts, list: AtProviders['list']): Ways {
@@ -29,7 +31,11 @@ export function openWays(parts: ProviderParts, list: AtProviders['list']): Ways 
         const flow = await taken(room, returning)
         const provider = byId(flow.provider) ?? fail('identity.provider_unknown')
         const client: Configuration = await clients.of(provider)
-        return { flow, provider, shown: await exchange(flow, returning, { provider, client }) }
+        return {
+          flow,
+          provider,
+          shown: await exchange(flow, returning, { provider, client, now: room.clock.now() }),
+        }
       })
       const { claims, session, authenticatedAt, idToken } = shown
       const via = { via: 'sign-in', requestId: arriving.requestId } as const
@@ -39,7 +45,14 @@ export function openWays(parts: ProviderParts, list: AtProviders['list']): Ways 
       const user = (await userById(room.database.kysely, admitted.userId)) ?? fail('identity.unknown')
       const detail = { provider: provider.name }
       const how = { method: 'provider', providerId: provider.id, providerSession: session, idToken } as const
-      const opened = await enter(room, { ...how, user, detail, authenticatedAt }, arriving)
+      const { given } = shown
+      const also: Proof['also'] = (tx, { id: sessionId, userId }) =>
+        keepGiven(tx, room.seals, {
+          ...{ userId, providerId: provider.id, sessionId, providerSession: session, given },
+          now: room.clock.now(),
+        })
+      const keeping = provider.onBehalf !== undefined && { also }
+      const opened = await enter(room, { ...how, user, detail, authenticatedAt, ...keeping }, arriving)
       return { onTo: flow.onTo, opened }
     },
     async exitOf({ session, origin, idToken }) {
@@ -58,6 +71,8 @@ export function openWays(parts: ProviderParts, list: AtProviders['list']): Ways 
       }).href
     },
     loggedOut: openLogout(parts, byName),
+    refresh: async (provider, given) =>
+      refresh(given, { provider, client: await clients.of(provider), now: room.clock.now() }),
   }
 }
 

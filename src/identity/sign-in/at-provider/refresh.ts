@@ -1,0 +1,33 @@
+/** A sign-in at a provider, renewed without its person (OpenID Connect Core, 12). */
+import { type Configuration, ResponseBodyError, refreshTokenGrant } from 'openid-client'
+import type { Given } from '../../provider-tokens/kept.ts'
+import type { Renewed } from '../../provider-tokens/open.ts'
+import type { IdentityProvider } from '../../providers/provider.ts'
+import { trouble } from './client.ts'
+import { asked, givenBy } from './finish.ts'
+
+type At = { readonly provider: IdentityProvider; readonly client: Configuration; readonly now: number }
+
+/** Throws `identity.provider_trouble` for everything that is no answer. */
+export function refresh(given: Given, { provider, client, now }: At): Promise<Renewed> {
+  return asked(provider, async () => {
+    const { refresh: token = '', subject } = given
+    const tokens = await refreshTokenGrant(client, token).catch(refused)
+    if (tokens === 'refused') return tokens
+    const claims = tokens.claims()
+    if (claims !== undefined && claims.sub !== subject)
+      trouble(provider, 'It renewed the sign-in of somebody else.')
+    const next = givenBy(tokens, claims ?? { sub: subject, exp: 0 }, now)
+    // What is not given anew stays as it was.
+    return {
+      ...next,
+      refresh: next.refresh ?? token,
+      ...(claims === undefined && { id: given.id, idUntil: given.idUntil }),
+    }
+  })
+}
+
+function refused(error: unknown): 'refused' {
+  if (error instanceof ResponseBodyError && error.error === 'invalid_grant') return 'refused'
+  throw error
+}
