@@ -80,13 +80,24 @@ function openAsked(folder: string, act: (scenario: Scenario) => Promise<boolean>
           process.stderr.write(`${String(error)}\n`)
           return false
         })
-        const answer = join(folder, name.replace('.asked', '.answer'))
-        // Nobody waits there any more once the runner has given up.
-        if (existsSync(answer)) writeFileSync(answer, isGood ? '0\n' : '1\n', { flag: 'r+' })
+        tell(join(folder, name.replace('.asked', '.answer')), isGood ? '0' : '1')
       })
     }
   }
-  return watch(folder, look)
+  const watching = watch(folder, look)
+  return {
+    close() {
+      watching.close()
+      // Whoever still waits, waits in vain.
+      for (const name of readdirSync(folder).filter(each => each.endsWith('.answer')))
+        tell(join(folder, name), '1')
+    },
+  }
+}
+
+/** Into the pipe of a client. Open both ways it blocks for nobody who has gone. */
+function tell(pipe: string, code: string): void {
+  if (existsSync(pipe)) writeFileSync(pipe, `${code}\n`, { flag: 'r+' })
 }
 
 function read(file: string): Scenario {

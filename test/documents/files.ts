@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
 import { ROOT } from '../fixtures/process.ts'
 
-const notOurs = new Set(['.git', 'node_modules', '.gatehouse', '.cache'])
+const notOurs = new Set(['.git', 'node_modules', '.gatehouse', '.cache', '.venv'])
 
 /** Paths from the root, with slashes. */
 export function files(folder = ''): string[] {

@@ -10,21 +10,26 @@ import { type ProtectedServer, startProtectedServer } from '../../../test/fixtur
 let gateway: GatewayInside
 let there: ProtectedServer
 let other: ProtectedServer
-let ana: Browser
-let token: string
+const people = ['ana', 'bo'] as const
+type Person = (typeof people)[number]
+const browsers = {} as Record<Person, Browser>
+const tokens = {} as Record<Person, string>
 
 beforeAll(async () => {
   gateway = await openGatewayInside()
   ;[there, other] = await Promise.all([startProtectedServer(), startProtectedServer()])
   const { operator } = gateway
-  await operator('POST /users', { email: 'ana@example.com' })
   await operator('POST /groups', { name: 'lab' })
-  await operator('POST /groups/lab/grants', { subject: 'user:ana@example.com' })
+  for (const person of people) {
+    const email = `${person}@example.com`
+    await operator('POST /users', { email })
+    await operator('POST /groups/lab/grants', { subject: `user:${email}` })
+    browsers[person] = await signedInBrowser(gateway, email)
+    tokens[person] = (await tokenFor(operator, `user:${email}`)).token
+  }
   const transport = { kind: 'streamable-http', url: there.url, allowPrivateNetwork: true }
   for (const name of ['greeting', 'moving'])
     await operator('POST /servers', { group: 'lab', name, transport, auth: { kind: 'oauth2' } })
-  ana = await signedInBrowser(gateway, 'ana@example.com')
-  token = (await tokenFor(operator, 'user:ana@example.com')).token
 })
 
 afterAll(async () => {
@@ -33,34 +38,45 @@ afterAll(async () => {
   await other.stop()
 })
 
-async function who(server: string): Promise<string | undefined> {
+async function who(person: Person, server: string): Promise<string | undefined> {
   const said = inEra('stateless', { id: 1, method: 'tools/call', params: { name: 'whoami', arguments: {} } })
-  return textOf(answerOf(await call(`${gateway.url}/mcp/lab/${server}/server`, { ...said, token })))
+  return textOf(
+    answerOf(await call(`${gateway.url}/mcp/lab/${server}/server`, { ...said, token: tokens[person] })),
+  )
 }
 
-async function connect(server: string): Promise<Shown> {
-  const onward = await ana.submit(await ana.go(`${gateway.url}/connect/lab/${server}`), {})
+async function connect(person: Person, server: string): Promise<Shown> {
+  const browser = browsers[person]
+  const onward = await browser.submit(await browser.go(`${gateway.url}/connect/lab/${server}`), {})
   const to = /content="0; url=([^"]+)"/.exec(onward.text)?.[1]?.replaceAll('&amp;', '&') ?? ''
-  return ana.go((await fetch(to, { redirect: 'manual' })).headers.get('location') ?? '')
+  return browser.go((await fetch(to, { redirect: 'manual' })).headers.get('location') ?? '')
 }
 
 it('asks for what a server wants that lets everybody say hello, and wants a token for what comes then', async () => {
   there.manners.greetsAll = true
   there.manners.scopeOfChallenge = 'write'
-  expect((await connect('greeting')).text).toContain('is connected')
+  expect((await connect('ana', 'greeting')).text).toContain('is connected')
   expect(there.authorized.at(-1)?.get('scope')).toBe('write offline_access')
-  expect(await who('greeting')).toBe('ana@there.example')
+  expect(await who('ana', 'greeting')).toBe('ana@there.example')
 })
 
 it('shows nothing of one authorization server to another that has taken its place, and lets people connect there', async () => {
-  await connect('moving')
-  expect(await who('moving')).toBe('ana@there.example')
+  for (const person of people) {
+    await connect(person, 'moving')
+    expect(await who(person, 'moving')).toBe('ana@there.example')
+  }
   const asked = there.asked.length
-  there.manners.protectedResource = metadata => ({ ...metadata, authorization_servers: [other.origin] })
+  let looks = 0
+  there.manners.protectedResource = metadata => {
+    looks++
+    return { ...metadata, authorization_servers: [other.origin] }
+  }
   there.forgetAccess()
-  expect(await who('moving')).toContain('is not the one that the account was connected at')
+  const told = await Promise.all(people.map(person => who(person, 'moving')))
+  for (const text of told) expect(text).toContain('is not the one that the account was connected at')
+  expect(looks).toBe(1)
   expect([there.asked.length, other.asked.length]).toEqual([asked, 0])
-  expect((await connect('moving')).text).toContain('is connected')
+  expect((await connect('ana', 'moving')).text).toContain('is connected')
   expect(other.registered).toHaveLength(1)
   expect(other.asked.map(form => form.get('grant_type'))).toEqual(['authorization_code'])
 })

@@ -15,7 +15,7 @@ export type OAuthParts = RegistrationParts & { self(): Self }
 export type Known = { readonly target: Target; readonly authority: Authority; readonly client: Client }
 
 export type OAuth = {
-  /** Where tokens of this server come from; remembered for a while, found anew after a challenge. Throws `vault.provider_trouble`. */
+  /** Where tokens of this server come from; remembered for a while, found anew after a challenge, but not every few moments. Throws `vault.provider_trouble`. */
   authority(upstream: Upstream, settings: OAuthSettings, challenge?: Challenge): Promise<Authority>
   /** The one at this very address, remembered for as long as the key is. Throws `vault.provider_trouble`. */
   authorityAt(key: object, target: Target): Promise<Authority>
@@ -32,8 +32,15 @@ export type OAuth = {
 
 /** What an authorization server says of itself holds this long. */
 const goodMilliseconds = 10 * 60_000
+/** Many people may be refused at once, and are all told the same. */
+const pauseMilliseconds = 5000
 
-type Found = { readonly at: number; readonly authority: Promise<Authority> }
+type Found = {
+  readonly at: number
+  readonly authority: Promise<Authority>
+  /** It was looked up after a challenge. */
+  readonly isAnew: boolean
+}
 
 export function openOAuth(parts: OAuthParts): OAuth {
   const { clock } = parts
@@ -67,10 +74,12 @@ function openFinding(clock: Clock) {
   const found = new WeakMap<object, Found>()
   return (key: object, target: () => Target, challenge?: Challenge): Promise<Authority> => {
     const known = found.get(key)
-    if (known !== undefined && challenge === undefined && clock.elapsed() - known.at < goodMilliseconds)
+    const isAnew = challenge !== undefined
+    const goodFor = isAnew ? pauseMilliseconds : goodMilliseconds
+    if (known !== undefined && (known.isAnew || !isAnew) && clock.elapsed() - known.at < goodFor)
       return known.authority
     const authority = discover(target(), challenge)
-    const entry = { at: clock.elapsed(), authority }
+    const entry = { at: clock.elapsed(), authority, isAnew }
     found.set(key, entry)
     authority.catch(() => {
       if (found.get(key) === entry) found.delete(key)
