@@ -67,7 +67,11 @@ virtualServers:
       [19, 'servers[1].transport.comand', 'Did you mean command?'],
       [22, 'servers[2].transport.url', 'Correct the value.'],
       [22, 'servers[2].transport.allowPrivateNetwork', 'Correct the value.'],
-      [23, 'servers[2].auth.kind', 'Write one of: none, headers, environment, oauth2, client-credentials.'],
+      [
+        23,
+        'servers[2].auth.kind',
+        'Write one of: none, headers, environment, oauth2, client-credentials, token-exchange, id-jag, pass-through.',
+      ],
       [24, 'servers[2].tools.default', 'Did you mean allow?'],
       [29, 'virtualServers[0].sources[0].server', 'Correct the value.'],
       [32, 'virtualServers[0].sources[0].tools[1].arguments.message.descripton', 'Did you mean description?'],
