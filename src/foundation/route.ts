@@ -1,5 +1,4 @@
 import type { z } from 'zod'
-import type { Presented } from './presented.ts'
 
 export type Role = 'admin' | 'member' | 'auditor'
 
@@ -24,8 +23,6 @@ export type Caller = {
   readonly scopes?: readonly string[]
   /** The OAuth client that acts for them. */
   readonly client?: { readonly id: string; readonly name: string }
-  /** The token of their identity provider that this request came with; absent for every other, and once the request is over. */
-  readonly presented?: Presented
 }
 
 export type RouteInput<Params, Query, Body> = {

@@ -6,7 +6,7 @@ import type { Presented } from '../foundation/presented.ts'
 import { Secret } from '../foundation/secret.ts'
 import type { Proofs, Shown } from './dpop/open.ts'
 import type { Ground } from './oauth/ground.ts'
-import { asPrincipal, type Principal, type Rejection } from './principal.ts'
+import type { Principal, Rejection } from './principal.ts'
 
 /** What is known of a good token. */
 export type Known = {
@@ -25,7 +25,7 @@ export type Known = {
   readonly ground?: Ground
   /** Who acts for the principal already (RFC 8693, 4.1). */
   readonly act?: unknown
-  /** For a token of an identity provider: what it says of itself. The token is handed on with each request that brings it. */
+  /** For a token of an identity provider: what it says of itself. The token itself is with the request that brings it alone. */
   readonly presents?: Omit<Presented, 'token'>
 }
 
@@ -129,6 +129,15 @@ export class Identifier {
     }
   }
 
+  /** The token of an identity provider by which somebody came in, for as long as their request; undefined for every other. */
+  presented(principal: Principal, authorization: string | undefined): Presented | undefined {
+    const presents = this.#behind.get(principal)?.presents
+    const token = presents && bearer.exec(authorization ?? '')?.[1]
+    return presents === undefined || token === undefined
+      ? undefined
+      : Object.freeze({ ...presents, token: new Secret(token) })
+  }
+
   /** Forgets every token, so that the next use of each is looked at anew. */
   forget(): void {
     this.#remembered = new Map()
@@ -153,7 +162,7 @@ export class Identifier {
     if (authorization === undefined || authorization === '') return noToken
     const digest = hash('sha256', authorization, 'base64')
     const known = this.#remembered.get(digest)
-    if (known !== undefined) return this.#carrying(known, this.#admit(known, resource), authorization)
+    if (known !== undefined) return this.#admit(known, resource)
     if (authorization.includes(',')) return several
     const token = bearer.exec(authorization)?.[1]
     if (token === undefined) {
@@ -163,9 +172,7 @@ export class Identifier {
     const verifier = this.#parts.verifiers.find(one => one.takes(token))
     if (verifier === undefined) return malformed
     return this.#load(verifier, token, digest)
-      .then(found =>
-        'rejected' in found ? found : this.#carrying(found, this.#admit(found, resource), authorization),
-      )
+      .then(found => ('rejected' in found ? found : this.#admit(found, resource)))
       .catch(error => this.#unavailable(error))
   }
 
@@ -186,17 +193,6 @@ export class Identifier {
     } catch (error) {
       return this.#unavailable(error)
     }
-  }
-
-  /** The principal of this one request, with the token that it came with: what is remembered has none. */
-  #carrying(known: Known, outcome: Outcome, authorization: string): Outcome {
-    const { presents } = known
-    const token = presents && bearer.exec(authorization)?.[1]
-    if (presents === undefined || token === undefined || 'rejected' in outcome) return outcome
-    const presented = Object.freeze({ ...presents, token: new Secret(token) })
-    const carrying = asPrincipal(Object.freeze({ ...outcome, presented }))
-    this.#behind.set(carrying, known)
-    return carrying
   }
 
   #admit(known: Known, resource?: string): Outcome {

@@ -8,7 +8,8 @@ import { fail } from '../foundation/errors.ts'
 import type { JsonObject } from '../foundation/json.ts'
 import type { Log } from '../foundation/log.ts'
 import type { MasterKey } from '../foundation/master-key.ts'
-import { type Caller, type Route, route } from '../foundation/route.ts'
+import type { Presented } from '../foundation/presented.ts'
+import type { Caller, Route } from '../foundation/route.ts'
 import { accountRoutes } from './accounts.ts'
 import { type Claim, claim, claimRoute, openClaim } from './claim.ts'
 import { type Declared, declared } from './declared.ts'
@@ -21,6 +22,7 @@ import { keyedHash } from './keyed-hash.ts'
 import { type StandIn, standInOf, storedTokens } from './load.ts'
 import { machineRoutes } from './machines/routes.ts'
 import { type Machines, openMachines } from './machines/store.ts'
+import { me } from './me.ts'
 import { oauthAccessTokens } from './oauth/access-tokens.ts'
 import {
   type Authorization,
@@ -42,7 +44,7 @@ import type { SealSecret } from './providers/stored.ts'
 import { type Expiring, expiringTokens, openReminders } from './reminders.ts'
 import type { Namer, Room } from './room.ts'
 import { rotateRoute } from './rotate.ts'
-import { type IssuedToken, meView } from './schemas.ts'
+import type { IssuedToken } from './schemas.ts'
 import { type Provisioning, provisioningOf } from './scim/index.ts'
 import { openSessionCookie, type SessionCookie } from './session-cookie.ts'
 import { openSessions, type Sessions } from './sessions.ts'
@@ -60,6 +62,8 @@ export type Identity = Declared & {
    * tokens it remembers; tokens that are bound to a key need the request as well, which has the proof. Never throws: when something fails it is a rejection with `identity.unavailable`.
    */
   identify(authorization: string | undefined, resource: string, shown?: Shown): Outcome | Promise<Outcome>
+  /** The token of an identity provider that this header has, by which the principal came in; undefined for tokens of the gateway. */
+  presented(principal: Principal, authorization: string | undefined): Presented | undefined
   /** The same question later, for what stays open longer than a request: is this still a good principal, and with which subjects? */
   recheck(principal: Principal, resource?: string): Promise<Outcome>
   /** Whom tokens of `user:<email>` or `account:<name>` stand for, in the database or a transaction of it; undefined where there is no such subject. */
@@ -156,6 +160,7 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
   return {
     ...declared(room),
     identify: (authorization, resource, shown) => identifier.identify(authorization, resource, shown),
+    presented: (principal, authorization) => identifier.presented(principal, authorization),
     recheck: (principal, resource) => identifier.recheck(principal, resource),
     standInOf: (subject, from = kysely) => standInOf(from, subject),
     holders: ids => holders(kysely, ids),
@@ -286,14 +291,3 @@ async function checkMasterKey({ database, masterKey }: Parts): Promise<void> {
     fix: 'Put the master key it was used with into keys/master.key of the data directory.',
   })
 }
-
-const me = route({
-  method: 'GET',
-  path: '/api/v1/me',
-  summary: 'Who you are to the gateway',
-  entry: 'signed-in',
-  answer: meView,
-  async act({ caller: { id, kind, name, role, subjects, tokenId } }) {
-    return { id, kind, name, role, subjects: [...subjects], tokenId: tokenId ?? null }
-  },
-})

@@ -19,7 +19,7 @@ import {
 import { type Catalogue, type Equipped, metaKeys, targetTool, type Upstream } from '../upstreams/index.ts'
 import type { Equip } from '../vault/index.ts'
 import { clearItem } from './clear-item.ts'
-import type { Exchange } from './exchange.ts'
+import { askerOf, type Exchange } from './exchange.ts'
 import type { ListKey, MethodRow } from './methods.ts'
 import type { Owner, Task } from './tasks.ts'
 
@@ -97,6 +97,7 @@ export async function clear(parts: ClearParts, exchange: Exchange, aim: Aim): Pr
   if (isComposed(upstream)) return clearItem(parts, exchange, { ...aim, upstream, action, subject })
   const { decision, refusal } = await judgeCall(parts, upstream, {
     caller: principal,
+    asker: askerOf(exchange, principal),
     action,
     subject,
     arguments: isObject(params.arguments) ? params.arguments : {},
@@ -115,9 +116,10 @@ export async function equip(
   { upstream, principal }: { readonly upstream: Upstream; readonly principal: Principal },
 ): Promise<Equipped> {
   const own = exchange.own?.get(upstream.id)
-  if (own === undefined) return vault.equip(upstream, principal)
+  const asker = askerOf(exchange, principal)
+  if (own === undefined) return vault.equip(upstream, asker)
   exchange.clientHeaders = own.names
-  return vault.equip(upstream, principal, own)
+  return vault.equip(upstream, asker, own)
 }
 
 type Refused = { readonly row: MethodRow; readonly action: Action; readonly subject: string | undefined }

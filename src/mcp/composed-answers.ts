@@ -11,10 +11,10 @@ import {
   metaTools,
   type Served,
 } from '../servers/index.ts'
-import type { Catalogue, ItemKind, Upstream } from '../upstreams/index.ts'
+import type { Asker, Catalogue, ItemKind, Upstream } from '../upstreams/index.ts'
 import { answerError } from './answer-error.ts'
 import { type ClearParts, mayList, mayShow, mayUse } from './clear.ts'
-import type { Exchange } from './exchange.ts'
+import { askerOf, type Exchange } from './exchange.ts'
 import { KeptLists } from './kept-lists.ts'
 import type { MethodRow } from './methods.ts'
 import { offered } from './offered.ts'
@@ -39,7 +39,7 @@ export async function answerComposed(parts: ToolListParts, visit: Composed, row:
   const { exchange, principal, upstream } = visit
   if (!mayUse(parts.access, principal, upstream)) throw new GatewayError('access.not_found')
   exchange.decision = { allowed: true, reason: 'each thing is decided about by itself' }
-  await waitForUnread(parts.catalogue, upstream)
+  await waitForUnread(parts.catalogue, upstream, askerOf(exchange, principal))
   if (row.list === undefined) return answerWith(exchange, discovery(upstream))
   const isShort = row.list === 'tools' && isSearched(parts, visit)
   answerWith(exchange, isShort ? searchedList(parts, visit) : listed(parts, visit, row.list))
@@ -105,7 +105,8 @@ function ended(result: string): Buffer {
 const restMilliseconds = 30_000
 const waitedAt = new WeakMap<Upstream, number>()
 
-async function waitForUnread(catalogue: Catalogue, server: ComposedServer): Promise<void> {
+/** With what the caller has there: of some servers the gateway itself has nothing. */
+async function waitForUnread(catalogue: Catalogue, server: ComposedServer, asker: Asker): Promise<void> {
   const now = performance.now()
   const isRested = (upstream: Upstream) =>
     now - (waitedAt.get(upstream) ?? -restMilliseconds) >= restMilliseconds
@@ -113,7 +114,7 @@ async function waitForUnread(catalogue: Catalogue, server: ComposedServer): Prom
   if (unread.length === 0) return
   for (const upstream of unread) waitedAt.set(upstream, now)
   // Why one fails is what the list then says of it.
-  const readings = unread.map(upstream => catalogue.surprise(upstream, '').catch(() => undefined))
+  const readings = unread.map(upstream => catalogue.surprise(upstream, '', asker).catch(() => undefined))
   const late = Promise.withResolvers<void>()
   const timer = setTimeout(late.resolve, patienceMilliseconds)
   await Promise.race([Promise.all(readings), late.promise])

@@ -1,10 +1,12 @@
 /** A listen of the stateless era where several servers stand behind one address: what each of them says, on one stream. */
+
 import { fail } from '../foundation/errors.ts'
 import { isObject, type JsonObject } from '../foundation/json.ts'
 import { mayUseItem } from '../servers/index.ts'
 import { type Flight, Listening, nextUpstreamId, type Upstream } from '../upstreams/index.ts'
 import { mayHear, mayUse } from './clear.ts'
 import type { Composed } from './composed-answers.ts'
+import { askerOf } from './exchange.ts'
 import { followLists } from './list-news.ts'
 import { Reply } from './reply.ts'
 import type { StatelessParts } from './stateless.ts'
@@ -154,8 +156,9 @@ class ComposedListen implements Flight {
       )
     try {
       const { exchange, principal } = this.#visit
-      const equipped = await vault.equip(source, principal, exchange.own?.get(source.id))
-      const eras = catalogue.eras(source.id) ?? (await catalogue.learnEras(source, principal))
+      const asker = askerOf(exchange, principal)
+      const equipped = await vault.equip(source, asker, exchange.own?.get(source.id))
+      const eras = catalogue.eras(source.id) ?? (await catalogue.learnEras(source, asker))
       const isStateless = eras.includes('stateless')
       const link = isStateless ? await connections.stateless(equipped) : crossings.stateless(equipped)
       if (this.#isOver) return []

@@ -1,4 +1,5 @@
 /** A server that answers as if it spoke another era than was thought, or had other tools: that is found out again, once, and the request goes the right way. */
+
 import { asGatewayError, GatewayError } from '../foundation/errors.ts'
 import { isObject, type JsonObject } from '../foundation/json.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -12,6 +13,7 @@ import {
   type SessionLink,
 } from '../upstreams/index.ts'
 import { checkMirroredArguments } from './classify.ts'
+import { askerOf } from './exchange.ts'
 import { send } from './forward.ts'
 import type { Reply, Way } from './reply.ts'
 
@@ -79,15 +81,17 @@ async function findWay(
   { reply, equipped, mistake }: { reply: Reply; equipped: Equipped; mistake: Mistake },
 ): Promise<Way | undefined> {
   const { upstream } = equipped
+  const { exchange } = reply
+  const asker = exchange.principal && askerOf(exchange, exchange.principal)
   if (mistake !== 'headers') {
-    const eras = await catalogue.relearnEras(upstream, reply.exchange.principal)
+    const eras = await catalogue.relearnEras(upstream, asker)
     return eras.includes('stateless') ? undefined : crossings.stateless(equipped)
   }
-  await catalogue.reread(upstream, reply.exchange.principal)
+  await catalogue.reread(upstream, asker)
   const { params } = reply.outgoing ?? {}
   const mirrored = catalogue.mirroredArguments(upstream.id, String(params?.name))
   // By the schema as it is now the client may be wrong: then this says so.
-  checkMirroredArguments(reply.exchange.request.headers, params?.arguments, mirrored)
+  checkMirroredArguments(exchange.request.headers, params?.arguments, mirrored)
   return connections.stateless(equipped)
 }
 

@@ -30,7 +30,7 @@ export type DoorParts = SseParts &
   ExchangeParts & {
     readonly guards: Guards
     readonly failures: FailureLimit
-    readonly identity: Pick<Identity, 'identify' | 'operator'>
+    readonly identity: Pick<Identity, 'identify' | 'presented' | 'operator'>
     readonly servers: Pick<Servers, 'find' | 'everything'>
     readonly addresses: Addresses
     readonly requestBytes: number
@@ -104,7 +104,10 @@ function guard(parts: DoorParts, { request, over }: Exchange): void {
 async function authenticate(parts: DoorParts, exchange: Exchange): Promise<Principal> {
   const { request } = exchange
   const outcome = await parts.identity.identify(request.headers.authorization, pathOf(exchange), request)
-  if (!isRejection(outcome)) return outcome
+  if (!isRejection(outcome)) {
+    exchange.presented = parts.identity.presented(outcome, request.headers.authorization)
+    return outcome
+  }
   if (isFailure(outcome)) parts.failures.count(request.socket.remoteAddress ?? 'unknown')
   return fail(outcome.rejected, { why: outcome.why, ...nonceOf(outcome) })
 }

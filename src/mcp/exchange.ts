@@ -5,10 +5,11 @@ import type { Clock } from '../foundation/clock.ts'
 import type { Handles } from '../foundation/handles.ts'
 import { newId } from '../foundation/id.ts'
 import type { JsonObject } from '../foundation/json.ts'
+import type { Presented } from '../foundation/presented.ts'
 import type { Principal } from '../identity/index.ts'
 import type { Served } from '../servers/index.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import type { Era } from '../upstreams/index.ts'
+import type { Asker, Era } from '../upstreams/index.ts'
 import type { OwnHeaders } from '../vault/index.ts'
 import type { MethodRow } from './methods.ts'
 import type { Outlet } from './outlet.ts'
@@ -35,6 +36,8 @@ export class Exchange {
   readonly over: Over
   readonly at: number
   principal: Principal | undefined
+  /** The token of an identity provider that they came with. It is nowhere else, and goes with the request. */
+  presented: Presented | undefined
   /** `group/server`, once it is known. */
   target: string | null = null
   /** What the address stands for, once that is known. */
@@ -86,6 +89,7 @@ export class Exchange {
     const part = new Exchange(this.#parts, this.request, this.response, this.over, newId())
     part.outlet = outlet
     part.principal = this.principal
+    part.presented = this.presented
     part.target = this.target
     part.served = this.served
     part.era = this.era
@@ -159,4 +163,14 @@ export class Exchange {
 
 function round(milliseconds: number): number {
   return Math.round(milliseconds * 1000) / 1000
+}
+
+/** The caller as servers are asked for them. What is remembered of somebody is by their principal, which brings no token along. */
+export function askerOf(
+  { presented, principal: came }: Pick<Exchange, 'presented' | 'principal'>,
+  principal: Principal,
+): Asker {
+  if (presented === undefined || principal.id !== came?.id) return principal
+  const { id, kind, subjects, client } = principal
+  return { id, kind, subjects, presented, ...(client !== undefined && { client }) }
 }

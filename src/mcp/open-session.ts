@@ -1,4 +1,5 @@
 /** Opening a session: upstream first, then here; and again, where a client has one that this process does not know. */
+
 import { fail, GatewayError } from '../foundation/errors.ts'
 import { newHandle } from '../foundation/id.ts'
 import { applyPatches, isObject, type JsonObject, spanAt } from '../foundation/json.ts'
@@ -10,6 +11,7 @@ import { clear, mayUse } from './clear.ts'
 import { ComposedSession } from './composed-session.ts'
 import { canOpenUrls, isConnectNeeded } from './connect-first.ts'
 import { openInEra } from './correct.ts'
+import { askerOf } from './exchange.ts'
 import { agreedVersion, rewriteOpening } from './lists.ts'
 import type { MethodRow } from './methods.ts'
 import { relayedCapabilities } from './relayed.ts'
@@ -151,7 +153,9 @@ async function withLink<Result>(
   })
   if (cleared === undefined) return withComposed(parts, { ...visit, upstream }, opening, use)
   const { equipped } = cleared
-  const eras = parts.catalogue.eras(upstream.id) ?? (await parts.catalogue.learnEras(upstream, principal))
+  const eras =
+    parts.catalogue.eras(upstream.id) ??
+    (await parts.catalogue.learnEras(upstream, askerOf(exchange, principal)))
   const isCrossed = !eras.includes('session')
   const declared = { of: 'client', era: 'session', isCrossed } as const
   const { upstreamId, params } = opening

@@ -18,7 +18,7 @@ import { type Aim, type Aimed, clear, mayDo, mustSeeNothing } from './clear.ts'
 import { answerBefore, answerComposed, type Composed } from './composed-answers.ts'
 import { listenComposed } from './composed-listen.ts'
 import { backFromConnecting, isConnectNeeded } from './connect-first.ts'
-import type { Exchange } from './exchange.ts'
+import { askerOf, type Exchange } from './exchange.ts'
 import { type ForwardParts, prepare, send } from './forward.ts'
 import type { NewsParts } from './list-news.ts'
 import { meantBy } from './meta-calls.ts'
@@ -118,11 +118,12 @@ async function clearOrShow(parts: StatelessParts, visit: Visit, aim: Aim): Promi
 
 async function wayTo(
   { catalogue, connections, crossings }: StatelessParts,
-  { principal }: Visit,
+  { exchange, principal }: Visit,
   { equipped, method }: { equipped: Equipped; method: string },
 ) {
   const { upstream } = equipped
-  const eras = catalogue.eras(upstream.id) ?? (await catalogue.learnEras(upstream, principal))
+  const eras =
+    catalogue.eras(upstream.id) ?? (await catalogue.learnEras(upstream, askerOf(exchange, principal)))
   const isCrossed = !eras.includes('stateless')
   if (isCrossed && isOptional(method)) unknownMethod(method)
   return {

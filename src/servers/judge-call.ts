@@ -3,7 +3,7 @@ import type { Access, Action, Circumstances, Decision, Target } from '../access/
 import type { ErrorCode } from '../foundation/errors.ts'
 import type { JsonObject } from '../foundation/json.ts'
 import type { Caller } from '../foundation/route.ts'
-import { type Catalogue, type ToolFacts, targetTool, type Upstream } from '../upstreams/index.ts'
+import { type Asker, type Catalogue, type ToolFacts, targetTool, type Upstream } from '../upstreams/index.ts'
 import { type Arranged, arrange } from './arguments.ts'
 import type { Composition, Item } from './composition.ts'
 import { targetOfItem } from './everything.ts'
@@ -18,6 +18,8 @@ export type JudgeParts = {
 /** What is asked of a server, and by whom. */
 export type Asked = {
   readonly caller: Caller
+  /** As whom a server is read that has to be read for it; the caller unless told. */
+  readonly asker?: Asker
   readonly action: Action
   /** The name or URI of the thing that is meant; undefined where it is about the server. */
   readonly subject: string | undefined
@@ -148,13 +150,13 @@ function circumstancesOf({ circumstances }: Asked, sent: JsonObject): (() => Cir
 async function surprising(
   { access, catalogue }: JudgeParts,
   upstream: Upstream,
-  { caller, subject: name = '' }: Asked,
+  { caller, asker = caller, subject: name = '' }: Asked,
 ): Promise<ToolFacts | undefined> {
   const may = (readOnly: boolean) =>
     access.clear(caller, 'tool.call', targetOf(upstream, { name, readOnly })).allowed
   // Where it depends on the tool, the time to look would tell whether there is one; a server that was never read has nothing to tell.
   const mayWait = may(true) && (may(false) || catalogue.facts(upstream.id) === undefined)
-  return mayWait ? catalogue.surprise(upstream, name, caller) : undefined
+  return mayWait ? catalogue.surprise(upstream, name, asker) : undefined
 }
 
 /** The verdict about one thing of several servers behind one address, for a caller who may use that. */

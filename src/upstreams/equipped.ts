@@ -1,11 +1,14 @@
+import type { Presented } from '../foundation/presented.ts'
 import type { Caller } from '../foundation/route.ts'
 import type { Upstream } from './upstream.ts'
 
 declare const equipped: unique symbol
 
 /** For whom something is asked of a server, as far as credentials care. */
-export type Asker = Pick<Caller, 'id' | 'subjects' | 'client' | 'presented'> & {
+export type Asker = Pick<Caller, 'id' | 'subjects' | 'client'> & {
   readonly kind: Caller['kind'] | 'gateway'
+  /** The token of their identity provider that this very request came with; absent for every other. */
+  readonly presented?: Presented | undefined
 }
 
 /** An answer of 401 or 403, and its `WWW-Authenticate`. */

@@ -1,7 +1,10 @@
 /** Servers that are called with what a caller's own identity provider gave for them: exchanged, or vouched for. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { apiOf, tokenFor } from '../../../test/fixtures/api.ts'
-import { CompanyGateway, emails, type Person, people } from '../../../test/fixtures/company-gateway.ts'
+import { CompanyGateway, crew, emails, type Person, people } from '../../../test/fixtures/company-gateway.ts'
+import { openJar } from '../../../test/fixtures/cookie-jar.ts'
+import { call } from '../../../test/fixtures/http-call.ts'
+import { answerOf, inEra } from '../../../test/fixtures/mcp-call.ts'
 import { claimsOf } from '../../../test/fixtures/protected-server.ts'
 
 let all: CompanyGateway
@@ -122,6 +125,14 @@ describe('token exchange', () => {
     expect((await all.exchanges()).length - before).toBe(1)
   })
 
+  it('reads a server for who lists everything, where the gateway itself has nothing there', async () => {
+    await all.register(auth)
+    const said = inEra('stateless', { id: 'l', method: 'tools/list' })
+    const token = await all.company.tokenOf('ana', 'api://gate')
+    const { result, error } = answerOf(await call(`${all.gateway.url}/mcp?tools=list`, { ...said, token }))
+    expect(JSON.stringify(result ?? error)).toContain(`${all.server.split('/')[1]}`)
+  })
+
   it('is never that of another person, however many call at once', async () => {
     await all.register(auth)
     const jwts = await Promise.all(people.map(person => all.company.tokenOf(person, 'api://gate')))
@@ -222,7 +233,50 @@ describe('who is nobody there', () => {
   })
 })
 
+describe('the identity provider ends it', () => {
+  const auth = { kind: 'token-exchange', audience: 'api://notes', subjectToken: 'id' }
+
+  it('by refusing to renew the sign-in: noted once, and the person signs in again', async () => {
+    await all.register(auth)
+    await signInAgain('bo')
+    // It begins anew, and knows nothing of what it gave.
+    await all.company.setPeople(crew)
+    const ended = async () => {
+      const { items } = await all.gateway.operator<{ items: { action: string }[] }>('GET /audit?limit=500')
+      return items.filter(({ action }) => action === 'identity.sign_in_ended').length
+    }
+    const before = await ended()
+    const said = await Promise.all([all.who(all.pats.bo), all.who(all.pats.bo)])
+    said.push(await all.who(all.pats.bo))
+    for (const each of said) expect(each).toMatch(/sign in there again/)
+    expect((await ended()) - before).toBe(1)
+    // Nothing is wrong with the connection itself, and nothing of it was asked for.
+    expect(await all.events('vault.connection_broken')).toEqual([])
+    await signInAgain('bo')
+    expect(await all.who(all.pats.bo)).toBe(emails.bo)
+  })
+
+  it('by saying that they signed out there: what the sign-in left is gone', async () => {
+    await all.register(auth)
+    await signInAgain('bo')
+    const events = { 'http://schemas.openid.net/event/backchannel-logout': {} }
+    const claims = { aud: 'gate', sub: 'bo', jti: crypto.randomUUID(), events }
+    const token = await all.company.mint({ claims, header: { typ: 'logout+jwt' } })
+    const body = new URLSearchParams({ logout_token: token })
+    const { status } = await fetch(`${all.gateway.url}/sign-in/acme/logout`, { method: 'POST', body })
+    expect(status).toBe(200)
+    expect(await all.who(all.pats.bo)).toMatch(/sign in there again/)
+    await signInAgain('bo')
+    expect(await all.who(all.pats.bo)).toBe(emails.bo)
+  })
+})
+
+/** In another browser, so that a session of before is not in the way. */
+const signInAgain = (person: Person) => all.signIn(person, '/sign-in/acme', openJar())
+
 describe('ID-JAG', () => {
+  beforeAll(() => all.signIn('ana'))
+
   const auth = { kind: 'id-jag', clientId: 'gate-at-there', clientSecret: 'hush' }
 
   it('is got at the identity provider for the ID token, and exchanged where the server says', async () => {
