@@ -118,7 +118,7 @@ async function listen(directory: string, { env, command }: Program, port: number
   const log = openSync(logFile, 'a')
   const child = start(process.execPath, [command, 'start'], { env, stdio: ['ignore', log, log] })
   closeSync(log)
-  for (let attempt = 0; attempt < 200 && child.exitCode === null; attempt++) {
+  for (let attempt = 0; attempt < 1200 && child.exitCode === null; attempt++) {
     if (child.pid !== undefined && (await isHealthy(port))) return child.pid
     await sleep(50)
   }
@@ -133,7 +133,7 @@ const isHealthy = (port: number): Promise<boolean> =>
   )
 
 async function run(env: NodeJS.ProcessEnv, ...args: string[]): Promise<string> {
-  const running = promisify(execFile)(process.execPath, args, { env, timeout: 20_000 })
+  const running = promisify(execFile)(process.execPath, args, { env, timeout: 60_000 })
   remember(running.child)
   return (await running).stdout
 }

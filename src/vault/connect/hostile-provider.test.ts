@@ -127,24 +127,22 @@ describe('a renewal that is answered with', () => {
   })
 })
 
-it.each(malformed.filter(([, answer]) => answer?.status === undefined))(
-  'a code that is answered with %s connects nothing, and what was connected stays',
-  async (_, answer) => {
-    const server = await yard.register()
-    await yard.connect('bo', server)
-    const before = await yard.connection('bo', server)
+it('a code that is answered with any of these connects nothing, and what was connected stays', async () => {
+  const server = await yard.register()
+  await yard.connect('bo', server)
+  const before = await yard.connection('bo', server)
+  for (const [what, answer] of malformed.filter(([, answer]) => answer?.status === undefined)) {
     yard.there.manners.token = () => answer
-    for (const person of ['ana', 'bo']) {
-      const shown = await yard.connect(person, server)
-      expect(shown.status).toBe(502)
-      expect(shown.text).not.toMatch(/SECRET|Host: x/)
-    }
-    expect(await yard.connection('ana', server)).toMatchObject({ state: 'needed', id: null })
-    expect(await yard.connection('bo', server)).toEqual(before)
-    yard.tidy()
-    expect(await yard.who('bo', server)).toBe(ana)
-  },
-)
+    const shown = await yard.connect('ana', server)
+    expect(shown.status, what).toBe(502)
+    expect(shown.text, what).not.toMatch(/SECRET|Host: x/)
+  }
+  expect((await yard.connect('bo', server)).status).toBe(502)
+  expect(await yard.connection('ana', server)).toMatchObject({ state: 'needed', id: null })
+  expect(await yard.connection('bo', server)).toEqual(before)
+  yard.tidy()
+  expect(await yard.who('bo', server)).toBe(ana)
+})
 
 const inside = 'https://169.254.169.254'
 
