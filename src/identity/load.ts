@@ -6,6 +6,7 @@ import { boundOf, confined } from './providers/bounds.ts'
 import {
   type Account,
   accountByName,
+  accountsOfOwner,
   type From,
   type Token,
   teamNamesOf,
@@ -80,6 +81,14 @@ export async function standInOf(from: From, subject: string): Promise<StandIn | 
   return (
     account && { caller: await accountCaller(from, account, undefined), refused: whyAccountRefused(account) }
   )
+}
+
+/** The virtual accounts that a user answers for and that are not disabled, by name. */
+export async function ownedBy(from: From, userId: string): Promise<readonly Caller[]> {
+  const callers: Caller[] = []
+  for (const account of await accountsOfOwner(from, userId))
+    if (whyAccountRefused(account) === undefined) callers.push(await accountCaller(from, account, undefined))
+  return callers
 }
 
 async function asUser(from: From, token: Token): Promise<Caller | Rejection> {

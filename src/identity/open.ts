@@ -19,7 +19,7 @@ import { type Flows, openFlows, type Seals } from './flows.ts'
 import { type Holder, holders } from './holders.ts'
 import { Identifier, type Outcome } from './identify.ts'
 import { keyedHash } from './keyed-hash.ts'
-import { type StandIn, standInOf, storedTokens } from './load.ts'
+import { ownedBy, type StandIn, standInOf, storedTokens } from './load.ts'
 import { machineRoutes } from './machines/routes.ts'
 import { type Machines, openMachines } from './machines/store.ts'
 import { me } from './me.ts'
@@ -70,6 +70,8 @@ export type Identity = Declared & {
   standInOf(subject: string, from?: From): Promise<StandIn | undefined>
   /** Whom ids of users and virtual accounts stand for. */
   holders(ids: readonly string[]): Promise<ReadonlyMap<string, Holder>>
+  /** The virtual accounts that a user answers for and that are not disabled, by name. */
+  ownedBy(userId: string): Promise<readonly Caller[]>
   /** Is there a team of this name? */
   hasTeam(name: string): Promise<boolean>
   /** Tokens that expire within so many days and have no successor, the first to go first. */
@@ -164,6 +166,7 @@ export async function openIdentity(parts: Parts): Promise<Identity> {
     recheck: (principal, resource) => identifier.recheck(principal, resource),
     standInOf: (subject, from = kysely) => standInOf(from, subject),
     holders: ids => holders(kysely, ids),
+    ownedBy: userId => ownedBy(kysely, userId),
     hasTeam: async name => (await teamByName(kysely, name)) !== undefined,
     expiringTokens: days => expiringTokens({ kysely, clock }, days),
     providers,

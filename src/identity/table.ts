@@ -151,6 +151,13 @@ export function accountByName(from: From, name: string): Promise<Account | undef
   return selectAccounts(from).where('virtual_accounts.name', '=', name).executeTakeFirst()
 }
 
+export function accountsOfOwner(from: From, userId: string): Promise<Account[]> {
+  return selectAccounts(from)
+    .where('virtual_accounts.owner_id', '=', userId)
+    .orderBy('virtual_accounts.name')
+    .execute()
+}
+
 export async function insertAccount(
   tx: From,
   account: Insertable<Tables['virtual_accounts']>,

@@ -104,10 +104,10 @@ function applications({ authorizations, hidden }: Account): Html {
 function connectionsOf({ connections, hidden }: Account): Html {
   if (connections.length === 0) return html`<p>None of the servers that you may use needs one.</p>`
   return html`<ul class="rows">${connections.map(
-    ({ id, server, state, account, scopes, connectedAt, trouble, repair }) => html`
-<li><div>${server}${account !== null && html` as <strong>${visibly(account)}</strong>`}
+    ({ id, server, owner, state, account, scopes, connectedAt, trouble, repair }) => html`
+<li><div>${server}${owner.startsWith('account:') && html` for ${owner.slice('account:'.length)}`}${account !== null && html` as <strong>${visibly(account)}</strong>`}
 <small>${trouble ?? html`${scopes.join(', ')}${connectedAt !== null && html`, since ${when(connectedAt)}`}`}</small></div>
-<div class="acts">${repair !== null && html`<a class="button" href="${new URL(repair).pathname}">${state === 'needed' ? 'Connect' : 'Connect again'}</a>`}
+<div class="acts">${repair !== null && html`<a class="button" href="${repair.slice(new URL(repair).origin.length)}">${state === 'needed' ? 'Connect' : 'Connect again'}</a>`}
 ${id !== null && html`<form method="post" action="/account/connections/${id}/disconnect">${hidden()}<button class="danger" aria-label="Disconnect ${server}">Disconnect</button></form>`}</div></li>`,
   )}</ul>`
 }

@@ -39,6 +39,11 @@ async function look(visit: Visit, params: Params): Promise<void> {
   // Back from their identity provider, or with what was there already.
   if (question.kind === 'sign-in' && question.isReady)
     return done(visit, asked.upstream, returnPath(query.get('return') ?? undefined, ''))
+  if (question.kind === 'sign-in' && asked.owner.id !== principal.id)
+    fail('vault.connect_refused', {
+      why: `${asked.upstream.group}/${asked.upstream.name} is called as a person of ${question.at}, and a virtual account is nobody there.`,
+      fix: 'Let people call it, or ask a manager for another way of authenticating there.',
+    })
   const fields = {
     for: query.get('for') ?? '',
     account: query.get('account') ?? '',

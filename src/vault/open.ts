@@ -14,7 +14,8 @@ import type { Register, Upstream } from '../upstreams/index.ts'
 import { type Connect, type ConnectParts, openConnect } from './connect/connect.ts'
 import type { By } from './connect/disconnect.ts'
 import { type Links, openLinks } from './connect/link.ts'
-import { connectionRoutes, connectionsOf, takeBack } from './connect/routes.ts'
+import { connectionsFor } from './connect/lists.ts'
+import { connectionRoutes, takeBack } from './connect/routes.ts'
 import { openSweep } from './connect/sweep.ts'
 import { openClientSweep } from './connect/sweep-clients.ts'
 import type { Connection } from './connect/view.ts'
@@ -36,7 +37,7 @@ export type Vault = Equip & {
   openLink: Links['open']
   /** The document by which authorization servers know the gateway (client id metadata documents). */
   clientDocument(isPublic: boolean): JsonObject
-  /** The connections of a caller, and those they need. */
+  /** The connections of a caller and of virtual accounts they answer for, and those that are needed. */
   of(caller: Caller): Promise<readonly Connection[]>
   /** Takes one back that is the caller's own, or anybody's for an admin. Throws `vault.connection_unknown`. */
   disconnect(by: By, id: string): Promise<void>
@@ -58,7 +59,7 @@ export type VaultParts = {
   readonly seals: Sealer
   readonly identity: Pick<
     Identity,
-    'flows' | 'holders' | 'standInOf' | 'hasTeam' | 'onRemoval' | 'providers' | 'providerTokens'
+    'flows' | 'holders' | 'ownedBy' | 'standInOf' | 'hasTeam' | 'onRemoval' | 'providers' | 'providerTokens'
   >
   readonly access: Access
   readonly register: Register
@@ -98,6 +99,8 @@ export function openVault(parts: VaultParts): Vault {
     access: parts.access,
     servers: register.list,
     holders: identity.holders,
+    ownedBy: identity.ownedBy,
+    answersFor: (person: Caller, id: string) => answersFor(identity, person, id),
     origin: addresses.origin,
     find: register.find,
     ownerOf: (subject: string) => ownerOf(identity, subject),
@@ -109,9 +112,9 @@ export function openVault(parts: VaultParts): Vault {
     whenConnected: openWaiting({ ...connectParts, find: register.find }, connect),
     openLink: links.open,
     clientDocument: own.document,
-    of: caller => connectionsOf(routeParts, caller),
+    of: caller => connectionsFor(routeParts, caller),
     disconnect: (by, id) => takeBack(routeParts, by, id),
-    answersFor: (person, id) => answersFor(identity, person, id),
+    answersFor: routeParts.answersFor,
     routes: connectionRoutes(routeParts),
     async refresh() {
       custody.distrust()

@@ -1,11 +1,12 @@
 /** Virtual accounts have no browser: the user who answers for one connects for it. */
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { tokenFor } from '../../../test/fixtures/api.ts'
+import { apiOf, tokenFor } from '../../../test/fixtures/api.ts'
 import { type GatewayInside, openGatewayInside } from '../../../test/fixtures/gateway-inside.ts'
 import { call } from '../../../test/fixtures/http-call.ts'
 import { answerOf, inEra } from '../../../test/fixtures/mcp-call.ts'
 import { type Browser, type Shown, signedInBrowser } from '../../../test/fixtures/oauth-browser.ts'
 import { type ProtectedServer, startProtectedServer } from '../../../test/fixtures/protected-server.ts'
+import type { Connection } from './view.ts'
 
 let gateway: GatewayInside
 let there: ProtectedServer
@@ -70,6 +71,27 @@ it('is reached by its name too, where it may use the server', async () => {
   expect((await ana.go(at('other'))).status).toBe(404)
   expect((await bo.go(at('robot'))).status).toBe(404)
   expect((await ana.go(at('nobody'))).status).toBe(404)
+})
+
+it('is in the list of its owner, who may take it back, and in the list of nobody else', async () => {
+  const { operator } = gateway
+  const tokenOf = async (email: string) => (await tokenFor(operator, `user:${email}`)).token
+  const [hers, his] = [await tokenOf('ana@example.com'), await tokenOf('bo@example.com')].map(token =>
+    apiOf(gateway.url, token),
+  )
+  const list = async (api = hers) => (await api?.<{ items: Connection[] }>('GET /connections'))?.items ?? []
+  const [first] = await list()
+  expect(first).toMatchObject({ server: 'lab/notes', owner: 'account:robot', state: 'connected' })
+  expect(await list(his)).toEqual([])
+  expect((await ana.go(`${gateway.url}/account`)).text).toContain('lab/notes for robot')
+  await expect(his?.(`DELETE /connections/${first?.id}`)).rejects.toThrow(/: 404 /)
+  await hers?.(`DELETE /connections/${first?.id}`)
+  const [again] = await list()
+  expect(again).toMatchObject({ owner: 'account:robot', state: 'needed' })
+  expect((await connect(ana, again?.repair ?? '')).text).toContain('is connected')
+  expect(await who()).toBe('ana@there.example')
+  await operator('PATCH /accounts/robot', { disabled: true })
+  expect(await list()).toEqual([])
 })
 
 it('names every host that gets something of what is connected, whatever the server is called', async () => {

@@ -5,19 +5,20 @@ import { fail } from '../../foundation/errors.ts'
 import { type Caller, type Route, route } from '../../foundation/route.ts'
 import type { Identity } from '../../identity/index.ts'
 import type { Upstream } from '../../upstreams/index.ts'
-import { type Credential, everyone } from '../credentials/credential.ts'
-import { credentialById, credentials } from '../credentials/credential-table.ts'
-import { fits } from '../credentials/fits.ts'
-import type { Reason } from '../credentials/needed.ts'
+import { credentialById } from '../credentials/credential-table.ts'
 import type { Connect, ConnectParts } from './connect.ts'
 import { type By, disconnect } from './disconnect.ts'
-import { signInAt } from './sign-in-at.ts'
-import { type Connection, connectionOf, connectionSchema } from './view.ts'
+import { connectionsFor, everybodys } from './lists.ts'
+import { connectionSchema } from './view.ts'
 
 export type RouteParts = ConnectParts & {
   readonly access: Access
   servers(): Iterable<Upstream>
   readonly holders: Identity['holders']
+  /** The virtual accounts that this user answers for. */
+  readonly ownedBy: Identity['ownedBy']
+  /** The virtual account of this id, for who answers for it. */
+  answersFor(person: Caller, id: string): Promise<object | undefined>
   find(group: string, name: string): Upstream | undefined
   /** Under which id what is of a subject is kept; undefined where there is no such subject. */
   ownerOf(subject: string): Promise<string | undefined>
@@ -33,7 +34,8 @@ function listRoute(parts: RouteParts): Route {
   return route({
     method: 'GET',
     path: '/api/v1/connections',
-    summary: 'Accounts at servers: which are connected, which are needed, and what repairs them',
+    summary:
+      'Accounts at servers, yours and those of virtual accounts that you answer for: which are connected, which are needed, and what repairs them',
     entry: 'signed-in',
     query: z.object({
       all: z.stringbool().optional().describe('Those of everybody; for admins and auditors.'),
@@ -44,7 +46,7 @@ function listRoute(parts: RouteParts): Route {
       if (query.all === true && !seesAll(caller))
         fail('identity.forbidden', { why: 'Only admins and auditors see the connections of others.' })
       const isAll = query.all === true
-      const found = isAll ? await everybodys(parts) : await connectionsOf(parts, caller)
+      const found = isAll ? await everybodys(parts) : await connectionsFor(parts, caller)
       const items = found.filter(({ server }) => query.server === undefined || server === query.server)
       const why = isAll
         ? 'Nobody has connected an account yet.'
@@ -105,92 +107,12 @@ function disconnectRoute(parts: RouteParts): Route {
   })
 }
 
-/** One that is somebody else's is not there, but for admins. */
+/** One that is somebody else's is not there, but for admins, and for who answers for its virtual account. */
 export async function takeBack(parts: RouteParts, by: By, id: string): Promise<undefined> {
   const stored = await credentialById(parts.database.kysely, id)
-  const isOwn = stored?.credential.owner === by.caller.id
-  if (stored === undefined || !(isOwn || managesAll(by.caller))) fail('vault.connection_unknown')
+  const owner = stored?.credential.owner
+  const isTheirs = owner === by.caller.id || managesAll(by.caller)
+  if (owner === undefined || !(isTheirs || (await parts.answersFor(by.caller, owner)) !== undefined))
+    fail('vault.connection_unknown')
   await disconnect(parts, by, id)
-}
-
-export async function connectionsOf(parts: RouteParts, caller: Caller): Promise<Connection[]> {
-  const has = new Map<string, Credential>()
-  for (const credential of await credentials(parts.database.kysely, { owners: [caller.id] }))
-    has.set(credential.serverId, credential)
-  const shown: Connection[] = []
-  for (const upstream of parts.servers()) {
-    const { group, name, policy } = upstream
-    const way = parts.opened(upstream)?.stored
-    const isOfPeople = way?.onBehalf !== undefined && caller.kind === 'user'
-    const needs = way?.by === 'person' || isOfPeople
-    const credential = has.get(upstream.id)
-    if (!needs && credential === undefined) continue
-    if (
-      !parts.access.clear(caller, 'server.use', { group, server: name, policy }).allowed &&
-      credential === undefined
-    )
-      continue
-    const owner = { id: caller.id, name: subjectOf(caller) }
-    shown.push(await shownAs(parts, upstream, { credential, owner }))
-  }
-  return shown
-}
-
-async function everybodys(parts: RouteParts): Promise<Connection[]> {
-  const all = await credentials(parts.database.kysely, {})
-  const known = await parts.holders([...new Set(all.map(({ owner }) => owner))])
-  const shown: Connection[] = []
-  for (const credential of all) {
-    const { owner: id } = credential
-    const upstream = parts.serverById(credential.serverId)
-    const name = id === everyone ? everyone : (known.get(id)?.subject ?? id)
-    if (upstream !== undefined)
-      shown.push(await shownAs(parts, upstream, { credential, owner: { id, name } }))
-  }
-  return shown
-}
-
-type ToShow = {
-  readonly credential: Credential | undefined
-  readonly owner: { readonly id: string; readonly name: string }
-}
-
-async function shownAs(
-  parts: RouteParts,
-  upstream: Upstream,
-  { credential, owner }: ToShow,
-): Promise<Connection> {
-  const link = `${parts.origin()}/connect/${upstream.group}/${upstream.name}`
-  const way = parts.opened(upstream)?.stored.onBehalf
-  // Room that was made is nothing yet.
-  const got = way !== undefined && isEmpty(credential) ? undefined : credential
-  const isUsed = got !== undefined && reasonOf(parts, upstream, got) === undefined
-  if (way === undefined || isUsed) {
-    const reason = reasonOf(parts, upstream, got)
-    return connectionOf(got, { upstream, owner: owner.name, reason, link })
-  }
-  const { isReady } = await signInAt(parts, { onBehalf: way, owner: owner.id, credential: got })
-  const reason = isReady ? undefined : got === undefined ? 'session' : reasonOf(parts, upstream, got)
-  return connectionOf(got, { upstream, owner: owner.name, reason, link, isReady })
-}
-
-function isEmpty(credential: Credential | undefined): boolean {
-  return credential?.refreshedAt === null && credential.trouble === null
-}
-
-function reasonOf(
-  parts: RouteParts,
-  upstream: Upstream,
-  credential: Credential | undefined,
-): Reason | undefined {
-  if (credential === undefined) return 'none'
-  const opened = parts.opened(upstream)
-  if (opened === undefined || !fits(opened, credential)) return 'moved'
-  if (credential.trouble !== null) return credential.trouble
-  const isOver = credential.expiresAt !== null && credential.expiresAt <= parts.clock.now()
-  return isOver && !credential.isRefreshable && opened.stored.by === 'person' ? 'refused' : undefined
-}
-
-function subjectOf({ kind, name }: Caller): string {
-  return kind === 'operator' ? 'operator' : `${kind}:${name}`
 }

@@ -1,0 +1,106 @@
+/** Connections as lists: what a caller has at servers and what they need there, and what everybody has. */
+import type { Caller } from '../../foundation/route.ts'
+import type { Upstream } from '../../upstreams/index.ts'
+import { type Credential, everyone } from '../credentials/credential.ts'
+import { credentials } from '../credentials/credential-table.ts'
+import { fits } from '../credentials/fits.ts'
+import type { Reason } from '../credentials/needed.ts'
+import type { RouteParts } from './routes.ts'
+import { signInAt } from './sign-in-at.ts'
+import { type Connection, connectionOf } from './view.ts'
+
+/** Those of a caller, and of the virtual accounts that they answer for. */
+export async function connectionsFor(parts: RouteParts, caller: Caller): Promise<Connection[]> {
+  const accounts = caller.kind === 'user' ? await parts.ownedBy(caller.id) : []
+  const found: Connection[] = []
+  for (const each of [caller, ...accounts]) found.push(...(await connectionsOf(parts, each)))
+  return found
+}
+
+async function connectionsOf(parts: RouteParts, caller: Caller): Promise<Connection[]> {
+  const has = new Map<string, Credential>()
+  for (const credential of await credentials(parts.database.kysely, { owners: [caller.id] }))
+    has.set(credential.serverId, credential)
+  const shown: Connection[] = []
+  for (const upstream of parts.servers()) {
+    const { group, name, policy } = upstream
+    const way = parts.opened(upstream)?.stored
+    const isOfPeople = way?.onBehalf !== undefined && caller.kind === 'user'
+    const needs = way?.by === 'person' || isOfPeople
+    const credential = has.get(upstream.id)
+    if (!needs && credential === undefined) continue
+    if (
+      !parts.access.clear(caller, 'server.use', { group, server: name, policy }).allowed &&
+      credential === undefined
+    )
+      continue
+    const owner = { id: caller.id, name: subjectOf(caller) }
+    shown.push(await shownAs(parts, upstream, { credential, owner }))
+  }
+  return shown
+}
+
+export async function everybodys(parts: RouteParts): Promise<Connection[]> {
+  const all = await credentials(parts.database.kysely, {})
+  const known = await parts.holders([...new Set(all.map(({ owner }) => owner))])
+  const shown: Connection[] = []
+  for (const credential of all) {
+    const { owner: id } = credential
+    const upstream = parts.serverById(credential.serverId)
+    const name = id === everyone ? everyone : (known.get(id)?.subject ?? id)
+    if (upstream !== undefined)
+      shown.push(await shownAs(parts, upstream, { credential, owner: { id, name } }))
+  }
+  return shown
+}
+
+type ToShow = {
+  readonly credential: Credential | undefined
+  readonly owner: { readonly id: string; readonly name: string }
+}
+
+async function shownAs(
+  parts: RouteParts,
+  upstream: Upstream,
+  { credential, owner }: ToShow,
+): Promise<Connection> {
+  const link = `${parts.origin()}/connect/${upstream.group}/${upstream.name}${forAccount(owner.name)}`
+  const way = parts.opened(upstream)?.stored.onBehalf
+  // Room that was made is nothing yet.
+  const got = way !== undefined && isEmpty(credential) ? undefined : credential
+  const isUsed = got !== undefined && reasonOf(parts, upstream, got) === undefined
+  if (way === undefined || isUsed) {
+    const reason = reasonOf(parts, upstream, got)
+    return connectionOf(got, { upstream, owner: owner.name, reason, link })
+  }
+  const { isReady } = await signInAt(parts, { onBehalf: way, owner: owner.id, credential: got })
+  const reason = isReady ? undefined : got === undefined ? 'session' : reasonOf(parts, upstream, got)
+  return connectionOf(got, { upstream, owner: owner.name, reason, link, isReady })
+}
+
+function isEmpty(credential: Credential | undefined): boolean {
+  return credential?.refreshedAt === null && credential.trouble === null
+}
+
+function reasonOf(
+  parts: RouteParts,
+  upstream: Upstream,
+  credential: Credential | undefined,
+): Reason | undefined {
+  if (credential === undefined) return 'none'
+  const opened = parts.opened(upstream)
+  if (opened === undefined || !fits(opened, credential)) return 'moved'
+  if (credential.trouble !== null) return credential.trouble
+  const isOver = credential.expiresAt !== null && credential.expiresAt <= parts.clock.now()
+  return isOver && !credential.isRefreshable && opened.stored.by === 'person' ? 'refused' : undefined
+}
+
+function subjectOf({ kind, name }: Caller): string {
+  return kind === 'operator' ? 'operator' : `${kind}:${name}`
+}
+
+/** Virtual accounts have no browser: who answers for one opens the page for it. */
+function forAccount(subject: string): string {
+  const [kind, name = ''] = subject.split(/:(.*)/s)
+  return kind === 'account' ? `?account=${encodeURIComponent(name)}` : ''
+}
