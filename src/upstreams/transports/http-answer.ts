@@ -56,13 +56,16 @@ function one(value: string | string[] | undefined): string {
   return (Array.isArray(value) ? value[0] : value) ?? ''
 }
 
+export function challengeOf(headers: WireHeaders): string {
+  return one(headers['www-authenticate'])
+}
+
 /** Refuses what no MCP answer may have, and says which of the two framings this is. */
 export function framingOf(status: number, headers: WireHeaders): 'json' | 'events' {
   const encoding = one(headers['content-encoding'])
   if (encoding !== '' && encoding !== 'identity')
     throw badAnswer('It compressed its answer although nobody asked.')
-  if (status === 401 || status === 403)
-    throw new Unauthorized({ status, challenge: one(headers['www-authenticate']) })
+  if (status === 401 || status === 403) throw new Unauthorized({ status, challenge: challengeOf(headers) })
   if (status >= 300 && status < 400)
     throw badAnswer('It redirects; redirects are not followed. Register the address it redirects to.')
   if (status >= 500) throw new GatewayError('upstream.unreachable', { why: `It answered ${status}.` })

@@ -50,14 +50,7 @@ const goodbyeMs = 2000
 
 // A server may not support DELETE, or be gone; either way there is nothing left to end.
 async function endUpstream({ wire, to }: HttpSessionParts, more: readonly string[]): Promise<void> {
-  const goodbye = {
-    method: 'DELETE',
-    headers: [...to.headers, ...more],
-    sign: to.sign,
-    body: null,
-    total: goodbyeMs,
-  } as const
-  await sendOnly(wire, goodbye).catch(() => 0)
+  await sendOnly(wire, to, { method: 'DELETE', own: more, body: null, total: goodbyeMs }).catch(() => 0)
 }
 
 function negotiatedVersion(opening: Collected): string | undefined {
@@ -80,8 +73,6 @@ class HttpSession implements SessionLink, Carrier {
   readonly #parts: HttpSessionParts
   /** What every request of the session carries besides the credentials. */
   readonly #own: readonly string[]
-  /** Both, as long as the credentials are the same. */
-  #known: { readonly credentials: readonly string[]; readonly all: readonly string[] } | undefined
   readonly #hasSession: boolean
   /** Questions of the server that wait for an answer. */
   #asked: Set<string | number> | undefined
@@ -100,14 +91,12 @@ class HttpSession implements SessionLink, Carrier {
   }
 
   get #headers(): readonly string[] {
-    const { headers } = this.#parts.to
-    if (this.#known?.credentials !== headers)
-      this.#known = { credentials: headers, all: [...headers, ...this.#own] }
-    return this.#known.all
+    return [...this.#parts.to.headers, ...this.#own]
   }
 
-  #post(body: Buffer) {
-    return { method: 'POST', headers: this.#headers, sign: this.#parts.to.sign, body } as const
+  #post(body: Buffer): Promise<number> {
+    const { wire, to } = this.#parts
+    return sendOnly(wire, to, { method: 'POST', own: this.#own, body })
   }
 
   #get(headers: readonly string[], total: number) {
@@ -122,7 +111,7 @@ class HttpSession implements SessionLink, Carrier {
   }
 
   async notify(_: string, body: Buffer): Promise<void> {
-    const status = await sendOnly(this.#parts.wire, this.#post(body))
+    const status = await this.#post(body)
     if (status === 404 || (status === 400 && (await this.#looksLost()))) this.#lose()
   }
 
@@ -192,7 +181,7 @@ class HttpSession implements SessionLink, Carrier {
   async #looksLost(): Promise<boolean> {
     if (!this.#hasSession) return false
     const { body } = ownRequest('ping', {})
-    this.#looking ??= sendOnly(this.#parts.wire, this.#post(body)).then(
+    this.#looking ??= this.#post(body).then(
       status => status === 400 || status === 404,
       () => false,
     )

@@ -1,7 +1,7 @@
 import { GatewayError } from '../../foundation/errors.ts'
-import type { Equipped, RefusedCredentials, Sign } from '../equipped.ts'
+import type { Equipped, RefusedCredentials } from '../equipped.ts'
 import type { Flight } from '../sink.ts'
-import { type AnswerFor, HttpAnswer } from './http-answer.ts'
+import { type AnswerFor, challengeOf, HttpAnswer } from './http-answer.ts'
 import type { Wire, WireHeaders } from './wire.ts'
 
 const bothFramings = [
@@ -39,30 +39,42 @@ export function postRequest(
   return flight
 }
 
-/** Sends a request without a JSON-RPC answer (a notification, a response, a DELETE) and gives the HTTP status. */
-export function sendOnly(
+/** What has no JSON-RPC answer: a notification, a response, a DELETE. */
+export type Plain = {
+  readonly method: 'POST' | 'DELETE'
+  /** Headers besides the credentials, as flat pairs. */
+  readonly own?: readonly string[]
+  readonly body: Buffer | null
+  readonly path?: string
+  /** Milliseconds, where it is not worth the usual wait. */
+  readonly total?: number
+}
+
+/** Sends it and gives the HTTP status; once more where the server wants other credentials and there are some. */
+export async function sendOnly(wire: Wire, to: HeaderSource['to'], plain: Plain): Promise<number> {
+  const sent = to.headers
+  const { status, challenge } = await sendOnce(wire, to, plain)
+  if (status !== 401 || to.renew === undefined || plain.method === 'DELETE') return status
+  await to.renew({ status, challenge, sent })
+  return (await sendOnce(wire, to, plain)).status
+}
+
+function sendOnce(
   wire: Wire,
-  request: {
-    method: 'POST' | 'DELETE'
-    headers: readonly string[]
-    body: Buffer | null
-    sign?: Sign | undefined
-    path?: string
-    /** Milliseconds, where it is not worth the usual wait. */
-    total?: number
-  },
-): Promise<number> {
+  { headers: credentials, sign }: HeaderSource['to'],
+  { own = [], ...plain }: Plain,
+): Promise<RefusedCredentials> {
+  const framing = plain.body === null ? [] : bothFramings
   return new Promise((done, refused) => {
-    const headers = request.body === null ? request.headers : [...bothFramings, ...request.headers]
-    let status = 0
+    let answer = { status: 0, challenge: '' }
     wire.send(
-      { total: 10_000, ...request, headers },
+      { total: 10_000, ...plain, headers: [...framing, ...credentials, ...own], sign },
       {
-        head: given => {
-          status = given
+        head: (status, headers) => {
+          answer = { status, challenge: challengeOf(headers) }
         },
         chunk: () => {},
-        end: () => done(status),
+        end: () => done(answer),
         broken: error => refused(error),
       },
     )

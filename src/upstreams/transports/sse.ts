@@ -3,7 +3,7 @@ import { GatewayError } from '../../foundation/errors.ts'
 import { collect, kept } from '../collect.ts'
 import { type EventReader, EventStream, type ServerEvent } from '../event-stream.ts'
 import type { SessionLink } from '../link.ts'
-import { badAnswer, LostSession } from '../message.ts'
+import { badAnswer, LostSession, Unauthorized } from '../message.ts'
 import { Channel } from './channel.ts'
 import { openChannelSession } from './channel-session.ts'
 import type { Deadlines } from './deadlines.ts'
@@ -28,9 +28,8 @@ export async function openSseSession(
   upstreamId: number,
   clientId: string,
 ): Promise<SessionLink> {
-  const connection = new SseConnection(parts)
+  const connection = await openStream(parts)
   try {
-    await connection.opened
     const opening = await collect(clientId, sink =>
       connection.channel.request({
         body: initialize,
@@ -54,6 +53,21 @@ export async function openSseSession(
   } catch (error) {
     connection.close()
     throw error
+  }
+}
+
+/** Once more where the server wants other credentials and there are some. */
+async function openStream(parts: SseParts, isAgain = false): Promise<SseConnection> {
+  const sent = parts.to.headers
+  const connection = new SseConnection(parts)
+  try {
+    await connection.opened
+    return connection
+  } catch (error) {
+    connection.close()
+    if (isAgain || !(error instanceof Unauthorized) || parts.to.renew === undefined) throw error
+    await parts.to.renew({ ...error.refused, sent })
+    return openStream(parts, true)
   }
 }
 
@@ -95,9 +109,8 @@ class SseConnection implements WireEvents, EventReader {
     if (this.#endpoint === undefined) return
     if (this.#posts >= maxPosts) return this.#end(badAnswer('It asks for more than it takes answers to.'))
     this.#posts++
-    const { headers, sign } = this.#parts.to
-    const request = { method: 'POST', headers, sign, body, path: this.#endpoint } as const
-    const status = await sendOnly(this.#parts.wire, request).finally(() => {
+    const { wire, to } = this.#parts
+    const status = await sendOnly(wire, to, { method: 'POST', body, path: this.#endpoint }).finally(() => {
       this.#posts--
     })
     if (status >= 400) throw this.#refusal(status)
