@@ -109,6 +109,7 @@ export async function createGateway(config: Config, log: Log, environment: Envir
     log,
     limits,
     equip,
+    equipBrought: vault.equipBrought,
   })
 
   const servers = await openServers({ database, access, audit, announcements, register, catalogue })

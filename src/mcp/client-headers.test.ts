@@ -205,3 +205,34 @@ it('T076: lets neither its own token out nor any other of the gateway', async ()
     expect(text).not.toContain(token)
   }
 })
+
+describe.each([false, true])(
+  'a server that takes nothing but what clients bring (with sessions only: %s)',
+  isSessionOnly => {
+    let strict: EchoServer
+    const name = isSessionOnly ? 'strict-old' : 'strict'
+    const mine = { Authorization: 'Bearer of-the-client' }
+    beforeAll(async () => {
+      strict = await startEcho({ admits: mine.Authorization, isSessionOnly })
+      await gateway.operator('POST /servers', { group: 'lab', name, transport: strict.transport })
+    })
+    afterAll(() => strict?.stop())
+
+    it('is read and called with it, and with nothing where nothing comes', async () => {
+      expect((await say({ name })).text).toContain('upstream.unauthorized')
+      expect((await say({ name, own: { Authorization: 'Bearer other' } })).text).toContain(
+        'upstream.unauthorized',
+      )
+      const called = await say({ name, own: mine })
+      expect([called.status, called.text]).toEqual([200, expect.not.stringContaining('"error"')])
+      expect(sawAt(strict, 'authorization')).toBe(mine.Authorization)
+      expect((await say({ name })).text).toContain('upstream.unauthorized')
+    })
+
+    it('is a part of /mcp for who brings it', async () => {
+      const called = await say({ name: '', tool: `${name}__echo`, own: { [`lab/${name}`]: mine } })
+      expect([called.status, called.text]).toEqual([200, expect.not.stringContaining('"error"')])
+      expect(sawAt(strict, 'authorization')).toBe(mine.Authorization)
+    })
+  },
+)

@@ -165,12 +165,13 @@ function round(milliseconds: number): number {
   return Math.round(milliseconds * 1000) / 1000
 }
 
-/** The caller as servers are asked for them. What is remembered of somebody is by their principal, which brings no token along. */
+/** The caller as servers are asked for them. What is remembered of somebody is by their principal, which brings nothing along. */
 export function askerOf(
-  { presented, principal: came }: Pick<Exchange, 'presented' | 'principal'>,
+  { presented, own: brought, principal: came }: Pick<Exchange, 'presented' | 'own' | 'principal'>,
   principal: Principal,
 ): Asker {
-  if (presented === undefined || principal.id !== came?.id) return principal
+  const bringsNothing = presented === undefined && brought === undefined
+  if (bringsNothing || principal.id !== came?.id) return principal
   const { id, kind, subjects, client } = principal
-  return { id, kind, subjects, presented, ...(client !== undefined && { client }) }
+  return { id, kind, subjects, presented, brought, ...(client !== undefined && { client }) }
 }

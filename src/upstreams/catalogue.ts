@@ -16,12 +16,13 @@ import type { Pins } from './pins.ts'
 import type { Pin } from './pins-table.ts'
 import type { CatalogueItem, CatalogueLimits } from './read-catalogue.ts'
 import { readServer } from './read-server.ts'
+import { type Equipping, readWith } from './read-with.ts'
 import type { Register } from './register.ts'
 import type { ToolFacts } from './tool-facts.ts'
 import type { ToolWatch } from './tool-watch.ts'
 import type { Era, Upstream } from './upstream.ts'
 
-export type CatalogueParts = {
+export type CatalogueParts = Equipping & {
   readonly database: Database
   readonly audit: AuditRecord
   readonly register: Register
@@ -30,7 +31,6 @@ export type CatalogueParts = {
   readonly clock: Clock
   readonly log: Log
   readonly limits: CatalogueLimits & { readonly catalogueSeconds: number; readonly eraSeconds: number }
-  equip(upstream: Upstream, asker: Asker): Equipped | Promise<Equipped>
 }
 
 /** Surprises of one server lead to at most one reading in this time. */
@@ -178,19 +178,12 @@ export class Catalogue {
   }
 
   /**
-   * Reads everything now, with the credentials of who asks; of the gateway itself unless told. One reading at a time for each
-   * server. Throws `upstream.*`, and what equipping throws.
+   * Reads everything now, with the credentials of who asks; of the gateway itself unless told. With what their client brought only
+   * where the server takes nothing else: what it says then is kept for everybody. One reading at a time for each server. Throws
+   * `upstream.*`, and what equipping throws.
    */
   sync(upstream: Upstream, asker: Asker = gatewayItself): Promise<Synced> {
-    try {
-      const to = this.#parts.equip(upstream, asker)
-      // Who has no account there learns it now, and not what came of somebody else's reading.
-      return to instanceof Promise
-        ? to.then(equipped => this.#sync(upstream, equipped))
-        : this.#sync(upstream, to)
-    } catch (error) {
-      return Promise.reject(error)
-    }
+    return readWith(this.#parts, { upstream, asker }, to => this.#sync(upstream, to))
   }
 
   #sync(upstream: Upstream, to: Equipped): Promise<Synced> {

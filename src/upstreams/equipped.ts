@@ -9,6 +9,8 @@ export type Asker = Pick<Caller, 'id' | 'subjects' | 'client'> & {
   readonly kind: Caller['kind'] | 'gateway'
   /** The token of their identity provider that this very request came with; absent for every other. */
   readonly presented?: Presented | undefined
+  /** What their client brought for servers, by the id of each: as with their token, for this request alone. */
+  readonly brought?: ReadonlyMap<string, OwnCredentials> | undefined
 }
 
 /** An answer of 401 or 403, and its `WWW-Authenticate`. */
@@ -48,10 +50,14 @@ export type Credentials = {
 
 /** What a client brought along for one server, in place of or beside what is configured. */
 export type OwnCredentials = {
-  /** In lower case; never a value. */
+  /** In lower case. */
   readonly names: readonly string[]
   /** The same for the same headers, in this process: keys what must not be shared. */
   readonly digest: string
+  /** Flat [name, value, ...] pairs. */
+  readonly pairs: readonly string[]
+  /** Some of them authenticate, and then nothing that is configured does. */
+  readonly isAuthentication: boolean
 }
 
 /** An upstream together with what authenticates the gateway to it, for a caller who was cleared. Every request needs one. */

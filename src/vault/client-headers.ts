@@ -16,12 +16,7 @@ const authenticating =
   /authorization|authentication|token|secret|passw|credential|cookie|(?:api|access|auth|private)-?key|^x-auth|^x-amz-/i
 
 /** Headers of a client for one server. */
-export type OwnHeaders = OwnCredentials & {
-  /** Flat [name, value, ...] pairs. */
-  readonly pairs: readonly string[]
-  /** Some of them authenticate, and then nothing that is configured does. */
-  readonly isAuthentication: boolean
-}
+export type OwnHeaders = OwnCredentials
 
 /** Whether the request carries any; all there is to do for one that does not. */
 export function bringsHeaders(headers: IncomingHttpHeaders): boolean {

@@ -29,6 +29,8 @@ export type Equip = {
    * `vault.provider_trouble` and `vault.unsealable`.
    */
   equip(upstream: Upstream, asker: Asker, own?: OwnHeaders): Equipped | Promise<Equipped>
+  /** The upstream with what the asker's client brought to authenticate there, and nothing else; undefined where it brought nothing. */
+  equipBrought(upstream: Upstream, asker: Asker): Equipped | undefined
 }
 
 type SealParts = {
@@ -74,6 +76,12 @@ export function openEquip(
     opened(upstream) {
       const ready = prepare(upstream)
       return 'opened' in ready ? ready.opened : undefined
+    },
+    equipBrought(upstream, asker) {
+      const own = asker.brought?.get(upstream.id)
+      return own?.isAuthentication === true
+        ? marked(upstream, asker, { credentials: alone(own), own })
+        : undefined
     },
     equip(upstream, asker, own) {
       if (own?.isAuthentication === true) return marked(upstream, asker, { credentials: alone(own), own })

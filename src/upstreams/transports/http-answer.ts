@@ -56,9 +56,7 @@ function one(value: string | string[] | undefined): string {
   return (Array.isArray(value) ? value[0] : value) ?? ''
 }
 
-export function challengeOf(headers: WireHeaders): string {
-  return one(headers['www-authenticate'])
-}
+export const challengeOf = (headers: WireHeaders) => one(headers['www-authenticate'])
 
 /** Refuses what no MCP answer may have, and says which of the two framings this is. */
 export function framingOf(status: number, headers: WireHeaders): 'json' | 'events' {
