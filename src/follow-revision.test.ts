@@ -15,7 +15,10 @@ function follow() {
     },
     log: silentLog,
     refresh: async () => told.push('refresh'),
-    distrust: async () => told.push('distrust'),
+    async distrust() {
+      told.push('distrust')
+      if (!state.isReachable) throw new Error('gone too')
+    },
   })
   return { state, told, stop }
 }
@@ -44,5 +47,9 @@ it('trusts nothing once the database has been silent for long', async () => {
   expect(told).toEqual(['refresh'])
   await vi.advanceTimersByTimeAsync(3000)
   expect(told).toContain('distrust')
+  state.isReachable = true
+  state.revision++
+  await vi.advanceTimersByTimeAsync(1000)
+  expect(told.at(-1)).toBe('refresh')
   stop()
 })

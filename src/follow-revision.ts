@@ -36,8 +36,10 @@ export function followRevision(parts: Parts): () => void {
       seen = revision
       heardAt = performance.now()
     } catch (error) {
-      if (performance.now() - heardAt > trustMilliseconds) await distrust()
       log.warn({ err: error }, 'the database cannot be asked for changes')
+      // What is read anew for that cannot be read either; the next look tries again.
+      if (performance.now() - heardAt > trustMilliseconds)
+        await distrust().catch(cause => log.warn({ err: cause }, 'what is known cannot be read anew'))
     }
   }
 

@@ -73,12 +73,18 @@ async function dialThrough(
   late: AbortSignal,
 ): Promise<Socket> {
   const { host } = address
-  await resolveHost(host, allowed)
+  await Promise.race([resolveHost(host, allowed), tooLong(late)])
   const tunnel = await openTunnel(proxy, address, late)
   if (!address.isSecure) return tunnel
-  const socket = connectSecure({ socket: tunnel, ...tlsFor(host) })
+  const socket = connectSecure({ socket: tunnel, host, ...tlsFor(host) })
   await ready(socket, 'secureConnect', late)
   return socket
+}
+
+function tooLong(late: AbortSignal): Promise<never> {
+  return new Promise((_, refused) =>
+    late.addEventListener('abort', () => refused(late.reason), { once: true }),
+  )
 }
 
 function tlsFor(host: string) {

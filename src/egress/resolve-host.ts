@@ -3,7 +3,8 @@ import { ipLiteral, mayConnect, type PrivateNetwork } from '../foundation/egress
 import { fail, GatewayError } from '../foundation/errors.ts'
 import { proxyFor } from './way-out.ts'
 
-const unresolved = ['ENOTFOUND', 'EAI_AGAIN', 'ENODATA']
+// Not EAI_AGAIN: whose name servers hang does not decide who looks.
+const unresolved = ['ENOTFOUND', 'ENODATA']
 
 export function refusedAddress(host: string): GatewayError {
   return new GatewayError('upstream.address_refused', {

@@ -65,6 +65,16 @@ it('goes through the proxy, to names that only the proxy knows, with TLS to the 
     await expect(outside(`https://${host}/`)).rejects.toMatchObject({ code: 'upstream.unreachable' })
 })
 
+it('asks for a certificate of the very address, where there is no name', async () => {
+  const authority = openAuthority()
+  const own = await listening(createSecure(authority.certify('10.1.2.3'), said))
+  const other = await listening(createSecure(authority.certify('localhost'), said))
+  const { url } = await proxyTo({ '10.1.2.3:443': own, '10.1.2.4:443': other })
+  takeWayOut({ proxy: url, noProxy: [], caFile: file(authority.cert) })
+  expect(await (await inside('https://10.1.2.3/')).text()).toBe('GET 10.1.2.3')
+  await expect(inside('https://10.1.2.4/')).rejects.toMatchObject({ code: 'upstream.unreachable' })
+})
+
 it('T085: what may not be reached directly may not be reached through the proxy', async () => {
   const { url, asked } = await proxyTo({}, 200)
   takeWayOut({ proxy: url, noProxy: [] })
@@ -150,6 +160,7 @@ it('does not start with settings that mean nothing', () => {
   const refused = (why: RegExp) =>
     expect.objectContaining({ code: 'config.invalid', why: expect.stringMatching(why) })
   expect(() => takeWayOut({ noProxy: ['10.0.0.0/40'] })).toThrow(refused(/10\.0\.0\.0\/40/))
+  expect(() => takeWayOut({ proxy: 'http://me:100%@proxy', noProxy: [] })).toThrow(refused(/percent sign/))
   expect(() => takeWayOut({ noProxy: [], caFile: '/not/there.pem' })).toThrow(refused(/\/not\/there\.pem/))
   expect(() => takeWayOut({ noProxy: [], caFile: file('nothing') })).toThrow(refused(/holds none/))
   const broken = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----'

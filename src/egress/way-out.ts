@@ -20,7 +20,7 @@ let direct: Networks = networksOf([])
 
 /** For the start of a process, which has one way out. Throws `config.invalid`. */
 export function takeWayOut(settings: EgressSettings): void {
-  proxy = settings.proxy === undefined ? undefined : new URL(settings.proxy)
+  proxy = settings.proxy === undefined ? undefined : checkedProxy(settings.proxy)
   direct = networksOf(settings.noProxy.map(entry => checkedEntry(entry.replace(/^\*?\./, ''))))
   if (settings.caFile !== undefined)
     setDefaultCACertificates([...getCACertificates('default'), ...readCertificates(settings.caFile)])
@@ -31,6 +31,20 @@ export function proxyFor(host: string): URL | undefined {
   if (proxy === undefined || isLoopback(host)) return undefined
   const isDirect = ipLiteral(host) === undefined ? direct.covers(host) : direct.has(host)
   return isDirect ? undefined : proxy
+}
+
+function checkedProxy(text: string): URL {
+  const url = new URL(text)
+  try {
+    decodeURIComponent(url.username + url.password)
+    return url
+  } catch (cause) {
+    return fail('config.invalid', {
+      why: 'The user name or password in egress.proxy has a percent sign that stands for nothing.',
+      fix: 'Write it as %25.',
+      cause,
+    })
+  }
 }
 
 function checkedEntry(entry: string): string {

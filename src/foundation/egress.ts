@@ -57,7 +57,10 @@ metadata.addAddress('169.254.169.254')
 metadata.addAddress('169.254.170.2')
 metadata.addAddress('168.63.129.16')
 metadata.addAddress('100.100.100.200')
+metadata.addAddress('169.254.170.23')
 metadata.addAddress('fd00:ec2::254', 'ipv6')
+metadata.addAddress('fd00:ec2::23', 'ipv6')
+metadata.addAddress('fd20:ce::254', 'ipv6')
 
 function bare(address: string): string {
   const plain = address.startsWith('[') && address.endsWith(']') ? address.slice(1, -1) : address

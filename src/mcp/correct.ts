@@ -4,6 +4,7 @@ import { asGatewayError, GatewayError } from '../foundation/errors.ts'
 import { isObject, type JsonObject } from '../foundation/json.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import {
+  type Asker,
   anew,
   type Catalogue,
   type Connections,
@@ -117,16 +118,16 @@ function goOn(
 export async function openInEra(
   { catalogue, connections, crossings }: Omit<CorrectParts, 'metrics' | 'callSeconds'>,
   to: Equipped,
-  opening: Opening,
+  { asker, ...opening }: Opening & { readonly asker?: Asker | undefined },
 ): Promise<SessionLink> {
   const { upstream } = to
-  const eras = catalogue.eras(upstream.id) ?? (await catalogue.learnEras(upstream))
+  const eras = catalogue.eras(upstream.id) ?? (await catalogue.learnEras(upstream, asker))
   if (!eras.includes('session')) return crossings.openSession(to, opening)
   const link = await connections.openSession(to, opening)
   const { error } = link.opening.body
   const code = isObject(error) ? error.code : undefined
   if (code !== codes.version && code !== codes.method && code !== codes.headers) return link
-  const now = await catalogue.relearnEras(upstream)
+  const now = await catalogue.relearnEras(upstream, asker)
   if (now.includes('session')) return link
   await link.close()
   return crossings.openSession(to, opening)

@@ -153,9 +153,8 @@ async function withLink<Result>(
   })
   if (cleared === undefined) return withComposed(parts, { ...visit, upstream }, opening, use)
   const { equipped } = cleared
-  const eras =
-    parts.catalogue.eras(upstream.id) ??
-    (await parts.catalogue.learnEras(upstream, askerOf(exchange, principal)))
+  const asker = askerOf(exchange, principal)
+  const eras = parts.catalogue.eras(upstream.id) ?? (await parts.catalogue.learnEras(upstream, asker))
   const isCrossed = !eras.includes('session')
   const declared = { of: 'client', era: 'session', isCrossed } as const
   const { upstreamId, params } = opening
@@ -171,6 +170,7 @@ async function withLink<Result>(
       params: reduced,
       clientId: exchange.clientId,
       lost: forgetting(parts.sessions, place),
+      asker,
     })
     const keep: Keep = session => {
       place.session = parts.sessions.add(principal, upstream, { ...session, equipped })

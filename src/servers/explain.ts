@@ -3,7 +3,7 @@ import type { Access, Action, Circumstances, Explanation, Grant, Target } from '
 import { GatewayError } from '../foundation/errors.ts'
 import type { JsonObject } from '../foundation/json.ts'
 import type { Caller } from '../foundation/route.ts'
-import type { Catalogue } from '../upstreams/index.ts'
+import { type Catalogue, gatewayItself } from '../upstreams/index.ts'
 import type { Item } from './composition.ts'
 import { targetOfItem } from './everything.ts'
 import { stepsOf } from './explain-steps.ts'
@@ -165,13 +165,14 @@ function judgedServer({ access }: ExplainParts, served: Addressed, caller: Calle
   return { decision, target: undefined, refusal: mayUse(access, caller, served) ? undefined : gone }
 }
 
+/** Nothing is done as whom one asks about: where a server has to be read for the answer, the gateway reads it. */
 async function judgedDirectly(
   parts: ExplainParts,
   served: Parameters<typeof judgeCall>[1],
   asked: Asked,
 ): Promise<Made> {
   try {
-    return { ...plain, verdict: await judgeCall(parts, served, asked) }
+    return { ...plain, verdict: await judgeCall(parts, served, { ...asked, asker: gatewayItself }) }
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error
     const decision = { allowed: false, reason: 'the server could not be read' }

@@ -6,13 +6,30 @@ import type { Caller } from '../foundation/route.ts'
 import type { Sealing } from './sealing.ts'
 import type { Upstream } from './upstream.ts'
 
+type Change = { readonly next: Upstream; readonly present?: Upstream | undefined }
+
+/** What an admin opened of a private network is for the server that is there, and not for whatever else its manager names. */
+function checkAddresses(leadsTo: Sealing['leadsTo'], { next, present }: Change): void {
+  const { transport, auth } = next
+  if (transport.kind === 'stdio' || transport.allowPrivateNetwork === false) return
+  const known = present === undefined ? [] : leadsTo(present.auth)
+  const site = new URL(transport.url).origin
+  const other = leadsTo(auth).find(each => !known.includes(each) && URL.parse(each)?.origin !== site)
+  if (other !== undefined)
+    fail('identity.forbidden', {
+      why: `Only admins may have the gateway ask ${URL.parse(other)?.host ?? 'another host'} for a server that may be in a private network.`,
+      fix: 'Ask an admin.',
+    })
+}
+
 /** Throws unless the caller is an admin, where it is so now or was, and where it goes or how is another. */
 export function checkAuthRights(
-  { isForAdmins }: Pick<Sealing, 'isForAdmins'>,
+  { isForAdmins, leadsTo }: Pick<Sealing, 'isForAdmins' | 'leadsTo'>,
   caller: Caller,
-  { next, present }: { readonly next: Upstream; readonly present?: Upstream },
+  { next, present }: Change,
 ): void {
   if (managesAll(caller)) return
+  checkAddresses(leadsTo, { next, present })
   const kind = [next, present].find(server => server !== undefined && isForAdmins(server.auth.kind))?.auth
     .kind
   if (kind === undefined) return

@@ -32,7 +32,10 @@ export type Signable = {
 export type Sign = (request: Signable) => readonly string[]
 
 /** With the headers that the request had: others may have taken their place meanwhile. */
-export type Refusal = RefusedCredentials & { readonly sent: readonly string[] }
+export type Refusal = RefusedCredentials & {
+  readonly sent: readonly string[]
+  readonly sign?: Sign | undefined
+}
 
 /** What authenticates requests. The object lives as long as the credential is kept; its headers change when the credential is renewed. */
 export type Credentials = {

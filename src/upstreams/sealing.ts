@@ -30,6 +30,8 @@ export type Sealing = {
   showAuth(stored: StoredAuth): unknown
   /** Does it show others what an identity provider gave for people? Then it is for admins to decide. */
   isForAdmins(kind: string): boolean
+  /** The addresses that its settings name, to which the gateway makes requests of its own. */
+  leadsTo(auth: StoredAuth): readonly string[]
   /** Throws `vault.secret_missing`. */
   sealEnvironment(
     environment: Readonly<Record<string, string>>,

@@ -60,7 +60,11 @@ function canonical({ method, path, body }: Signable, signed: readonly Header[], 
   const [pathname = '/', query = ''] = split(path)
   return [
     method,
-    pathname.split('/').map(encoded).join('/'),
+    pathname
+      .replace(/\/{2,}/g, '/')
+      .split('/')
+      .map(encoded)
+      .join('/'),
     canonicalQuery(query),
     ...signed.map(([name, value]) => `${name}:${value}`),
     '',

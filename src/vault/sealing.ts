@@ -19,6 +19,9 @@ export const authContext: ContextOf = (serverId, name) => {
 }
 export const environmentContext: ContextOf = (serverId, name) => ['servers', serverId, 'transport.env', name]
 
+/** Members of auth kinds whose values are asked by the gateway itself. */
+const addressMembers = ['issuer', 'authorizationUrl', 'tokenUrl', 'registrationUrl', 'revocationUrl']
+
 export function openSealing(seals: Sealer): Sealing {
   const sealOne = (place: SealPlace, contextOf: ContextOf, before: SealedValues | undefined) => {
     return (text: string, name: string): SealedValue =>
@@ -55,6 +58,8 @@ export function openSealing(seals: Sealer): Sealing {
       return stored
     },
     isForAdmins: kind => authTypes.find(kind)?.isForAdmins === true,
+    leadsTo: ({ settings }) =>
+      addressMembers.map(member => settings[member]).filter(each => typeof each === 'string'),
     showAuth: stored =>
       authTypeOf(stored.kind).together({
         settings: stored.settings,

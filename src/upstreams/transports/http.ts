@@ -1,5 +1,5 @@
 import { GatewayError } from '../../foundation/errors.ts'
-import type { Equipped, RefusedCredentials } from '../equipped.ts'
+import type { Equipped, Refusal, RefusedCredentials } from '../equipped.ts'
 import type { Flight } from '../sink.ts'
 import { type AnswerFor, challengeOf, HttpAnswer } from './http-answer.ts'
 import type { Wire, WireHeaders } from './wire.ts'
@@ -25,14 +25,15 @@ export function postRequest(
   body: Buffer,
   answerFor: AnswerFor,
 ): Flight {
-  let sent: readonly string[] = []
+  let used: Pick<Refusal, 'sent' | 'sign'> = { sent: [] }
   const send = () => {
-    sent = to.headers
+    const { headers: sent, sign } = to
+    used = { sent, sign }
     const headers = [...bothFramings, ...sent, ...own]
-    return wire.send({ method: 'POST', headers, body, sign: to.sign, total: answer.total }, answer)
+    return wire.send({ method: 'POST', headers, body, sign, total: answer.total }, answer)
   }
   const { renew } = to
-  const anew = renew && { renew: (refused: RefusedCredentials) => renew({ ...refused, sent }), send }
+  const anew = renew && { renew: (refused: RefusedCredentials) => renew({ ...refused, ...used }), send }
   const answer: HttpAnswer = new HttpAnswer(answerFor, anew)
   const flight = send()
   answer.started(flight)
@@ -52,10 +53,10 @@ export type Plain = {
 
 /** Sends it and gives the HTTP status; once more where the server wants other credentials and there are some. */
 export async function sendOnly(wire: Wire, to: HeaderSource['to'], plain: Plain): Promise<number> {
-  const sent = to.headers
+  const { headers: sent, sign } = to
   const { status, challenge } = await sendOnce(wire, to, plain)
   if (status !== 401 || to.renew === undefined || plain.method === 'DELETE') return status
-  await to.renew({ status, challenge, sent })
+  await to.renew({ status, challenge, sent, sign })
   return (await sendOnce(wire, to, plain)).status
 }
 

@@ -1,5 +1,6 @@
 /** Reaching an address step by step, to tell a person which step fails. */
 import { openSocket, proxyFor, resolveHost } from '../../egress/index.ts'
+import { ipLiteral } from '../../foundation/egress.ts'
 import { GatewayError } from '../../foundation/errors.ts'
 import type { HttpTransport } from '../upstream.ts'
 
@@ -14,7 +15,7 @@ export async function resolves({ url, allowPrivateNetwork }: HttpTransport): Pro
 export function touch({ url, allowPrivateNetwork }: HttpTransport, milliseconds: number): Promise<string> {
   const { hostname, port, protocol } = new URL(url)
   const number = Number(port || (protocol === 'https:' ? 443 : 80))
-  const address = { host: hostname, port: number, isSecure: false }
+  const address = { host: ipLiteral(hostname) ?? hostname, port: number, isSecure: false }
   const proxy = proxyFor(hostname)
   return new Promise((done, refused) => {
     openSocket(address, allowPrivateNetwork, milliseconds, (error, socket) => {

@@ -58,7 +58,7 @@ export async function openSseSession(
 
 /** Once more where the server wants other credentials and there are some. */
 async function openStream(parts: SseParts, isAgain = false): Promise<SseConnection> {
-  const sent = parts.to.headers
+  const { headers: sent, sign } = parts.to
   const connection = new SseConnection(parts)
   try {
     await connection.opened
@@ -66,7 +66,7 @@ async function openStream(parts: SseParts, isAgain = false): Promise<SseConnecti
   } catch (error) {
     connection.close()
     if (isAgain || !(error instanceof Unauthorized) || parts.to.renew === undefined) throw error
-    await parts.to.renew({ ...error.refused, sent })
+    await parts.to.renew({ ...error.refused, sent, sign })
     return openStream(parts, true)
   }
 }

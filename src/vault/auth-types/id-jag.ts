@@ -38,7 +38,7 @@ export const idJagOut = {
       onBehalf: {
         provider: identityProvider,
         subject: 'id',
-        boundTo: ['id-jag', issuer, tokenUrl, clientId, resource, scopes],
+        boundTo: ['id-jag', issuer, tokenUrl, clientId, resource, scopes, settings.tokenParameters ?? null],
         async obtain(subject: Secret, counters) {
           const at = await counters.ofServer(settings)
           const { authority } = at

@@ -107,6 +107,7 @@ export const tokenExchange = {
     const oauth = oauthSettings(opened)
     const settings = { ...oauth, resource: resourceOf(oauth, told) }
     const { issuer = null, tokenUrl = null, clientId = null, scopes = null, resource = null } = settings
+    const { tokenParameters = null } = settings
     const isElsewhere = issuer !== null || tokenUrl !== null
     return {
       owners: peopleOnly,
@@ -115,7 +116,7 @@ export const tokenExchange = {
       onBehalf: {
         provider: told.identityProvider,
         subject: told.subjectToken ?? 'access',
-        boundTo: ['token-exchange', issuer, tokenUrl, clientId, resource, told.audience ?? null, scopes],
+        boundTo: ['token-exchange', issuer, tokenUrl, clientId, resource, scopes, tokenParameters, told],
         async obtain(subject: Secret, counters) {
           const at = await (isElsewhere ? counters.configured(settings) : counters.provider(settings))
           const tokens = await at.ask(parametersOf(subject.reveal(), { ...told, scopes: settings.scopes }))

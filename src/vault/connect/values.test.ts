@@ -146,6 +146,28 @@ describe('a server that its manager moves', () => {
   })
 })
 
+describe('a server that an admin let be in a private network', () => {
+  it('is no way for its manager to have the gateway ask something else there', async () => {
+    const server = await register('inner', { kind: 'none' })
+    const { origin } = new URL(String(echo.transport.url))
+    const auth = { kind: 'client-credentials', clientId: 'g', clientSecret: 's' }
+    const change = (who: string, more: object) =>
+      api(who)(`PATCH /servers/${server}`, { auth: { ...auth, ...more } })
+    const other = { tokenUrl: 'http://127.0.0.1:9200/_search' }
+    for (const each of [
+      other,
+      { issuer: 'http://127.0.0.1:9200' },
+      { revocationUrl: 'https://db.corp.example' },
+    ])
+      await expect(change('lead', each)).rejects.toThrow(/: 403 .*identity.forbidden/)
+    await change('lead', { tokenUrl: `${origin}/token` })
+    await gateway.operator(`PATCH /servers/${server}`, { auth: { ...auth, ...other } })
+    // What an admin wrote may stay.
+    await change('lead', { ...other, scopes: ['read'] })
+    await expect(change('lead', { tokenUrl: 'http://127.0.0.1:9201/' })).rejects.toThrow(/: 403 /)
+  })
+})
+
 describe('headers with values of a team', () => {
   it('are given by managers, and used by who is in it', async () => {
     const server = await register('teams', { kind: 'headers', headers, credentials: 'per-team' })

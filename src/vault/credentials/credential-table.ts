@@ -125,14 +125,19 @@ export async function releaseLease(from: From, id: string, lease: string): Promi
     .execute()
 }
 
-/** False when it is not what was seen any more, or has that trouble already. */
+/** False when it is not what was seen any more, has that trouble already, or somebody else has the lease. */
 export async function markTrouble(
   from: From,
   { id, version }: Pick<Credential, 'id' | 'version'>,
-  { trouble, now }: { trouble: NonNullable<Credential['trouble']>; now: number },
+  {
+    trouble,
+    now,
+    lease,
+  }: { trouble: NonNullable<Credential['trouble']>; now: number; lease?: string | undefined },
 ): Promise<boolean> {
   const { numUpdatedRows } = await from
     .updateTable('upstream_credentials')
+    .$if(lease !== undefined, query => query.where('lease', '=', lease ?? ''))
     .set({ trouble, updated_at: now, version: version + 1, lease: null, lease_until: null })
     .where('id', '=', id)
     .where('version', '=', version)

@@ -9,7 +9,7 @@ import type { OnBehalfOf } from '../on-behalf/open.ts'
 import { type Credential, everyone } from './credential.ts'
 import { credentialOf, type Stored } from './credential-table.ts'
 import { fits } from './fits.ts'
-import { Live } from './live.ts'
+import { InUse, Live } from './live.ts'
 import { connectNeeded } from './needed.ts'
 import { obtain } from './obtain.ts'
 import { contentOf, noteTrouble, type Renewing, type RenewParts, refreshed, renew } from './renew.ts'
@@ -64,6 +64,12 @@ class Remembered implements Custody {
   live(opened: Opened, asker: Asker): Credentials | Promise<Credentials> {
     const { passes } = opened.stored
     if (passes !== undefined) return this.#parts.onBehalf.pass(opened.upstream, passes, asker)
+    const renew: InUse['renew'] = refusal => this.#rejected(opened, asker, refusal)
+    const live = this.#live(opened, asker)
+    return live instanceof Promise ? live.then(found => new InUse(found, renew)) : new InUse(live, renew)
+  }
+
+  #live(opened: Opened, asker: Asker): Live | Promise<Live> {
     const known = this.#byServer.get(opened.upstream)?.get(asker.id)
     const now = this.#parts.clock.now()
     if (known === undefined || known.epoch !== this.#epoch || known.goodUntil <= now)
@@ -77,7 +83,7 @@ class Remembered implements Custody {
   }
 
   /** The server refused it: another one if there is one that it has not seen. */
-  async #replace(opened: Opened, asker: Asker, { status, challenge, sent }: Refusal): Promise<Live> {
+  async #replace(opened: Opened, asker: Asker, { status, challenge, sent, sign }: Refusal): Promise<Live> {
     const { upstream } = opened
     const said = readChallenge(challenge)
     // Who may not do this is still who they are.
@@ -88,13 +94,13 @@ class Remembered implements Custody {
     if (said?.error === 'insufficient_scope')
       throw opened.stored.onBehalf === undefined ? widerNeeded(upstream, credential, said) : notAllowed()
     // While it was under way another took its place, and nothing is known against that one.
-    if (known.headers.some((text, at) => text !== sent[at])) return known
+    if (known.sign !== sign || known.headers.some((text, at) => text !== sent[at])) return known
     const { serverId, owner } = credential
     const stored = await credentialOf(this.#parts.database.kysely, { serverId, owner })
     const trouble = stored?.credential.trouble ?? null
     if (trouble !== null) throw connectNeeded(upstream, trouble)
     if (stored !== undefined && !isSame(stored.credential, credential))
-      return this.#use(opened, asker, stored)
+      return this.#use(opened, asker, fitting(opened, stored))
     // A server that refuses what was got just now will refuse the next as well.
     const isUnderWay = this.#renewals.has(credential.id)
     if (!isUnderWay && this.#isRefusedAgain(`${serverId} ${owner}`)) throw notAccepted()
@@ -106,7 +112,11 @@ class Remembered implements Custody {
         throw error
       })
     if (opened.stored.by === 'gateway') return this.#use(opened, asker, await this.#obtain(opened, everyone))
-    await noteTrouble(this.#parts, { upstream, credential }, 'rejected', this.#parts.clock.now())
+    await noteTrouble(
+      this.#parts,
+      { upstream, credential },
+      { trouble: 'rejected', now: this.#parts.clock.now() },
+    )
     throw connectNeeded(upstream, 'rejected')
   }
 
@@ -142,7 +152,7 @@ class Remembered implements Custody {
       const stored = await credentialOf(this.#parts.database.kysely, { serverId: upstream.id, owner })
       if (stored !== undefined && fits(opened, stored.credential)) return this.#usable(opened, asker, stored)
       if (way.onBehalf !== undefined)
-        return this.#usable(opened, asker, await this.#parts.onBehalf.room(opened, owner))
+        return this.#usable(opened, asker, fitting(opened, await this.#parts.onBehalf.room(opened, owner)))
       if (way.by === 'gateway') return this.#use(opened, asker, await this.#obtain(opened, owner))
       if (stored !== undefined) throw connectNeeded(upstream, 'moved')
     }
@@ -177,13 +187,12 @@ class Remembered implements Custody {
       known.renewed(stored, headers, this.#epoch)
       return known
     }
-    const renew: Live['renew'] = refused => this.#rejected(opened, asker, refused)
     const environment = (sealed: Stored) => ({
       ...opened.environment(),
       ...opened.stored.environment?.(contentOf(this.#parts.seals, sealed)),
     })
     const signer = (sealed: Stored) => opened.stored.sign?.(contentOf(this.#parts.seals, sealed))
-    const live = new Live(stored, { headers, epoch: this.#epoch, renew, environment, signer })
+    const live = new Live(stored, { headers, epoch: this.#epoch, environment, signer })
     const [oldest] = places.keys()
     if (places.size >= mostRemembered && oldest !== undefined) places.delete(oldest)
     places.set(asker.id, live)
@@ -268,6 +277,12 @@ function widerNeeded(upstream: Upstream, { scopes }: Credential, challenge: Chal
   // What it has already does not help when it is given again.
   if (wanted.length === 0 || wanted.every(scope => scopes.includes(scope))) return notAllowed()
   return connectNeeded(upstream, 'scopes', [...new Set([...scopes, ...wanted])])
+}
+
+/** What is there now may be for where the server was, or will be. */
+function fitting(opened: Opened, stored: Stored): Stored {
+  if (!fits(opened, stored.credential)) throw connectNeeded(opened.upstream, 'moved')
+  return stored
 }
 
 function isSame(a: Credential, b: Credential): boolean {

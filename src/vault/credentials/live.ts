@@ -11,14 +11,14 @@ const arriveMilliseconds = 5000
 /** Where nobody says when it ends, it is used until it is refused. */
 const never = Number.POSITIVE_INFINITY
 
-type Use = Pick<Live, 'headers' | 'epoch' | 'renew'> & {
+type Use = Pick<Live, 'headers' | 'epoch'> & {
   signer(stored: Stored): Sign | undefined
   /** Opened only when a process is started. */
   environment(stored: Stored): Readonly<Record<string, string>>
 }
 
-/** A credential in use. Whoever was equipped with it sees its headers of now. */
-export class Live implements Credentials {
+/** A credential in use. Whoever was equipped with it sees its headers of now. It knows nobody who asked for it, and nothing that they brought. */
+export class Live implements Omit<Credentials, 'renew'> {
   headers: readonly string[]
   /** From then on it is renewed, while it is used. */
   renewAt = never
@@ -26,16 +26,14 @@ export class Live implements Credentials {
   goodUntil = never
   /** What was known of changes in the database when it was read. */
   epoch: number
-  readonly renew: NonNullable<Credentials['renew']>
   readonly #environment: Use['environment']
   readonly #signer: Use['signer']
   sign: Sign | undefined
   #stored: Stored
 
-  constructor(stored: Stored, { headers, epoch, renew, environment, signer }: Use) {
+  constructor(stored: Stored, { headers, epoch, environment, signer }: Use) {
     this.headers = headers
     this.epoch = epoch
-    this.renew = renew
     this.#environment = environment
     this.#signer = signer
     this.#stored = stored
@@ -65,5 +63,32 @@ export class Live implements Credentials {
 
   environment(): Readonly<Record<string, string>> {
     return this.#environment(this.#stored)
+  }
+}
+
+/** A credential in somebody's hands: renewed for them, with what they came with. */
+export class InUse implements Credentials {
+  readonly #live: Live
+  readonly renew: NonNullable<Credentials['renew']>
+
+  constructor(live: Live, renew: InUse['renew']) {
+    this.#live = live
+    this.renew = renew
+  }
+
+  get headers(): readonly string[] {
+    return this.#live.headers
+  }
+
+  get sign(): Sign | undefined {
+    return this.#live.sign
+  }
+
+  get edition(): string | undefined {
+    return this.#live.edition
+  }
+
+  environment(): Readonly<Record<string, string>> {
+    return this.#live.environment()
   }
 }

@@ -93,7 +93,10 @@ async function renewLeased(
       await releaseLease(database.kysely, credential.id, lease)
       throw error
     }
-    await noteTrouble(parts, renewing, trouble, clock.now())
+    const isNoted = await noteTrouble(parts, renewing, { trouble, now: clock.now(), lease })
+    const present = isNoted ? undefined : await credentialById(database.kysely, credential.id)
+    // Whose lease has run out says nothing about what somebody else got since.
+    if (present !== undefined && present.credential.trouble === null) return present
     throw connectNeeded(renewing.upstream, trouble)
   }
 }
@@ -131,18 +134,18 @@ function troubleOf(error: unknown, refusedAs: Trouble = 'refused'): Trouble | un
 export async function noteTrouble(
   { database, audit }: Pick<RenewParts, 'database' | 'audit'>,
   { upstream, credential }: Pick<Renewing, 'upstream' | 'credential'>,
-  trouble: Trouble,
-  now: number,
-): Promise<void> {
-  await database.change(async tx => {
-    if (!(await markTrouble(tx, credential, { trouble, now }))) return
+  marking: { readonly trouble: Trouble; readonly now: number; readonly lease?: string },
+): Promise<boolean> {
+  return database.change(async tx => {
+    if (!(await markTrouble(tx, credential, marking))) return false
     await audit.recorded(
       ownEvent({
         action: 'vault.connection_broken',
         target: `${upstream.group}/${upstream.name}`,
-        detail: { connection: credential.id, owner: credential.owner, reason: trouble },
+        detail: { connection: credential.id, owner: credential.owner, reason: marking.trouble },
       }),
     )
+    return true
   })
 }
 

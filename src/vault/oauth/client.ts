@@ -23,6 +23,8 @@ export type Registration = {
   readonly authentication: Authentication
   /** Milliseconds since 1970; null for one that does not end. */
   readonly expiresAt: number | null
+  /** Where its secret is shown. */
+  readonly tokenOrigin?: string | undefined
   /** For changing and removing it (RFC 7592). */
   readonly managedAt?: string | undefined
   readonly managedWith?: string | undefined
@@ -109,7 +111,8 @@ export async function register(
   const body = await objectOf(answer)
   if (answer.status !== 201 && answer.status !== 200) return refused(answer.status, body)
   const registered = registrationOf(body ?? {}, { wanted: metadata.token_endpoint_auth_method, now })
-  return { ...registered, ...managementOf(target, body ?? {}) }
+  const tokenOrigin = new URL(authority.tokenEndpoint).origin
+  return { ...registered, tokenOrigin, ...managementOf(target, body ?? {}) }
 }
 
 function refused(status: number, body: JsonObject | undefined): never {

@@ -3,7 +3,14 @@ import type { Clock } from '../../foundation/clock.ts'
 import type { Upstream } from '../../upstreams/index.ts'
 import { trouble } from './ask.ts'
 import type { Challenge } from './challenge.ts'
-import { type Client, configuredClient, documentedClient, registeredClient, type Self } from './client.ts'
+import {
+  type Client,
+  configuredClient,
+  documentedClient,
+  type Registration,
+  registeredClient,
+  type Self,
+} from './client.ts'
 import { forgetClient } from './client-table.ts'
 import { type Authority, discover, type Target } from './discover.ts'
 import { openRegistrations, type RegistrationParts } from './registrations.ts'
@@ -57,9 +64,9 @@ export function openOAuth(parts: OAuthParts): OAuth {
       if (known !== undefined && (named === undefined || known.id === named)) return known
       const place = { serverId: upstream.id, issuer: authority.issuer }
       const kept = named === undefined ? undefined : await registrations.named({ ...place, clientId: named })
-      if (kept !== undefined) return registeredClient(kept)
+      if (kept !== undefined) return registeredAt(authority, settings, kept)
       const at = { ...place, redirectUri: self.redirectUri }
-      return known ?? registeredClient(await registrations.of(at, { target, authority }))
+      return known ?? registeredAt(authority, settings, await registrations.of(at, { target, authority }))
     },
     tokens: (known, parameters, expected) =>
       requestTokens({ ...known, now: clock.now() }, parameters, expected),
@@ -67,6 +74,20 @@ export function openOAuth(parts: OAuthParts): OAuth {
       await forgetClient(parts.kysely, { serverId: id, issuer, clientId: client.id })
     },
   }
+}
+
+/** What the gateway is called there, and its secret, are for the token endpoint that it registered itself for, whatever is written by hand since. */
+function registeredAt(
+  { tokenEndpoint }: Authority,
+  { tokenUrl }: OAuthSettings,
+  registration: Registration,
+): Client {
+  const { tokenOrigin } = registration
+  const isMoved =
+    tokenUrl !== undefined && tokenOrigin !== undefined && new URL(tokenEndpoint).origin !== tokenOrigin
+  return isMoved
+    ? trouble('The gateway registered itself for another token endpoint. Set clientId for this one.')
+    : registeredClient(registration)
 }
 
 /** A changed server is another object, so what was found for the old one goes with it. */

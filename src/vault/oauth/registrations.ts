@@ -30,6 +30,7 @@ const kept: z.ZodType<Registration> = z.object({
   secret: z.string().optional(),
   authentication: z.enum(clientAuthentications),
   expiresAt: z.number().nullable(),
+  tokenOrigin: z.string().optional(),
   managedAt: z.string().optional(),
   managedWith: z.string().optional(),
   managedWithin: z.union([z.boolean(), z.array(z.string())]).optional(),
