@@ -10,7 +10,7 @@ import { type Credential, everyone } from './credential.ts'
 import { credentialOf, type Stored } from './credential-table.ts'
 import { fits } from './fits.ts'
 import { InUse, Live } from './live.ts'
-import { connectNeeded } from './needed.ts'
+import { connectNeeded, notAccepted, notAllowed, widerNeeded } from './needed.ts'
 import { obtain } from './obtain.ts'
 import { contentOf, noteTrouble, type Renewing, type RenewParts, refreshed, renew } from './renew.ts'
 
@@ -272,13 +272,6 @@ class Remembered implements Custody {
   }
 }
 
-function widerNeeded(upstream: Upstream, { scopes }: Credential, challenge: Challenge): GatewayError {
-  const wanted = challenge.scopes ?? []
-  // What it has already does not help when it is given again.
-  if (wanted.length === 0 || wanted.every(scope => scopes.includes(scope))) return notAllowed()
-  return connectNeeded(upstream, 'scopes', [...new Set([...scopes, ...wanted])])
-}
-
 /** What is there now may be for where the server was, or will be. */
 function fitting(opened: Opened, stored: Stored): Stored {
   if (!fits(opened, stored.credential)) throw connectNeeded(opened.upstream, 'moved')
@@ -287,18 +280,4 @@ function fitting(opened: Opened, stored: Stored): Stored {
 
 function isSame(a: Credential, b: Credential): boolean {
   return a.id === b.id && a.version === b.version
-}
-
-function notAccepted(): GatewayError {
-  return new GatewayError('upstream.unauthorized', {
-    why: 'It refuses a token that its authorization server has just given.',
-    fix: 'Ask a manager of the group: the server, or what its tokens are asked for, may be set up wrongly.',
-  })
-}
-
-function notAllowed(): GatewayError {
-  return new GatewayError('upstream.unauthorized', {
-    why: 'The connected account may not do this there.',
-    fix: 'Use an account that may, or ask whoever looks after it there.',
-  })
 }
