@@ -23,6 +23,8 @@ const authority: Authority = {
 
 const ana: Asker = { id: 'ana', kind: 'user', subjects: ['user:ana@acme.example'] }
 
+type Headers = () => Promise<readonly string[]>
+
 /** Two processes of one database, the identity provider that they ask, and a clock. */
 async function openTwo(open: Open) {
   const rooms = await openRooms(await open())
@@ -41,15 +43,21 @@ async function openTwo(open: Open) {
     onBehalf: {},
   })
   const [clock, audit] = [handClock(), memoryAudit()]
-  const there = { asked: 0, fails: undefined as Error | undefined, signedInAt: clock.now() }
+  const there = {
+    shown: [] as unknown[],
+    asked: 0,
+    fails: undefined as Error | undefined,
+    signedInAt: clock.now(),
+  }
   const oauth: OAuth = {
     authority: async () => authority,
     authorityAt: async () => authority,
     client: async () => ({
       ...{ id: 'gate', secret: undefined, privateKey: undefined, keyId: undefined, authentication: 'none' },
     }),
-    async tokens() {
+    async tokens(_, { subject_token }) {
       there.asked++
+      there.shown.push(subject_token)
       await new Promise(setImmediate)
       if (there.fails !== undefined) throw there.fails
       const access = `token-${there.asked}`
@@ -78,9 +86,11 @@ async function openTwo(open: Open) {
   const stored = tokenExchange.stored({ settings: upstream.auth.settings, secrets: {} })
   const process = () => {
     const custody = openCustody({ ...parts, onBehalf: openOnBehalf(parts), withLink: error => error })
-    return async () => (await custody.live({ upstream, stored, environment: () => ({}) }, ana)).headers
+    return (asker = ana) => custody.live({ upstream, stored, environment: () => ({}) }, asker)
   }
-  return { clock, audit, there, one: process(), two: process() }
+  const [first, second] = [process(), process()]
+  const [one, two] = [first, second].map(live => async () => (await live()).headers) as [Headers, Headers]
+  return { clock, audit, there, live: first, one, two }
 }
 
 const header = (n: number) => ['Authorization', `Bearer token-${n}`]
@@ -91,6 +101,18 @@ onEachDatabase(open => {
     const { there, one, two } = await openTwo(open)
     expect(await Promise.all([one(), two(), one(), two()])).toEqual(Array(4).fill(header(1)))
     expect(there.asked).toBe(1)
+  })
+
+  it('is got again with what the present call brought, and nothing of an earlier one', async () => {
+    const { clock, there, live } = await openTwo(open)
+    const issuer = 'https://login.example'
+    const times = { issuedAt: clock.now(), expiresAt: clock.now() + 1_000_000 }
+    const bringing = (token: string) =>
+      live({ ...ana, presented: { token: new Secret(token), issuer, audiences: [], ...times } })
+    await bringing('first')
+    const { headers, renew } = await bringing('second')
+    await renew?.({ status: 401, challenge: '', sent: headers })
+    expect(there.shown).toEqual(['first', 'second'])
   })
 
   it('is renewed ahead of its end, and stays while the identity provider is away', async () => {
