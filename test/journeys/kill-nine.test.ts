@@ -13,8 +13,8 @@ import { call } from '../fixtures/http-call.ts'
 import { answerOf, inEra, textOf } from '../fixtures/mcp-call.ts'
 import { freePort, ROOT } from '../fixtures/process.ts'
 
-/** Half of what a release is held to; GATEHOUSE_TEST_KILLS=200 runs all of them. */
-const rounds = Number(process.env.GATEHOUSE_TEST_KILLS ?? 100)
+/** A third of what a release is held to; GATEHOUSE_TEST_KILLS=200 runs all of them. */
+const rounds = Number(process.env.GATEHOUSE_TEST_KILLS ?? 70)
 /** Data directories that are worked on side by side. */
 const lanes = 2
 const callsAtOnce = 8
