@@ -23,6 +23,22 @@ export type Turns<Row> = {
   tired(): Error
 }
 
+const keepMilliseconds = 20_000
+const againMilliseconds = 250
+
+/** What was given may be the only token that is good now: a database that does not answer at the moment is asked again for a while. */
+export async function untilWritten<Written>(clock: Clock, write: () => Promise<Written>): Promise<Written> {
+  const until = clock.elapsed() + keepMilliseconds
+  for (;;) {
+    try {
+      return await write()
+    } catch (error) {
+      if (clock.elapsed() > until) throw error
+      await rest(againMilliseconds)
+    }
+  }
+}
+
 /** The row after somebody renewed it, here or in another process. */
 export async function takeTurns<Row>(turns: Turns<Row>): Promise<Row> {
   const { clock } = turns

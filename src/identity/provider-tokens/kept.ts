@@ -13,6 +13,8 @@ const keptSchema = z.object({
   access: z.string().optional(),
   accessUntil: z.number().nullable(),
   refresh: z.string().optional(),
+  /** The provider renews without an ID token. */
+  givesNoId: z.boolean().optional(),
 })
 
 export type Given = z.infer<typeof keptSchema>

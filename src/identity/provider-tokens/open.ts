@@ -4,7 +4,7 @@ import type { Database } from '../../database/index.ts'
 import type { Clock } from '../../foundation/clock.ts'
 import { GatewayError } from '../../foundation/errors.ts'
 import { Secret } from '../../foundation/secret.ts'
-import { takeTurns } from '../../foundation/take-turns.ts'
+import { takeTurns, untilWritten } from '../../foundation/take-turns.ts'
 import type { Seals } from '../flows.ts'
 import type { IdentityProvider } from '../providers/provider.ts'
 import { type Given, openGiven, sealGiven } from './kept.ts'
@@ -63,7 +63,7 @@ export function openProviderTokens(parts: Parts): ProviderTokens {
       const given = await openGiven(seals, row)
       const token = good(given, kind)
       if (token !== undefined) return new Secret(token)
-      if (given.refresh === undefined) return undefined
+      if (!mayRenew(given, kind)) return undefined
       const key = `${userId} ${provider.id}`
       const running =
         renewing.get(key) ?? renew(parts, { whose, row, provider }).finally(() => renewing.delete(key))
@@ -76,7 +76,7 @@ export function openProviderTokens(parts: Parts): ProviderTokens {
       const row = await tokensOf(database.kysely, { userId, providerId })
       if (row === undefined) return undefined
       const given = await openGiven(seals, row)
-      const isUsable = good(given, kind) !== undefined || given.refresh !== undefined
+      const isUsable = good(given, kind) !== undefined || mayRenew(given, kind)
       return { at: row.signed_in_at, isUsable }
     },
   }
@@ -85,6 +85,10 @@ export function openProviderTokens(parts: Parts): ProviderTokens {
 function goodToken(given: Given, kind: GivenKind, now: number): string | undefined {
   const until = (kind === 'id' ? given.idUntil : given.accessUntil) ?? Number.POSITIVE_INFINITY
   return until - marginMilliseconds > now ? given[kind] : undefined
+}
+
+function mayRenew({ refresh, givesNoId = false }: Given, kind: GivenKind): boolean {
+  return refresh !== undefined && !(kind === 'id' && givesNoId)
 }
 
 type Renewing = { readonly whose: Whose; readonly row: TokensRow; readonly provider: IdentityProvider }
@@ -126,7 +130,8 @@ async function renewLeased(
   const whose = { userId: row.user_id, providerId: row.provider_id }
   const sealed = await sealGiven(seals, whose, renewed === 'refused' ? ended : renewed)
   const written = { sealed, now: clock.now(), lease }
-  if (renewed !== 'refused') await renewTokens(database.kysely, row, written)
+  // It may be the only refresh token that is good now.
+  if (renewed !== 'refused') await untilWritten(clock, () => renewTokens(database.kysely, row, written))
   else
     await database.change(async tx => {
       if (await renewTokens(tx, row, written)) await audit.recorded(refusedEvent(provider, row.user_id))

@@ -136,6 +136,18 @@ onEachDatabase(open => {
     expect(refreshed).toHaveLength(2)
   })
 
+  it('is to be had no more where the provider renews without an ID token, and nobody is asked for it', async () => {
+    await signedIn('ana', { id: 'an ID token', idUntil: office.clock.now() + 90_000 })
+    answer = async given => ({ ...given, id: undefined, refresh: 'next', givesNoId: true })
+    const tokens = process()
+    office.clock.move(95_000)
+    expect(await tokens.of(ids.ana, provider, 'id')).toBeUndefined()
+    expect(await tokens.signedIn(ids.ana, provider, 'id')).toMatchObject({ isUsable: false })
+    expect(await tokens.of(ids.ana, provider, 'id')).toBeUndefined()
+    expect(refreshed).toHaveLength(1)
+    expect(await tokens.signedIn(ids.ana, provider, 'access')).toMatchObject({ isUsable: true })
+  })
+
   it('is of the later sign-in, where one came while the former was renewed', async () => {
     await signedIn('ana')
     office.clock.move(95_000)

@@ -23,7 +23,7 @@ export function openExits(room: SignInRoom): Exits {
     by: By,
     work: (tx: From) => Promise<T>,
   ) =>
-    room.database.kysely.transaction().execute(async tx => {
+    room.database.change(async tx => {
       const answer = await work(tx)
       const told = { action: 'identity.sign_out', target: `user:${what.email}`, detail: what.detail } as const
       await room.audit.recorded(deed(told, by.visitor, by.caller))

@@ -1,8 +1,10 @@
 /** Connections as lists: what a caller has at servers and what they need there, and what everybody has. */
+import { GatewayError } from '../../foundation/errors.ts'
 import type { Caller } from '../../foundation/route.ts'
 import type { Upstream } from '../../upstreams/index.ts'
+import type { OnBehalf } from '../auth-types/auth-type.ts'
 import { type Credential, everyone } from '../credentials/credential.ts'
-import { credentials } from '../credentials/credential-table.ts'
+import { credentialById, credentials } from '../credentials/credential-table.ts'
 import { fits } from '../credentials/fits.ts'
 import type { Reason } from '../credentials/needed.ts'
 import type { RouteParts } from './routes.ts'
@@ -59,7 +61,19 @@ type ToShow = {
   readonly owner: { readonly id: string; readonly name: string }
 }
 
-async function shownAs(
+/** One that cannot be looked at is shown as it is, with why, and keeps nobody from the others. */
+async function shownAs(parts: RouteParts, upstream: Upstream, toShow: ToShow): Promise<Connection> {
+  try {
+    return await shownWhole(parts, upstream, toShow)
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error
+    const { credential, owner } = toShow
+    const shown = connectionOf(credential, { upstream, owner: owner.name, reason: 'none', link: null })
+    return { ...shown, trouble: `${error.why} ${error.fix}` }
+  }
+}
+
+async function shownWhole(
   parts: RouteParts,
   upstream: Upstream,
   { credential, owner }: ToShow,
@@ -68,14 +82,21 @@ async function shownAs(
   const way = parts.opened(upstream)?.stored.onBehalf
   // Room that was made is nothing yet.
   const got = way !== undefined && isEmpty(credential) ? undefined : credential
-  const isUsed = got !== undefined && reasonOf(parts, upstream, got) === undefined
+  const isOver = way !== undefined && got !== undefined && (await isOverFor(parts, way, got))
+  const isUsed = got !== undefined && !isOver && reasonOf(parts, upstream, got) === undefined
   if (way === undefined || isUsed) {
     const reason = reasonOf(parts, upstream, got)
     return connectionOf(got, { upstream, owner: owner.name, reason, link })
   }
   const { isReady } = await signInAt(parts, { onBehalf: way, owner: owner.id, credential: got })
-  const reason = isReady ? undefined : got === undefined ? 'session' : reasonOf(parts, upstream, got)
+  const isGone = got === undefined || isOver
+  const reason = isReady ? undefined : isGone ? 'session' : reasonOf(parts, upstream, got)
   return connectionOf(got, { upstream, owner: owner.name, reason, link, isReady })
+}
+
+async function isOverFor(parts: RouteParts, way: OnBehalf, { id }: Credential): Promise<boolean> {
+  const stored = await credentialById(parts.database.kysely, id)
+  return stored !== undefined && parts.onBehalf.isOver(way, stored)
 }
 
 function isEmpty(credential: Credential | undefined): boolean {

@@ -150,13 +150,22 @@ class Remembered implements Custody {
     if (owners.length === 0 && way.onBehalf !== undefined) throw personNeeded(upstream)
     for (const owner of owners) {
       const stored = await credentialOf(this.#parts.database.kysely, { serverId: upstream.id, owner })
-      if (stored !== undefined && fits(opened, stored.credential)) return this.#usable(opened, asker, stored)
+      if (stored !== undefined && fits(opened, stored.credential)) {
+        await this.#checkSignIn(opened, stored)
+        return this.#usable(opened, asker, stored)
+      }
       if (way.onBehalf !== undefined)
         return this.#usable(opened, asker, fitting(opened, await this.#parts.onBehalf.room(opened, owner)))
       if (way.by === 'gateway') return this.#use(opened, asker, await this.#obtain(opened, owner))
       if (stored !== undefined) throw connectNeeded(upstream, 'moved')
     }
     throw connectNeeded(upstream, 'none')
+  }
+
+  /** What a sign-in brought ends with it, wherever they signed out. */
+  async #checkSignIn({ upstream, stored: { onBehalf } }: Opened, stored: Stored): Promise<void> {
+    if (onBehalf !== undefined && (await this.#parts.onBehalf.isOver(onBehalf, stored)))
+      throw connectNeeded(upstream, 'session')
   }
 
   /** One that is at its end is renewed first. */

@@ -1,10 +1,9 @@
 /** Renewing a credential: one at a time in all processes, and never at the price of the one that is good. */
-import { setTimeout as rest } from 'node:timers/promises'
 import { type AuditRecord, ownEvent } from '../../audit/index.ts'
 import type { Database } from '../../database/index.ts'
 import type { Clock } from '../../foundation/clock.ts'
 import { GatewayError } from '../../foundation/errors.ts'
-import { takeTurns } from '../../foundation/take-turns.ts'
+import { takeTurns, untilWritten } from '../../foundation/take-turns.ts'
 import type { Upstream } from '../../upstreams/index.ts'
 import { isUnknownClient, RefusedGrant } from '../oauth/client.ts'
 import type { OAuth } from '../oauth/open.ts'
@@ -43,6 +42,7 @@ export type Renewing = {
 /** What was got, and what else of the credential is another now. */
 export type Got = {
   readonly tokens: Tokens
+  readonly isBySignIn?: boolean
   readonly about?: Partial<Pick<Credential, 'issuer' | 'resource' | 'clientId' | 'scopes' | 'expiresAt'>>
 }
 
@@ -83,7 +83,8 @@ async function renewLeased(
     const content = contentOf(seals, stored)
     const got = await renewing.again(content)
     const renewed = renewedBy(parts, { credential, content, got })
-    const isKept = await kept(parts, renewed, { seen: credential.version, lease })
+    const over = { seen: credential.version, lease }
+    const isKept = await untilWritten(clock, () => renewCredential(database.kysely, renewed, over))
     // Written although it did not answer, or connected anew meanwhile: what is there now is at least as new.
     if (!isKept) return (await credentialById(database.kysely, credential.id)) ?? gone(renewing.upstream)
     return renewed
@@ -98,26 +99,6 @@ async function renewLeased(
     // Whose lease has run out says nothing about what somebody else got since.
     if (present !== undefined && present.credential.trouble === null) return present
     throw connectNeeded(renewing.upstream, trouble)
-  }
-}
-
-const keepMilliseconds = 20_000
-const restMilliseconds = 250
-
-/** What was given may be the only token that is good now: a database that does not answer at the moment is asked again while the lease lasts. */
-async function kept(
-  { database, clock }: RenewParts,
-  renewed: Stored,
-  over: { seen: number; lease: string },
-): Promise<boolean> {
-  const until = clock.elapsed() + keepMilliseconds
-  for (;;) {
-    try {
-      return await renewCredential(database.kysely, renewed, over)
-    } catch (error) {
-      if (clock.elapsed() > until) throw error
-      await rest(restMilliseconds)
-    }
   }
 }
 
@@ -199,6 +180,7 @@ function renewedBy({ seals, clock }: RenewParts, { credential, content, got }: R
     ...content,
     access: tokens.access,
     ...(tokens.refresh && { refresh: tokens.refresh }),
+    ...(got.isBySignIn !== undefined && { isBySignIn: got.isBySignIn }),
   }
   return { credential: next, sealed: seals.seal(JSON.stringify(kept), placeOf(next)) }
 }

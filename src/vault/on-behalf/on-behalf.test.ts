@@ -6,6 +6,7 @@ import { openJar } from '../../../test/fixtures/cookie-jar.ts'
 import { call } from '../../../test/fixtures/http-call.ts'
 import { answerOf, inEra } from '../../../test/fixtures/mcp-call.ts'
 import { claimsOf } from '../../../test/fixtures/protected-server.ts'
+import type { Connection } from '../connect/view.ts'
 
 let all: CompanyGateway
 
@@ -221,16 +222,34 @@ describe('who is nobody there', () => {
 
   it('is whoever signed out everywhere: what their sign-in left is gone', async () => {
     await all.register({ kind: 'token-exchange', audience: 'api://notes' })
-    expect(await all.connection('cy')).toMatchObject({ state: 'ready' })
+    // What was got with it goes with it.
+    expect(await all.who(all.pats.cy)).toBe(emails.cy)
     await apiOf(all.gateway.url, all.pats.cy)('DELETE /me/sessions')
+    await expect.poll(() => all.who(all.pats.cy), { timeout: 5000 }).toMatch(/sign in there again/)
     expect(await all.connection('cy')).toMatchObject({
-      state: 'needed',
+      state: 'broken',
       repair: expect.stringContaining('/connect/'),
     })
     expect(await all.who(all.pats.cy)).toContain(`/connect/${all.server}?for=`)
     await all.signIn('cy')
     expect(await all.who(all.pats.cy)).toBe(emails.cy)
   })
+})
+
+it('a server of an identity provider that is gone hides nothing else, and keeps nobody from their account', async () => {
+  await all.register({ kind: 'token-exchange', audience: 'api://notes' })
+  const { operator } = all.gateway
+  const transport = { kind: 'streamable-http', url: all.there.url, allowPrivateNetwork: true }
+  const auth = { kind: 'token-exchange', identityProvider: 'gone', audience: 'x' }
+  await operator('POST /servers', { group: 'lab', name: 'orphan', transport, auth })
+  const { items } = await apiOf(all.gateway.url, all.pats.ana)<{ items: Connection[] }>('GET /connections')
+  expect(items.find(({ server }) => server === 'lab/orphan')).toMatchObject({
+    state: 'needed',
+    trouble: expect.stringContaining('There is no identity provider gone'),
+    repair: null,
+  })
+  expect(items.some(({ server }) => server === all.server)).toBe(true)
+  await operator('DELETE /servers/lab/orphan')
 })
 
 describe('the identity provider ends it', () => {
@@ -259,13 +278,14 @@ describe('the identity provider ends it', () => {
   it('by saying that they signed out there: what the sign-in left is gone', async () => {
     await all.register(auth)
     await signInAgain('bo')
+    expect(await all.who(all.pats.bo)).toBe(emails.bo)
     const events = { 'http://schemas.openid.net/event/backchannel-logout': {} }
     const claims = { aud: 'gate', sub: 'bo', jti: crypto.randomUUID(), events }
     const token = await all.company.mint({ claims, header: { typ: 'logout+jwt' } })
     const body = new URLSearchParams({ logout_token: token })
     const { status } = await fetch(`${all.gateway.url}/sign-in/acme/logout`, { method: 'POST', body })
     expect(status).toBe(200)
-    expect(await all.who(all.pats.bo)).toMatch(/sign in there again/)
+    await expect.poll(() => all.who(all.pats.bo), { timeout: 5000 }).toMatch(/sign in there again/)
     await signInAgain('bo')
     expect(await all.who(all.pats.bo)).toBe(emails.bo)
   })

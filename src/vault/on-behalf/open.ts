@@ -10,7 +10,7 @@ import { credentialOf, forgiveTrouble, makeRoom, type Stored } from '../credenti
 import type { Opened } from '../credentials/custody.ts'
 import { boundTo } from '../credentials/fits.ts'
 import { connectNeeded, gatewayRefused } from '../credentials/needed.ts'
-import type { Got, RenewParts } from '../credentials/renew.ts'
+import { contentOf, type Got, type RenewParts } from '../credentials/renew.ts'
 import { trouble } from '../oauth/ask.ts'
 import { RefusedGrant } from '../oauth/client.ts'
 import { openCounters } from './counters.ts'
@@ -24,6 +24,8 @@ export type OnBehalfOf = {
   obtain(opened: Opened, asker: Asker, present: Credential): Promise<Got>
   /** Has the asker signed in since it was refused? Then it is as if it never was. */
   forgiven(opened: Opened, asker: Asker, refused: Credential): Promise<boolean>
+  /** Did it come of a sign-in that is over, wherever they signed out? */
+  isOver(way: OnBehalf, stored: Stored): Promise<boolean>
   /** Could something be got for this person now? Nobody is asked. Undefined where nothing of theirs is kept. */
   isReady(way: OnBehalf, userId: string): Promise<{ readonly since: number } | undefined>
   /** The caller's own token. Throws `vault.pass_through_refused`. */
@@ -49,6 +51,15 @@ export function openOnBehalf(parts: OnBehalfParts): OnBehalfOf {
   return {
     provider,
     isReady,
+    async isOver(way, stored) {
+      if (contentOf(seals, stored).isBySignIn !== true) return false
+      const at = provider(way.provider)
+      const { owner } = stored.credential
+      return (
+        at.onBehalf === undefined ||
+        (await identity.providerTokens.signedIn(owner, at, way.subject)) === undefined
+      )
+    },
     async room(opened, owner) {
       const { id: serverId } = opened.upstream
       const now = clock.now()
@@ -91,7 +102,7 @@ async function obtain(parts: OnBehalfParts, obtaining: Obtaining): Promise<Got> 
   const way = stored.onBehalf
   if (way === undefined || asker.kind !== 'user') throw personNeeded(upstream)
   const provider = obtaining.provider(way.provider)
-  const subject = await subjectOf(parts, { upstream, way, asker, provider })
+  const { subject, isBySignIn } = await subjectOf(parts, { upstream, way, asker, provider })
   const counters = openCounters(
     { oauth: parts.oauth, providers: parts.identity.providers },
     { upstream, provider },
@@ -104,6 +115,7 @@ async function obtain(parts: OnBehalfParts, obtaining: Obtaining): Promise<Got> 
   if (present.refreshedAt === null) await note(parts, { upstream, provider, present, issuer })
   return {
     tokens,
+    isBySignIn,
     about: {
       ...{ issuer, resource, clientId: at.clientId, scopes: tokens.scopes ?? scopes },
       expiresAt: tokens.expiresAt ?? now + shortMilliseconds,
@@ -118,18 +130,20 @@ type Asking = {
   readonly provider: IdentityProvider
 }
 
+type Subject = { readonly subject: Secret; readonly isBySignIn: boolean }
+
 /** The very token that the call came with, where it is one of the provider; else what their sign-in left here. */
 async function subjectOf(
   { identity, clock }: OnBehalfParts,
   { upstream, way, asker, provider }: Asking,
-): Promise<Secret> {
+): Promise<Subject> {
   const { presented } = asker
   const isTheirs = presented?.issuer === provider.issuer && presented.expiresAt > clock.now()
-  if (isTheirs && way.subject === 'access') return presented.token
+  if (isTheirs && way.subject === 'access') return { subject: presented.token, isBySignIn: false }
   if (provider.onBehalf === undefined) throw notKept(upstream, provider)
   const kept = await identity.providerTokens.of(asker.id, provider, way.subject)
   if (kept === undefined) throw connectNeeded(upstream, 'session')
-  return kept
+  return { subject: kept, isBySignIn: true }
 }
 
 /** What a new sign-in of the person may repair (RFC 6749, 5.2; RFC 8693, 2.2.2; OpenID Connect Core, 3.1.2.6). */

@@ -86,7 +86,8 @@ export function givenBy(
     id,
     idUntil: exp * 1000,
     access,
-    accessUntil: seconds === undefined ? null : now + seconds * 1000,
+    // Where nobody says when it ends, an hour is usual.
+    accessUntil: now + (seconds ?? 3600) * 1000,
     refresh,
   }
 }

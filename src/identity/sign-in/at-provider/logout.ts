@@ -38,7 +38,7 @@ export function openLogout(
     await orRefused(room, what, visitor, async () => {
       const said = await verified(token, provider, { room, ring: ringOf(provider) })
       const sessions = await sessionsMeant(room, provider, said)
-      await room.database.kysely.transaction().execute(async tx => {
+      await room.database.change(async tx => {
         for (const { id } of sessions) await deleteSession(tx, id)
         // Also those of sessions that are over here already.
         await deleteTokens(tx, provider, said)

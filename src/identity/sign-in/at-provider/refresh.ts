@@ -22,9 +22,14 @@ export function refresh(given: Given, { provider, client, now }: At): Promise<Re
     return {
       ...next,
       refresh: next.refresh ?? token,
-      ...(claims === undefined && { id: given.id, idUntil: given.idUntil }),
+      // An ID token that is over, and no other: there will be none without a sign-in.
+      ...(claims === undefined && { id: good(given, now), idUntil: given.idUntil, givesNoId: true }),
     }
   })
+}
+
+function good({ id, idUntil }: Given, now: number): string | undefined {
+  return (idUntil ?? 0) > now ? id : undefined
 }
 
 function refused(error: unknown): 'refused' {
