@@ -88,6 +88,7 @@ const longestIdToken = 4096
 export const idTokenPlace = (id: string) => ['browser_sessions', id, 'id_token']
 
 export function openSessions({ kysely, pepper, clock, seals }: Parts): Sessions {
+  const openNow = () => ({ now: clock.now(), idleSince: clock.now() - idleMilliseconds })
   return {
     async open(who, from = kysely) {
       const { userId, method, providerId = null, providerSession = null, client = null, idToken = '' } = who
@@ -130,12 +131,12 @@ export function openSessions({ kysely, pepper, clock, seals }: Parts): Sessions 
       return sealed === null ? undefined : seals.open(sealed, idTokenPlace(id))
     },
     async end(id, from = kysely) {
-      await deleteTokensOfSession(from, id)
+      await deleteTokensOfSession(from, id, openNow())
       await deleteSession(from, id)
     },
     async replace(before, next, from) {
       if (before.principal.id === next.userId) await moveTokens(from, before.id, next.id)
-      else await deleteTokensOfSession(from, before.id)
+      else await deleteTokensOfSession(from, before.id, openNow())
       await deleteSession(from, before.id)
     },
     endAll: (userId, from = kysely) => deleteSessionsOf(from, userId),

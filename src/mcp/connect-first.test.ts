@@ -116,6 +116,22 @@ it('of a client that signs its person in has them connect in the same trip, or l
   expect((await ask()).result).toMatchObject({ content: [{ text: 'ana@there.example' }] })
 })
 
+it('of a client for a server whose identity provider is gone lets its person in: no page could repair that', async () => {
+  const { operator } = gateway
+  const transport = { kind: 'streamable-http', url: there.url, allowPrivateNetwork: true }
+  const auth = { kind: 'token-exchange', identityProvider: 'gone', audience: 'x' }
+  await operator('POST /servers', { group: 'lab', name: 'orphan', transport, auth })
+  const question = {
+    client_id: await someClient(gateway.url),
+    code_challenge: challengeOf(newVerifier()),
+    resource: `${gateway.url}/mcp/lab/orphan/server`,
+    scope: 'mcp:use',
+  }
+  const asked = await browser.go(authorizeUrl(gateway.url, question))
+  const done = await browser.submit(asked, { decision: 'approve' })
+  expect(done.headers.get('location')).toMatch(/[?&]code=/)
+})
+
 /** A client of the session era that reads the stream of its call as it comes. */
 async function session() {
   const headers = {

@@ -73,8 +73,27 @@ export async function moveTokens(from: From, before: string, sessionId: string):
     .execute()
 }
 
-export async function deleteTokensOfSession(from: From, sessionId: string): Promise<void> {
-  await from.deleteFrom('provider_tokens').where('session_id', '=', sessionId).execute()
+/** Those that came in a session, and those of its person that came in one that is not open any more. */
+export async function deleteTokensOfSession(
+  from: From,
+  sessionId: string,
+  { now, idleSince }: { readonly now: number; readonly idleSince: number },
+): Promise<void> {
+  const person = from.selectFrom('browser_sessions').select('user_id').where('id', '=', sessionId)
+  const open = from
+    .selectFrom('browser_sessions')
+    .select('id')
+    .where('expires_at', '>', now)
+    .where('seen_at', '>', idleSince)
+  await from
+    .deleteFrom('provider_tokens')
+    .where(row =>
+      row.or([
+        row('session_id', '=', sessionId),
+        row.and([row('user_id', 'in', person), row('session_id', 'not in', open)]),
+      ]),
+    )
+    .execute()
 }
 
 export async function deleteTokensOfUser(from: From, userId: string): Promise<void> {

@@ -179,6 +179,21 @@ onEachDatabase(open => {
     expect(await has()).toBe(false)
   })
 
+  it('goes at a sign-out when no session is open that it came in, and stays while one is', async () => {
+    const tokens = process()
+    const passkey = { userId: ids.ana, method: 'passkey' } as const
+    await signedIn('ana')
+    const beside = await office.identity.sessions.open(passkey)
+    await office.identity.sessions.end(beside.id)
+    expect(await tokenOf(tokens, 'ana')).toBe('ana')
+    // It is used as long as nobody signs out, whatever becomes of the browser.
+    office.clock.move(31 * 60_000)
+    expect(await tokens.signedIn(ids.ana, provider, 'access')).toMatchObject({ isUsable: true })
+    const later = await office.identity.sessions.open(passkey)
+    await office.identity.sessions.end(later.id)
+    expect(await tokens.signedIn(ids.ana, provider, 'access')).toBeUndefined()
+  })
+
   it('follows its browser when the same person shows once more who they are, and nobody else', async () => {
     const { sessions } = office.identity
     const first = await sessions.open({ userId: ids.ana, method: 'provider' })

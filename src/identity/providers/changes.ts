@@ -1,6 +1,7 @@
 /** Changes of identity providers, inside the transaction of whoever makes them. */
 import { fail } from '../../foundation/errors.ts'
 import { newId } from '../../foundation/id.ts'
+import { deleteTokensOfProvider } from '../provider-tokens/provider-tokens-table.ts'
 import { deleteSessionsOf, deleteSessionsOfProvider } from '../sign-in-table.ts'
 import { accounts, type From } from '../table.ts'
 import { alterUser } from '../users.ts'
@@ -37,6 +38,7 @@ export async function putProvider(tx: From, provider: StoredProvider, now: numbe
   if (present !== undefined && settings.bound !== undefined) await checkBindable(tx, present.id)
   if (present === undefined)
     return insertProvider(tx, { id: newId(now), version: 1, created_at: now, ...written })
+  if (settings.onBehalf === undefined) await deleteTokensOfProvider(tx, present.id)
   await updateProvider(tx, present.id, { ...written, version: present.version + 1 })
 }
 

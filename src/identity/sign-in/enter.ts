@@ -36,7 +36,9 @@ export function enter(
 ): Promise<OpenedSession> {
   const { user, detail, also, ...how } = proof
   const { before, client } = arriving
-  return database.kysely.transaction().execute(async tx => {
+  // Who was signed in there is signed out by it, which every process has to hear of.
+  const isExit = before !== undefined && before.principal.id !== user.id
+  const work = async (tx: From) => {
     const opened = await sessions.open({ ...how, userId: user.id, client }, tx)
     if (before !== undefined) await sessions.replace(before, opened, tx)
     await also?.(tx, opened)
@@ -44,7 +46,8 @@ export function enter(
     const what = { action: 'identity.sign_in', target: `user:${user.email}` } as const
     await audit.recorded(deed({ ...what, detail: { method: how.method, ...detail } }, arriving, doer))
     return opened
-  })
+  }
+  return isExit ? database.change(work) : database.kysely.transaction().execute(work)
 }
 
 /** Does what may be refused; a refusal is in the audit before anybody hears of it. */

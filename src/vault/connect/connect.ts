@@ -17,7 +17,7 @@ import type { OAuthSettings } from '../oauth/settings.ts'
 import type { OnBehalfOf } from '../on-behalf/open.ts'
 import type { Sealer } from '../seal.ts'
 import { type Came, comeBack, type FlowParts, leave, takeFlow, type UnderWay, wayTo } from './flow.ts'
-import { askedToSignIn, signInAt } from './sign-in-at.ts'
+import { askedToSignIn, isSignedIn } from './sign-in-at.ts'
 
 export type ConnectParts = FlowParts & {
   readonly database: Database
@@ -118,7 +118,7 @@ export function openConnect(parts: ConnectParts): Connect {
       const { by, onBehalf } = opened.stored
       const stored = await credentialOf(parts.database.kysely, { serverId: upstream.id, owner })
       if (onBehalf !== undefined)
-        return (await signInAt(parts, { onBehalf, owner, credential: stored?.credential })).isReady
+        return isSignedIn(parts, { onBehalf, owner, credential: stored?.credential })
       if (by !== 'person') return undefined
       if (stored === undefined || !fits(opened, stored.credential)) return false
       const { trouble, expiresAt, isRefreshable } = stored.credential

@@ -1,5 +1,5 @@
 /** A server that is called with what a person's sign-in left: whether that will do, and where to sign in again. */
-import { fail } from '../../foundation/errors.ts'
+import { fail, GatewayError } from '../../foundation/errors.ts'
 import type { OnBehalf } from '../auth-types/auth-type.ts'
 import type { Credential } from '../credentials/credential.ts'
 import type { ConnectParts, Question } from './connect.ts'
@@ -19,6 +19,19 @@ export async function signInAt(parts: Pick<ConnectParts, 'onBehalf'>, asked: Ask
   // What was refused is tried again once they have signed in since.
   const refusedAt = credential !== undefined && credential.trouble !== null ? credential.updatedAt : 0
   return { kind: 'sign-in', provider: name, at: title, isReady: kept !== undefined && kept.since > refusedAt }
+}
+
+/** Undefined where it cannot be told, as with a provider that is gone: nobody at a page could repair that. */
+export async function isSignedIn(
+  parts: Pick<ConnectParts, 'onBehalf'>,
+  asked: Asked,
+): Promise<boolean | undefined> {
+  try {
+    return (await signInAt(parts, asked)).isReady
+  } catch (error) {
+    if (error instanceof GatewayError) return undefined
+    throw error
+  }
 }
 
 /** The same for a person at the page. Throws `vault.connect_refused` where signing in would not help. */

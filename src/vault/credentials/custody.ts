@@ -7,7 +7,7 @@ import { type Challenge, readChallenge } from '../oauth/challenge.ts'
 import { personNeeded } from '../on-behalf/errors.ts'
 import type { OnBehalfOf } from '../on-behalf/open.ts'
 import { type Credential, everyone } from './credential.ts'
-import { credentialOf, type Stored } from './credential-table.ts'
+import { credentialOf, deleteCredential, type Stored } from './credential-table.ts'
 import { fits } from './fits.ts'
 import { InUse, Live } from './live.ts'
 import { connectNeeded, notAccepted, notAllowed, widerNeeded } from './needed.ts'
@@ -150,10 +150,8 @@ class Remembered implements Custody {
     if (owners.length === 0 && way.onBehalf !== undefined) throw personNeeded(upstream)
     for (const owner of owners) {
       const stored = await credentialOf(this.#parts.database.kysely, { serverId: upstream.id, owner })
-      if (stored !== undefined && fits(opened, stored.credential)) {
-        await this.#checkSignIn(opened, stored)
-        return this.#usable(opened, asker, stored)
-      }
+      if (stored !== undefined && fits(opened, stored.credential))
+        return this.#usable(opened, asker, await this.#ofPresentSignIn(opened, stored))
       if (way.onBehalf !== undefined)
         return this.#usable(opened, asker, fitting(opened, await this.#parts.onBehalf.room(opened, owner)))
       if (way.by === 'gateway') return this.#use(opened, asker, await this.#obtain(opened, owner))
@@ -162,10 +160,14 @@ class Remembered implements Custody {
     throw connectNeeded(upstream, 'none')
   }
 
-  /** What a sign-in brought ends with it, wherever they signed out. */
-  async #checkSignIn({ upstream, stored: { onBehalf } }: Opened, stored: Stored): Promise<void> {
-    if (onBehalf !== undefined && (await this.#parts.onBehalf.isOver(onBehalf, stored)))
-      throw connectNeeded(upstream, 'session')
+  /** What a sign-in brought ends with it, wherever they signed out. What they have now may bring another. */
+  async #ofPresentSignIn(opened: Opened, stored: Stored): Promise<Stored> {
+    const { onBehalf } = this.#parts
+    const way = opened.stored.onBehalf
+    if (way === undefined || !(await onBehalf.isOver(way, stored))) return stored
+    const { id, owner } = stored.credential
+    await deleteCredential(this.#parts.database.kysely, id)
+    return fitting(opened, await onBehalf.room(opened, owner))
   }
 
   /** One that is at its end is renewed first. */

@@ -1,4 +1,5 @@
 /** Servers that are called with what a caller's own identity provider gave for them: exchanged, or vouched for. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { apiOf, tokenFor } from '../../../test/fixtures/api.ts'
 import { CompanyGateway, crew, emails, type Person, people } from '../../../test/fixtures/company-gateway.ts'
@@ -227,12 +228,49 @@ describe('who is nobody there', () => {
     await apiOf(all.gateway.url, all.pats.cy)('DELETE /me/sessions')
     await expect.poll(() => all.who(all.pats.cy), { timeout: 5000 }).toMatch(/sign in there again/)
     expect(await all.connection('cy')).toMatchObject({
-      state: 'broken',
+      state: 'needed',
       repair: expect.stringContaining('/connect/'),
     })
     expect(await all.who(all.pats.cy)).toContain(`/connect/${all.server}?for=`)
     await all.signIn('cy')
     expect(await all.who(all.pats.cy)).toBe(emails.cy)
+  })
+
+  it('is nobody of what was got before, though a call that brings a token of its own goes on', async () => {
+    await all.register({ kind: 'token-exchange', audience: 'api://notes' })
+    expect(await all.who(all.pats.cy)).toBe(emails.cy)
+    const got = all.there.seen.at(-1)
+    await apiOf(all.gateway.url, all.pats.cy)('DELETE /me/sessions')
+    await expect.poll(() => all.who(all.pats.cy), { timeout: 5000 }).toMatch(/sign in there again/)
+    expect(await all.who(await all.company.tokenOf('cy', 'api://gate'))).toBe(emails.cy)
+    expect(all.there.seen.at(-1)).not.toBe(got)
+    await all.signIn('cy', '/sign-in/acme', openJar())
+  })
+
+  it('is whoever was signed in before somebody else was in the same browser', async () => {
+    await all.register({ kind: 'token-exchange', audience: 'api://notes' })
+    const jar = openJar()
+    await all.signIn('ana', '/sign-in/acme', jar)
+    expect(await all.who(all.pats.ana)).toBe(emails.ana)
+    // What was changed to register it has been heard of.
+    await sleep(2500)
+    expect(await all.who(all.pats.ana)).toBe(emails.ana)
+    await all.company.setPeople(crew)
+    await all.signIn('bo', '/sign-in/acme', jar)
+    await expect.poll(() => all.who(all.pats.ana), { timeout: 5000 }).toMatch(/sign in there again/)
+    await all.signIn('ana', '/sign-in/acme', openJar())
+    expect(await all.who(all.pats.ana)).toBe(emails.ana)
+  })
+
+  it('is everybody, once what their sign-ins left is not kept any more; and it is gone', async () => {
+    await all.register({ kind: 'token-exchange', audience: 'api://notes' })
+    const { operator } = all.gateway
+    expect(await all.who(all.pats.ana)).toBe(emails.ana)
+    await operator('PATCH /identity-providers/acme', { onBehalf: null })
+    await expect.poll(() => all.who(all.pats.ana), { timeout: 5000 }).toMatch(/none is kept/)
+    await operator('PATCH /identity-providers/acme', { onBehalf: {} })
+    expect(await all.who(all.pats.ana)).toMatch(/sign in there again/)
+    for (const person of people) await all.signIn(person, '/sign-in/acme', openJar())
   })
 })
 

@@ -24,7 +24,7 @@ export type OnBehalfOf = {
   obtain(opened: Opened, asker: Asker, present: Credential): Promise<Got>
   /** Has the asker signed in since it was refused? Then it is as if it never was. */
   forgiven(opened: Opened, asker: Asker, refused: Credential): Promise<boolean>
-  /** Did it come of a sign-in that is over, wherever they signed out? */
+  /** Did it come of a sign-in that is over, wherever they signed out, or that another took the place of? Throws as `provider` does. */
   isOver(way: OnBehalf, stored: Stored): Promise<boolean>
   /** Could something be got for this person now? Nobody is asked. Undefined where nothing of theirs is kept. */
   isReady(way: OnBehalf, userId: string): Promise<{ readonly since: number } | undefined>
@@ -52,13 +52,11 @@ export function openOnBehalf(parts: OnBehalfParts): OnBehalfOf {
     provider,
     isReady,
     async isOver(way, stored) {
-      if (contentOf(seals, stored).isBySignIn !== true) return false
       const at = provider(way.provider)
-      const { owner } = stored.credential
-      return (
-        at.onBehalf === undefined ||
-        (await identity.providerTokens.signedIn(owner, at, way.subject)) === undefined
-      )
+      if (contentOf(seals, stored).isBySignIn !== true) return false
+      const { owner, refreshedAt } = stored.credential
+      const signedIn = await identity.providerTokens.signedIn(owner, at, way.subject)
+      return at.onBehalf === undefined || signedIn === undefined || signedIn.at > (refreshedAt ?? 0)
     },
     async room(opened, owner) {
       const { id: serverId } = opened.upstream
