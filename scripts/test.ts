@@ -1,5 +1,5 @@
 /**
- * Runs every test of the project, stage by stage, and ends with one line: how many passed, how many failed.
+ * Runs every test of the project, stage by stage, and ends with what failed and one line: how many passed, how many failed.
  *
  *   node scripts/test.ts             everything; stops after the first stage that fails
  *   node scripts/test.ts --all       everything, whatever fails
@@ -21,6 +21,7 @@ if (unknown !== undefined) {
 
 const wanted = stages.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
 const report: string[] = []
+const failed: string[] = []
 let total = nothing
 let left = wanted
 
@@ -29,13 +30,15 @@ while (left[0] !== undefined && (values.all || total.failed === 0)) {
   left = left.slice(1)
   say(`\n=== ${name}: ${what}\n`)
   const startedAt = performance.now()
-  const score = await run()
+  const { score, failures } = await run()
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
   total = plus(total, score)
+  failed.push(...failures)
   report.push(`${score.failed === 0 ? 'ok  ' : 'FAIL'}  ${name.padEnd(12)} ${seconds.padStart(7)} s`)
   say(`\n=== ${report.at(-1)}`)
 }
 
+for (const failure of failed) say(`\n${failure}`)
 say(`\n${[...report, ...left.map(({ name }) => `--    ${name.padEnd(12)} not run`)].join('\n')}\n`)
 say(`${total.passed} passed, ${total.failed} failed`)
 process.exitCode = total.failed === 0 ? 0 : 1

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { conformanceScore, judged, plus, vitestScore } from './score.ts'
+import { conformanceScore, judged, plus, vitestFailures, vitestScore } from './score.ts'
 
 describe('the score of a test run', () => {
   it('adds up', () => {
@@ -9,6 +9,28 @@ describe('the score of a test run', () => {
   it('counts tests that did not run as failed', () => {
     const report = { numTotalTests: 10, numPassedTests: 7, numFailedTests: 1, numPendingTests: 2 }
     expect(vitestScore(report)).toEqual({ passed: 7, failed: 3 })
+  })
+
+  it('tells what failed, where and why, in a few lines', () => {
+    const long = Array.from({ length: 40 }, (_, line) => `line ${line}`).join('\n')
+    const report = {
+      testResults: [
+        {
+          name: 'a.test.ts',
+          message: '',
+          assertionResults: [
+            { status: 'passed', fullName: 'adds', failureMessages: [] },
+            { status: 'failed', fullName: 'ends', failureMessages: ['Error: it goes on', long] },
+          ],
+        },
+        { name: 'b.test.ts', message: 'no such module', assertionResults: [] },
+      ],
+    }
+    const [ends = '', b = '', ...others] = vitestFailures(report)
+    expect(ends).toContain('a.test.ts: ends\n    Error: it goes on\n    line 0\n')
+    expect(ends).not.toContain('line 12')
+    expect(b).toBe('b.test.ts\n    no such module')
+    expect(others).toEqual([])
   })
 
   it('counts the required conformance scenarios of every revision', () => {

@@ -18,6 +18,43 @@ export function vitestScore(report: unknown): Score {
   return { passed: numPassedTests, failed: numTotalTests - numPassedTests }
 }
 
+/** The failed tests of a JSON report of Vitest: where each stands, its name and the first lines of why. */
+export function vitestFailures(report: unknown): string[] {
+  const { testResults } = report as VitestReport
+  return testResults.flatMap(({ name, message, assertionResults }) => {
+    const failed = assertionResults.filter(({ status }) => status === 'failed')
+    const tests = failed.map(({ fullName, failureMessages }) =>
+      [`${name}: ${fullName}`, ...failureMessages.map(firstLines)].join('\n'),
+    )
+    // Without a failed test it is the file itself: a hook, or an import.
+    return message === '' ? tests : [...tests, `${name}\n${firstLines(message)}`]
+  })
+}
+
+type VitestReport = {
+  readonly testResults: readonly {
+    readonly name: string
+    readonly message: string
+    readonly assertionResults: readonly {
+      readonly status: string
+      readonly fullName: string
+      readonly failureMessages: readonly string[]
+    }[]
+  }[]
+}
+
+const TOLD_LINES = 12
+const TOLD_CHARACTERS = 1500
+
+function firstLines(text: string): string {
+  return text
+    .slice(0, TOLD_CHARACTERS)
+    .split('\n')
+    .slice(0, TOLD_LINES)
+    .map(line => `    ${line}`)
+    .join('\n')
+}
+
 /** The counts in what the conformance run prints: `  30/30 required scenarios passed`, once for each revision. */
 export function conformanceScore(printed: string): Score {
   const lines = [...printed.matchAll(/^ *(\d+)\/(\d+) required scenarios passed$/gm)]

@@ -5,9 +5,15 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { conformanceScore, judged, nothing, type Score, vitestScore } from './score.ts'
+import { conformanceScore, judged, nothing, type Score, vitestFailures, vitestScore } from './score.ts'
 
-export type Stage = { readonly name: string; readonly what: string; run(): Promise<Score> }
+export type Stage = { readonly name: string; readonly what: string; run(): Promise<Outcome> }
+
+export type Outcome = {
+  readonly score: Score
+  /** What failed and why, as far as it is known one by one. */
+  readonly failures: readonly string[]
+}
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const programs = join(root, 'node_modules', '.bin')
@@ -28,30 +34,32 @@ const checks = [
   [process.execPath, 'scripts/write-docs.ts', '--check'],
 ] as const
 
-async function check(): Promise<Score> {
+async function check(): Promise<Outcome> {
   for (const [command, ...args] of checks) {
     const { exitCode } = await program(command, args)
-    if (exitCode !== 0) return judged(nothing, exitCode)
+    if (exitCode !== 0)
+      return { score: judged(nothing, exitCode), failures: [`${command} ${args.join(' ')}`] }
   }
-  return nothing
+  return { score: nothing, failures: [] }
 }
 
-async function vitest(project: string): Promise<Score> {
+async function vitest(project: string): Promise<Outcome> {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-tests-'))
   const file = join(folder, 'report.json')
   try {
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`]
     const { exitCode } = await program('vitest', ['run', '--project', project, ...reporters])
-    const counted = existsSync(file) ? vitestScore(JSON.parse(readFileSync(file, 'utf8'))) : nothing
-    return judged(counted, exitCode)
+    if (!existsSync(file)) return { score: judged(nothing, exitCode), failures: [] }
+    const report: unknown = JSON.parse(readFileSync(file, 'utf8'))
+    return { score: judged(vitestScore(report), exitCode), failures: vitestFailures(report) }
   } finally {
     rmSync(folder, { recursive: true })
   }
 }
 
-async function conformance(): Promise<Score> {
+async function conformance(): Promise<Outcome> {
   const { exitCode, printed } = await program(process.execPath, ['test/conformance/run.ts'])
-  return judged(conformanceScore(printed), exitCode)
+  return { score: judged(conformanceScore(printed), exitCode), failures: [] }
 }
 
 type Ended = { readonly exitCode: number; readonly printed: string }
