@@ -89,6 +89,16 @@ it('ends what lasts for a drain, and everything at the close', () => {
   expect([call.end.mock.calls.length, streams.count()]).toEqual([1, 0])
 })
 
+it('ends in a drain what was let in before and is opened only now, and what lasts only since its calls are done', async () => {
+  const busy = add('a', false)
+  streams.endLasting()
+  const late = add('b')
+  busy.isLasting = true
+  expect(late.end).not.toHaveBeenCalled()
+  await vi.advanceTimersByTimeAsync(200)
+  expect([late.end.mock.calls.length, busy.end.mock.calls.length]).toEqual([1, 1])
+})
+
 describe('a caller', () => {
   function reserve(id: string, destroyed = false) {
     const response = Object.assign(new EventEmitter(), { destroyed })

@@ -23,7 +23,7 @@ export type Streams = {
   count(): number
   /** Ends every stream whose caller may no longer have it. Call whenever rights may have changed. */
   recheck(): void
-  /** Ends every stream that would not end by itself. */
+  /** Ends every stream that would not end by itself, and from now on every one that turns out to be such: a drain has begun. */
   endLasting(): void
   /** Ends every stream. */
   close(): void
@@ -42,6 +42,7 @@ const beatMilliseconds = 15_000
 const beatsAtOnce = 100
 /** Tokens expire without a word, so every few beats all are asked for. */
 const beatsBetweenChecks = 4
+const drainMilliseconds = 100
 
 export function openStreams({ clock, perPrincipal, isAllowed, unchecked }: StreamsParts): Streams {
   const open = new Roster<OpenStream>()
@@ -51,6 +52,7 @@ export function openStreams({ clock, perPrincipal, isAllowed, unchecked }: Strea
     if (count === 0) lasting.delete(id)
     else lasting.set(id, count)
   }
+  let draining: NodeJS.Timeout | undefined
   let checkedAt = Number.NEGATIVE_INFINITY
   let beats = 0
   const timer = setInterval(() => {
@@ -73,6 +75,9 @@ export function openStreams({ clock, perPrincipal, isAllowed, unchecked }: Strea
   async function checkAll(): Promise<void> {
     for (const stream of open.all()) await check(stream).catch(unchecked)
   }
+  const endLasting = () => {
+    for (const stream of open.all()) if (stream.isLasting) stream.end()
+  }
   return {
     reserve({ principal, response }) {
       if (principal === undefined || response.destroyed) return
@@ -94,10 +99,13 @@ export function openStreams({ clock, perPrincipal, isAllowed, unchecked }: Strea
       void checkAll()
     },
     endLasting() {
-      for (const stream of open.all()) if (stream.isLasting) stream.end()
+      endLasting()
+      // Some were let in and are not here yet; others last only once what is under way on them is done.
+      draining ??= setInterval(endLasting, drainMilliseconds).unref()
     },
     close() {
       clearInterval(timer)
+      clearInterval(draining)
       for (const stream of open.all()) stream.end()
     },
   }
