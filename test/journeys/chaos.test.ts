@@ -21,6 +21,7 @@ const seed = Number(process.env.CHAOS_SEED ?? Date.now() % 1_000_000)
 const random = randomOf(seed)
 const CLIENTS = 50
 const WORK_MS = 40_000
+const RESTARTS = 3
 const GRACE_MS = 60_000
 const limits = {
   GATEHOUSE_LIMITS_CALL_SECONDS: '3',
@@ -57,7 +58,7 @@ const tokens: string[] = []
 const endings: Ending[] = []
 const complaints: string[] = []
 /** When the gateway was away. */
-const away = { from: 0, to: 0 }
+const absences: { readonly from: number; to: number }[] = []
 
 const place = () => ({ dataDir: join(folder, 'data'), port, env: limits })
 const told = () => `seed ${seed}: ${supervisor.deeds.join(', ')}`
@@ -116,29 +117,30 @@ async function endGateway(): Promise<void> {
 
 async function restartGateway(): Promise<void> {
   supervisor.deeds.push('restart the gateway')
-  away.from = Date.now()
+  const absence = { from: Date.now(), to: Number.POSITIVE_INFINITY }
+  absences.push(absence)
   // What it has open there cannot be closed properly, and must not keep it.
   await supervisor.whileFrozen('session-http', endGateway)
   await sleep(random.between(0, 300))
   gateway = launch(place())
   await gateway.ready()
-  away.to = Date.now()
+  absence.to = Date.now()
 }
 
 async function chaos(): Promise<void> {
-  const end = Date.now() + WORK_MS
-  let hasRestarted = false
-  while (Date.now() < end) {
+  const begin = Date.now()
+  const restarts = Array.from({ length: RESTARTS }, (_, at) => begin + ((at + 1) * WORK_MS) / (RESTARTS + 1))
+  while (Date.now() < begin + WORK_MS) {
     await sleep(random.between(300, 1200))
-    if (!hasRestarted && Date.now() > end - WORK_MS / 2) {
-      hasRestarted = true
+    if (Date.now() > (restarts[0] ?? Number.POSITIVE_INFINITY)) {
+      restarts.shift()
       await restartGateway()
     } else await supervisor.harm()
   }
 }
 
 function isAccepted({ end, from, to }: Ending): boolean {
-  const wasAway = from < away.to + 500 && to > away.from
+  const wasAway = absences.some(absence => from < absence.to + 500 && to > absence.from)
   return [...CLEAN, ...(wasAway ? BROKEN : [])].includes(end)
 }
 
