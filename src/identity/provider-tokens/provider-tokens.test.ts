@@ -75,7 +75,7 @@ onEachDatabase(open => {
   }
 
   const tokenOf = async (tokens: ProviderTokens, who: 'ana' | 'bo') =>
-    (await tokens.of(ids[who], provider, 'access'))?.reveal()
+    (await tokens.of(ids[who], provider, 'access'))?.token.reveal()
 
   it('is the one of the person, and of the kind that is wanted', async () => {
     await signedIn('ana', { id: 'an ID token' })
@@ -83,8 +83,8 @@ onEachDatabase(open => {
     const tokens = process()
     expect(await tokenOf(tokens, 'ana')).toBe('ana')
     expect(await tokenOf(tokens, 'bo')).toBe('bo')
-    expect((await tokens.of(ids.ana, provider, 'id'))?.reveal()).toBe('an ID token')
-    expect(String(await tokens.of(ids.ana, provider, 'id'))).toBe('[secret]')
+    expect((await tokens.of(ids.ana, provider, 'id'))?.token.reveal()).toBe('an ID token')
+    expect(String((await tokens.of(ids.ana, provider, 'id'))?.token)).toBe('[secret]')
     await signedIn('ana', { access: 'of the second sign-in' })
     expect(await tokenOf(tokens, 'ana')).toBe('of the second sign-in')
   })
