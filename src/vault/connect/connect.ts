@@ -115,11 +115,11 @@ export function openConnect(parts: ConnectParts): Connect {
     async isConnected(upstream, owner) {
       const opened = parts.opened(upstream)
       if (opened === undefined) return undefined
-      const { by, onBehalf } = opened.stored
+      const { by, onBehalf, isOfTeams = false } = opened.stored
       const stored = await credentialOf(parts.database.kysely, { serverId: upstream.id, owner })
       if (onBehalf !== undefined)
         return isSignedIn(parts, { onBehalf, owner, credential: stored?.credential })
-      if (by !== 'person') return undefined
+      if (by !== 'person' || isOfTeams) return undefined
       if (stored === undefined || !fits(opened, stored.credential)) return false
       const { trouble, expiresAt, isRefreshable } = stored.credential
       return trouble === null && (isRefreshable || expiresAt === null || expiresAt > parts.clock.now())

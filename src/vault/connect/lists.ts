@@ -8,7 +8,7 @@ import { credentialById, credentials } from '../credentials/credential-table.ts'
 import { fits } from '../credentials/fits.ts'
 import type { Reason } from '../credentials/needed.ts'
 import type { RouteParts } from './routes.ts'
-import { signInAt } from './sign-in-at.ts'
+import { askedToSignIn } from './sign-in-at.ts'
 import { type Connection, connectionOf } from './view.ts'
 
 /** Those of a caller, and of the virtual accounts that they answer for. */
@@ -88,7 +88,7 @@ async function shownWhole(
     const reason = reasonOf(parts, upstream, got)
     return connectionOf(got, { upstream, owner: owner.name, reason, link })
   }
-  const { isReady } = await signInAt(parts, { onBehalf: way, owner: owner.id, credential: got })
+  const { isReady } = await askedToSignIn(parts, { onBehalf: way, owner: owner.id, credential: got })
   const isGone = got === undefined || isOver
   const reason = isReady ? undefined : isGone ? 'session' : reasonOf(parts, upstream, got)
   return connectionOf(got, { upstream, owner: owner.name, reason, link, isReady })
