@@ -170,9 +170,12 @@ function settingsOf(parts: ConnectParts, upstream: Upstream): OAuthSettings {
 /** What can stand in a header and in a variable. */
 const usable = /^[\x21-\x7e](?:[\x20-\x7e]{0,8190}[\x21-\x7e])?$/
 
-function ofTeams({ group, name }: Upstream): never {
+export function ofTeams(
+  { group, name }: Upstream,
+  why = 'Here the values are those of teams, and nobody gives their own.',
+): never {
   return fail('vault.connect_refused', {
-    why: 'Here the values are those of a team, and none of your teams has any.',
+    why,
     fix: `Ask a manager of the group ${group}: gatehouse connections set ${group}/${name} --owner team:<name>.`,
   })
 }
