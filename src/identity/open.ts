@@ -93,6 +93,7 @@ export type Identity = Declared & {
   readonly signIn: SignIn
   /** The session of the browser that sends a request: `identity.sessionOf(request)`. */
   readonly sessionOf: SessionCookie['sessionOf']
+  readonly idledSessionOf: SessionCookie['idledSessionOf']
   readonly sessionCookie: SessionCookie['sessionCookie']
   /** What identity providers gave for people who signed in, where the provider is set up for that. */
   readonly providerTokens: ProviderTokens

@@ -9,15 +9,18 @@ export const sessionCookieName = 'gatehouse_session'
 export type SessionCookie = {
   /** The session of the browser that sends this request. A cookie that is there twice, or in two headers, is nobody's. */
   sessionOf(request: Pick<IncomingMessage, 'headersDistinct'>): Promise<BrowserSession | undefined>
+  /** The one it has, where that idled for too long. */
+  idledSessionOf(request: Pick<IncomingMessage, 'headersDistinct'>): Promise<BrowserSession | undefined>
   /** The `Set-Cookie` that gives a browser its new session, and without one the `Set-Cookie` that ends it. */
   sessionCookie(opened?: Pick<OpenedSession, 'cookie' | 'maxAgeSeconds'>): string
 }
 
 export function openSessionCookie(sessions: Sessions, cookies: Cookies): SessionCookie {
+  const valueIn = ({ headersDistinct: { cookie = [] } }: Pick<IncomingMessage, 'headersDistinct'>) =>
+    cookie.length === 1 ? cookies.read(cookie[0], sessionCookieName) : undefined
   return {
-    async sessionOf({ headersDistinct: { cookie = [] } }) {
-      return cookie.length === 1 ? sessions.find(cookies.read(cookie[0], sessionCookieName)) : undefined
-    },
+    sessionOf: request => sessions.find(valueIn(request)),
+    idledSessionOf: request => sessions.findIdled(valueIn(request)),
     sessionCookie: ({ cookie: value, maxAgeSeconds } = { cookie: '', maxAgeSeconds: 0 }) =>
       cookies.set({ name: sessionCookieName, value, maxAgeSeconds }),
   }

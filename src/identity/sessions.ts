@@ -70,8 +70,11 @@ export function isFresh({ authenticatedAt }: BrowserSession, now: number): boole
 export type Sessions = {
   /** A new session. */
   open(who: SignedIn, from?: From): Promise<OpenedSession>
+  /** The session of a cookie's value that idled for too long, whose browser may still end it: nothing else is done with it. */
+  findIdled(cookie: string | undefined): Promise<BrowserSession | undefined>
   /** The session of a cookie's value; undefined when it ended, idled for 30 minutes, or its user may not sign in any more. */
   find(cookie: string | undefined): Promise<BrowserSession | undefined>
+  /** Those that are open. */
   of(userId: string): Promise<SessionRow[]>
   /** With what it was opened at an identity provider. */
   idTokenOf(id: string): Promise<string | undefined>
@@ -88,7 +91,7 @@ const longestIdToken = 4096
 export const idTokenPlace = (id: string) => ['browser_sessions', id, 'id_token']
 
 export function openSessions({ kysely, pepper, clock, seals }: Parts): Sessions {
-  const openNow = () => ({ now: clock.now(), idleSince: clock.now() - idleMilliseconds })
+  const openNow = () => openAt(clock.now())
   return {
     async open(who, from = kysely) {
       const { userId, method, providerId = null, providerSession = null, client = null, idToken = '' } = who
@@ -115,17 +118,7 @@ export function openSessions({ kysely, pepper, clock, seals }: Parts): Sessions 
       })
       return { id, userId, cookie, maxAgeSeconds: absoluteMilliseconds / 1000 }
     },
-    async find(cookie) {
-      if (cookie === undefined || tokenKind(cookie) !== 'ses') return undefined
-      const row = await sessionByHash(kysely, keyedHash(pepper, cookie))
-      const now = clock.now()
-      if (row === undefined || row.expires_at <= now || row.seen_at <= now - idleMilliseconds)
-        return undefined
-      if (whyUserRefused(row) !== undefined || row.provider_removed_at !== null) return undefined
-      if (row.seen_at <= now - noteMilliseconds) await updateSession(kysely, row.id, { seen_at: now })
-      return asSession(kysely, row)
-    },
-    of: userId => sessionsOf(kysely, userId),
+    ...openLooks({ kysely, pepper, clock, seals }),
     async idTokenOf(id) {
       const sealed = await idTokenSealed(kysely, id)
       return sealed === null ? undefined : seals.open(sealed, idTokenPlace(id))
@@ -140,6 +133,36 @@ export function openSessions({ kysely, pepper, clock, seals }: Parts): Sessions 
       await deleteSession(from, before.id)
     },
     endAll: (userId, from = kysely) => deleteSessionsOf(from, userId),
+  }
+}
+
+const openAt = (now: number) => ({ now, idleSince: now - idleMilliseconds })
+
+function openLooks({ kysely, pepper, clock }: Parts): Pick<Sessions, 'find' | 'findIdled' | 'of'> {
+  const rowOf = async (cookie: string | undefined) =>
+    cookie === undefined || tokenKind(cookie) !== 'ses'
+      ? undefined
+      : sessionByHash(kysely, keyedHash(pepper, cookie))
+  return {
+    async find(cookie) {
+      const row = await rowOf(cookie)
+      const { now, idleSince } = openAt(clock.now())
+      if (row === undefined || row.expires_at <= now || row.seen_at <= idleSince) return undefined
+      if (whyUserRefused(row) !== undefined || row.provider_removed_at !== null) return undefined
+      if (row.seen_at <= now - noteMilliseconds) await updateSession(kysely, row.id, { seen_at: now })
+      return asSession(kysely, row)
+    },
+    async findIdled(cookie) {
+      const row = await rowOf(cookie)
+      const { now, idleSince } = openAt(clock.now())
+      if (row === undefined || row.expires_at <= now || row.seen_at > idleSince) return undefined
+      return asSession(kysely, row)
+    },
+    async of(userId) {
+      const { now, idleSince } = openAt(clock.now())
+      const rows = await sessionsOf(kysely, userId)
+      return rows.filter(({ expires_at, seen_at }) => expires_at > now && seen_at > idleSince)
+    },
   }
 }
 

@@ -73,10 +73,17 @@ export async function deleteSessionsOfProvider(from: From, providerId: string): 
   await from.deleteFrom('browser_sessions').where('provider_id', '=', providerId).execute()
 }
 
+/** One that idled is still there to be ended, where what came in it is kept. */
 export async function deleteOldSessions(from: From, now: number, idleSince: number): Promise<void> {
+  const kept = from.selectFrom('provider_tokens').select('session_id')
   await from
     .deleteFrom('browser_sessions')
-    .where(row => row.or([row('expires_at', '<=', now), row('seen_at', '<=', idleSince)]))
+    .where(row =>
+      row.or([
+        row('expires_at', '<=', now),
+        row.and([row('seen_at', '<=', idleSince), row('id', 'not in', kept)]),
+      ]),
+    )
     .execute()
 }
 

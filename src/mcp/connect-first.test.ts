@@ -1,12 +1,13 @@
 /** A call without an account leads its person to a page, and goes on by itself once they have been there. */
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
-import { tokenFor } from '../../test/fixtures/api.ts'
+import { apiOf, tokenFor } from '../../test/fixtures/api.ts'
 import { type GatewayInside, openGatewayInside } from '../../test/fixtures/gateway-inside.ts'
 import { call } from '../../test/fixtures/http-call.ts'
 import { answerOf, hello, inEra, type Message } from '../../test/fixtures/mcp-call.ts'
 import { type Browser, signedInBrowser } from '../../test/fixtures/oauth-browser.ts'
 import { authorizeUrl, challengeOf, newVerifier, someClient } from '../../test/fixtures/oauth-client.ts'
 import { type ProtectedServer, startProtectedServer } from '../../test/fixtures/protected-server.ts'
+import type { Connection } from '../vault/index.ts'
 
 let gateway: GatewayInside
 let there: ProtectedServer
@@ -116,21 +117,49 @@ it('of a client that signs its person in has them connect in the same trip, or l
   expect((await ask()).result).toMatchObject({ content: [{ text: 'ana@there.example' }] })
 })
 
-it('of a client for a server whose identity provider is gone lets its person in: no page could repair that', async () => {
-  const { operator } = gateway
-  const transport = { kind: 'streamable-http', url: there.url, allowPrivateNetwork: true }
-  const auth = { kind: 'token-exchange', identityProvider: 'gone', audience: 'x' }
-  await operator('POST /servers', { group: 'lab', name: 'orphan', transport, auth })
-  const question = {
-    client_id: await someClient(gateway.url),
-    code_challenge: challengeOf(newVerifier()),
-    resource: `${gateway.url}/mcp/lab/orphan/server`,
-    scope: 'mcp:use',
-  }
-  const asked = await browser.go(authorizeUrl(gateway.url, question))
-  const done = await browser.submit(asked, { decision: 'approve' })
-  expect(done.headers.get('location')).toMatch(/[?&]code=/)
-})
+const header = { Authorization: 'Bearer {{KEY}}' }
+const ofTeams = { kind: 'headers', headers: header, credentials: 'per-team' }
+
+it.each([
+  [
+    'gone',
+    'whose identity provider is gone',
+    { kind: 'token-exchange', identityProvider: 'gone', audience: 'x' },
+  ],
+  ['jwts', 'that only tokens lead to', { kind: 'token-exchange', identityProvider: 'jwts', audience: 'x' }],
+  ['mine', 'that takes what their team has', ofTeams],
+  ['none', 'that takes what no team of theirs has', ofTeams],
+])(
+  'of a client for a server (%s) %s lets its person in: no page could repair that',
+  async (name, _, auth) => {
+    const { operator } = gateway
+    const transport = { kind: 'streamable-http', url: there.url, allowPrivateNetwork: true }
+    await operator('POST /servers', { group: 'lab', name, transport, auth })
+    if (name === 'jwts')
+      await operator('POST /identity-providers', {
+        ...{ name, issuer: 'https://login.example', clientId: 'gate', use: { signIn: true } },
+      })
+    if (name === 'mine') {
+      await operator('POST /teams', { name: 'crew', members: ['ana@example.com'] })
+      await operator('PUT /connections', { server: 'lab/mine', owner: 'team:crew', values: { KEY: 'k' } })
+    }
+    const question = {
+      client_id: await someClient(gateway.url),
+      code_challenge: challengeOf(newVerifier()),
+      resource: `${gateway.url}/mcp/lab/${name}/server`,
+      scope: 'mcp:use',
+    }
+    const asked = await browser.go(authorizeUrl(gateway.url, question))
+    const done = await browser.submit(asked, { decision: 'approve' })
+    expect(done.headers.get('location') ?? done.text).toMatch(/[?&]code=/)
+    if (name !== 'jwts') return
+    const { items } = await apiOf(gateway.url, token)<{ items: Connection[] }>('GET /connections')
+    expect(items.find(({ server }) => server === 'lab/jwts')).toMatchObject({
+      trouble: expect.stringContaining('does not keep'),
+      repair: null,
+    })
+  },
+)
 
 /** A client of the session era that reads the stream of its call as it comes. */
 async function session() {

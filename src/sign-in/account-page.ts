@@ -105,10 +105,10 @@ function connectionsOf({ connections, hidden }: Account): Html {
   if (connections.length === 0) return html`<p>None of the servers that you may use needs one.</p>`
   return html`<ul class="rows">${connections.map(
     ({ id, server, owner, state, account, scopes, connectedAt, trouble, repair }) => html`
-<li><div>${server}${owner.startsWith('account:') && html` for ${owner.slice('account:'.length)}`}${account !== null && html` as <strong>${visibly(account)}</strong>`}
+<li><div>${server}${owner.startsWith('account:') && html` for ${owner.slice('account:'.length)}`}${owner.startsWith('team:') && html` of the team ${owner.slice('team:'.length)}`}${account !== null && html` as <strong>${visibly(account)}</strong>`}
 <small>${trouble ?? html`${scopes.join(', ')}${connectedAt !== null && html`, since ${when(connectedAt)}`}`}</small></div>
 <div class="acts">${repair !== null && html`<a class="button" href="${repair.slice(new URL(repair).origin.length)}">${state === 'needed' ? 'Connect' : 'Connect again'}</a>`}
-${id !== null && html`<form method="post" action="/account/connections/${id}/disconnect">${hidden()}<button class="danger" aria-label="Disconnect ${server}">Disconnect</button></form>`}</div></li>`,
+${id !== null && !owner.startsWith('team:') && html`<form method="post" action="/account/connections/${id}/disconnect">${hidden()}<button class="danger" aria-label="Disconnect ${server}">Disconnect</button></form>`}</div></li>`,
   )}</ul>`
 }
 

@@ -14,7 +14,7 @@ async function signOut(visit: Visit): Promise<void> {
   await postedForm(visit)
   const { arriving, origin } = visit
   const { signIn } = visit.parts.identity
-  const { before } = arriving
+  const { before = arriving.idled } = arriving
   if (before === undefined) return redirect(visit, '/signed-out', 'signed out')
   const idToken = await signIn.signOut(before, arriving)
   const exit = await signIn.atProviders.exitOf({ session: before, origin, idToken })

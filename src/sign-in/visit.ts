@@ -9,12 +9,15 @@ import type { Guards } from '../foundation/guards.ts'
 import type { Log } from '../foundation/log.ts'
 import { fieldsOf } from '../foundation/read-form.ts'
 import type { Caller } from '../foundation/route.ts'
-import type { Arriving, BrowserSession, Identity } from '../identity/index.ts'
+import type { Arriving, Identity } from '../identity/index.ts'
 import type { Upstream } from '../upstreams/index.ts'
 import type { Connect, Vault } from '../vault/index.ts'
 
 export type SignInParts = {
-  readonly identity: Pick<Identity, 'signIn' | 'sessionOf' | 'sessionCookie' | 'authorizations' | 'standInOf'>
+  readonly identity: Pick<
+    Identity,
+    'signIn' | 'sessionOf' | 'idledSessionOf' | 'sessionCookie' | 'authorizations' | 'standInOf'
+  >
   readonly addresses: Addresses
   readonly browsers: Browsers
   readonly guards: Guards
@@ -71,15 +74,16 @@ export async function openVisit(coming: Coming): Promise<Visit> {
       requestId,
       address: request.socket.remoteAddress ?? null,
       client: request.headers['user-agent'] ?? null,
-      before: await sessionOf(coming),
+      ...(await sessionsOf(coming)),
     },
   }
 }
 
-async function sessionOf({ request, parts }: Coming): Promise<BrowserSession | undefined> {
-  if (request.headers.cookie === undefined) return undefined
+async function sessionsOf({ request, parts }: Coming): Promise<Pick<Arriving, 'before' | 'idled'>> {
+  if (request.headers.cookie === undefined) return { before: undefined }
   try {
-    return await parts.identity.sessionOf(request)
+    const before = await parts.identity.sessionOf(request)
+    return before === undefined ? { before, idled: await parts.identity.idledSessionOf(request) } : { before }
   } catch (cause) {
     return fail('identity.unavailable', { why: 'The store of sessions does not answer.', cause })
   }

@@ -26,12 +26,15 @@ export type SignedInAt = {
   readonly isUsable: boolean
 }
 
+/** A token, and of which sign-in it is. */
+export type KeptToken = { readonly token: Secret; readonly signedInAt: number }
+
 export type ProviderTokens = {
   /**
    * The token of a person who signed in at the provider, renewed where it has to be; undefined where they have to sign in again.
    * Throws `identity.provider_trouble` and `vault.unsealable`.
    */
-  of(userId: string, provider: IdentityProvider, kind: GivenKind): Promise<Secret | undefined>
+  of(userId: string, provider: IdentityProvider, kind: GivenKind): Promise<KeptToken | undefined>
   /** Undefined for somebody who never signed in there, or signed out. */
   signedIn(userId: string, provider: IdentityProvider, kind: GivenKind): Promise<SignedInAt | undefined>
 }
@@ -62,15 +65,16 @@ export function openProviderTokens(parts: Parts): ProviderTokens {
       if (row === undefined) return undefined
       const given = await openGiven(seals, row)
       const token = good(given, kind)
-      if (token !== undefined) return new Secret(token)
+      if (token !== undefined) return { token: new Secret(token), signedInAt: row.signed_in_at }
       if (!mayRenew(given, kind)) return undefined
       const key = `${userId} ${provider.id}`
       const running =
         renewing.get(key) ?? renew(parts, { whose, row, provider }).finally(() => renewing.delete(key))
       renewing.set(key, running)
       const now = await running
-      const renewed = now && good(await openGiven(seals, now), kind)
-      return renewed === undefined ? undefined : new Secret(renewed)
+      if (now === undefined) return undefined
+      const renewed = good(await openGiven(seals, now), kind)
+      return renewed === undefined ? undefined : { token: new Secret(renewed), signedInAt: now.signed_in_at }
     },
     async signedIn(userId, { id: providerId }, kind) {
       const row = await tokensOf(database.kysely, { userId, providerId })

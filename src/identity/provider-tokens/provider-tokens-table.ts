@@ -90,7 +90,12 @@ export async function deleteTokensOfSession(
     .where(row =>
       row.or([
         row('session_id', '=', sessionId),
-        row.and([row('user_id', 'in', person), row('session_id', 'not in', open)]),
+        row.and([
+          row('user_id', 'in', person),
+          row('session_id', 'not in', open),
+          // One that idled is as old as that; who signs in at this moment has a session that is not seen yet.
+          row('signed_in_at', '<=', idleSince),
+        ]),
       ]),
     )
     .execute()

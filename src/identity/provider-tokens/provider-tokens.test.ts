@@ -1,4 +1,5 @@
 /** What identity providers gave at sign-in: one person's, renewed once in all processes, and gone when they are. */
+import { setTimeout as rest } from 'node:timers/promises'
 import { beforeEach, expect, it } from 'vitest'
 import { onEachDatabase } from '../../../test/fixtures/databases.ts'
 import { handClock, type Office, openOffice, testMasterKey } from '../../../test/fixtures/identity.ts'
@@ -75,7 +76,7 @@ onEachDatabase(open => {
   }
 
   const tokenOf = async (tokens: ProviderTokens, who: 'ana' | 'bo') =>
-    (await tokens.of(ids[who], provider, 'access'))?.reveal()
+    (await tokens.of(ids[who], provider, 'access'))?.token.reveal()
 
   it('is the one of the person, and of the kind that is wanted', async () => {
     await signedIn('ana', { id: 'an ID token' })
@@ -83,8 +84,8 @@ onEachDatabase(open => {
     const tokens = process()
     expect(await tokenOf(tokens, 'ana')).toBe('ana')
     expect(await tokenOf(tokens, 'bo')).toBe('bo')
-    expect((await tokens.of(ids.ana, provider, 'id'))?.reveal()).toBe('an ID token')
-    expect(String(await tokens.of(ids.ana, provider, 'id'))).toBe('[secret]')
+    expect((await tokens.of(ids.ana, provider, 'id'))?.token.reveal()).toBe('an ID token')
+    expect(String((await tokens.of(ids.ana, provider, 'id'))?.token)).toBe('[secret]')
     await signedIn('ana', { access: 'of the second sign-in' })
     expect(await tokenOf(tokens, 'ana')).toBe('of the second sign-in')
   })
@@ -192,6 +193,26 @@ onEachDatabase(open => {
     const later = await office.identity.sessions.open(passkey)
     await office.identity.sessions.end(later.id)
     expect(await tokens.signedIn(ids.ana, provider, 'access')).toBeUndefined()
+  })
+
+  it('stays when its person signs out elsewhere at the very moment they sign in', async () => {
+    const { sessions } = office.identity
+    await signedIn('ana')
+    office.clock.move(31 * 60_000)
+    const elsewhere = await sessions.open({ userId: ids.ana, method: 'passkey' })
+    const given = { subject: 'ana', idUntil: null, access: 'newer', accessUntil: null }
+    const whose = { userId: ids.ana, providerId: provider.id, providerSession: undefined }
+    const now = office.clock.now()
+    let leaving: Promise<void> | undefined
+    await database.kysely.transaction().execute(async tx => {
+      const { id: sessionId } = await sessions.open({ userId: ids.ana, method: 'provider' }, tx)
+      await keepGiven(tx, seals, { ...whose, sessionId, given, now })
+      leaving = sessions.end(elsewhere.id)
+      // It has come to the row, and waits for it, where transactions run beside each other.
+      await rest(200)
+    })
+    await leaving
+    expect(await tokenOf(process(), 'ana')).toBe('newer')
   })
 
   it('follows its browser when the same person shows once more who they are, and nobody else', async () => {

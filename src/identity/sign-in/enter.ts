@@ -18,7 +18,11 @@ export type SignInRoom = {
 }
 
 /** A browser that signs in, with the session it has so far. */
-export type Arriving = Visitor & { readonly before: BrowserSession | undefined }
+export type Arriving = Visitor & {
+  readonly before: BrowserSession | undefined
+  /** The one it has instead of that, which idled for too long: all that becomes of it is that it ends. */
+  readonly idled?: BrowserSession | undefined
+}
 
 export type Proof = Omit<SignedIn, 'userId' | 'client'> & {
   readonly user: Pick<User, 'id' | 'email'>
@@ -35,7 +39,7 @@ export function enter(
   arriving: Arriving,
 ): Promise<OpenedSession> {
   const { user, detail, also, ...how } = proof
-  const { before, client } = arriving
+  const { before = arriving.idled, client } = arriving
   // Who was signed in there is signed out by it, which every process has to hear of.
   const isExit = before !== undefined && before.principal.id !== user.id
   const work = async (tx: From) => {

@@ -42,7 +42,7 @@ export function openSignIn(parts: ProviderParts, identity: Room): SignIn {
     atProviders: openAtProviders(parts),
     claim: (secret, email, arriving) =>
       orRefused(room, { action: 'identity.claim', target: `user:${email}` }, arriving, async () => {
-        const { requestId, client, before } = arriving
+        const { requestId, client, before = arriving.idled } = arriving
         const opened = Promise.withResolvers<OpenedSession>()
         const token = await claim(identity, secret, {
           email,

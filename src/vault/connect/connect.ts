@@ -115,11 +115,11 @@ export function openConnect(parts: ConnectParts): Connect {
     async isConnected(upstream, owner) {
       const opened = parts.opened(upstream)
       if (opened === undefined) return undefined
-      const { by, onBehalf } = opened.stored
+      const { by, onBehalf, isOfTeams = false } = opened.stored
       const stored = await credentialOf(parts.database.kysely, { serverId: upstream.id, owner })
       if (onBehalf !== undefined)
         return isSignedIn(parts, { onBehalf, owner, credential: stored?.credential })
-      if (by !== 'person') return undefined
+      if (by !== 'person' || isOfTeams) return undefined
       if (stored === undefined || !fits(opened, stored.credential)) return false
       const { trouble, expiresAt, isRefreshable } = stored.credential
       return trouble === null && (isRefreshable || expiresAt === null || expiresAt > parts.clock.now())
@@ -170,9 +170,12 @@ function settingsOf(parts: ConnectParts, upstream: Upstream): OAuthSettings {
 /** What can stand in a header and in a variable. */
 const usable = /^[\x21-\x7e](?:[\x20-\x7e]{0,8190}[\x21-\x7e])?$/
 
-function ofTeams({ group, name }: Upstream): never {
+export function ofTeams(
+  { group, name }: Upstream,
+  why = 'Here the values are those of teams, and nobody gives their own.',
+): never {
   return fail('vault.connect_refused', {
-    why: 'Here the values are those of a team, and none of your teams has any.',
+    why,
     fix: `Ask a manager of the group ${group}: gatehouse connections set ${group}/${name} --owner team:<name>.`,
   })
 }

@@ -4,11 +4,12 @@ import type { Caller } from '../../foundation/route.ts'
 import type { Upstream } from '../../upstreams/index.ts'
 import type { OnBehalf } from '../auth-types/auth-type.ts'
 import { type Credential, everyone } from '../credentials/credential.ts'
-import { credentialById, credentials } from '../credentials/credential-table.ts'
+import { credentialById, credentialOf, credentials } from '../credentials/credential-table.ts'
 import { fits } from '../credentials/fits.ts'
 import type { Reason } from '../credentials/needed.ts'
+import { ofTeams } from './connect.ts'
 import type { RouteParts } from './routes.ts'
-import { signInAt } from './sign-in-at.ts'
+import { askedToSignIn } from './sign-in-at.ts'
 import { type Connection, connectionOf } from './view.ts'
 
 /** Those of a caller, and of the virtual accounts that they answer for. */
@@ -29,17 +30,32 @@ async function connectionsOf(parts: RouteParts, caller: Caller): Promise<Connect
     const way = parts.opened(upstream)?.stored
     const isOfPeople = way?.onBehalf !== undefined && caller.kind === 'user'
     const needs = way?.by === 'person' || isOfPeople
-    const credential = has.get(upstream.id)
+    const ofTeam = way?.isOfTeams === true ? await firstOf(parts, upstream, way.owners(caller)) : undefined
+    const credential = ofTeam ?? has.get(upstream.id)
     if (!needs && credential === undefined) continue
     if (
       !parts.access.clear(caller, 'server.use', { group, server: name, policy }).allowed &&
       credential === undefined
     )
       continue
-    const owner = { id: caller.id, name: subjectOf(caller) }
+    const own = { id: caller.id, name: subjectOf(caller) }
+    const owner = ofTeam === undefined ? own : { id: ofTeam.owner, name: ofTeam.owner }
     shown.push(await shownAs(parts, upstream, { credential, owner }))
   }
   return shown
+}
+
+/** What they use where it is of their teams. */
+async function firstOf(
+  { database }: RouteParts,
+  { id: serverId }: Upstream,
+  owners: readonly string[],
+): Promise<Credential | undefined> {
+  for (const owner of owners) {
+    const stored = await credentialOf(database.kysely, { serverId, owner })
+    if (stored !== undefined) return stored.credential
+  }
+  return undefined
 }
 
 export async function everybodys(parts: RouteParts): Promise<Connection[]> {
@@ -78,8 +94,12 @@ async function shownWhole(
   upstream: Upstream,
   { credential, owner }: ToShow,
 ): Promise<Connection> {
-  const link = `${parts.origin()}/connect/${upstream.group}/${upstream.name}${forAccount(owner.name)}`
-  const way = parts.opened(upstream)?.stored.onBehalf
+  const { onBehalf: way, isOfTeams = false } = parts.opened(upstream)?.stored ?? {}
+  if (isOfTeams && credential === undefined)
+    return ofTeams(upstream, 'Here the values are those of a team, and none of your teams has any.')
+  const page = `${parts.origin()}/connect/${upstream.group}/${upstream.name}${forAccount(owner.name)}`
+  // Nobody gives what is of a team at a page.
+  const link = isOfTeams ? null : page
   // Room that was made is nothing yet.
   const got = way !== undefined && isEmpty(credential) ? undefined : credential
   const isOver = way !== undefined && got !== undefined && (await isOverFor(parts, way, got))
@@ -88,7 +108,7 @@ async function shownWhole(
     const reason = reasonOf(parts, upstream, got)
     return connectionOf(got, { upstream, owner: owner.name, reason, link })
   }
-  const { isReady } = await signInAt(parts, { onBehalf: way, owner: owner.id, credential: got })
+  const { isReady } = await askedToSignIn(parts, { onBehalf: way, owner: owner.id, credential: got })
   const isGone = got === undefined || isOver
   const reason = isReady ? undefined : isGone ? 'session' : reasonOf(parts, upstream, got)
   return connectionOf(got, { upstream, owner: owner.name, reason, link, isReady })

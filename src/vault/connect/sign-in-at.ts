@@ -12,7 +12,7 @@ type Asked = {
 
 type SignIn = Omit<Extract<Question, { kind: 'sign-in' }>, 'present' | 'shownTo'>
 
-export async function signInAt(parts: Pick<ConnectParts, 'onBehalf'>, asked: Asked): Promise<SignIn> {
+async function signInAt(parts: Pick<ConnectParts, 'onBehalf'>, asked: Asked): Promise<SignIn> {
   const { onBehalf, owner, credential } = asked
   const { name, title } = parts.onBehalf.provider(onBehalf.provider)
   const kept = await parts.onBehalf.isReady(onBehalf, owner)
@@ -21,13 +21,13 @@ export async function signInAt(parts: Pick<ConnectParts, 'onBehalf'>, asked: Ask
   return { kind: 'sign-in', provider: name, at: title, isReady: kept !== undefined && kept.since > refusedAt }
 }
 
-/** Undefined where it cannot be told, as with a provider that is gone: nobody at a page could repair that. */
+/** Undefined where nobody at a page could repair that they are not: the provider is gone, or nothing of its sign-ins is kept. */
 export async function isSignedIn(
   parts: Pick<ConnectParts, 'onBehalf'>,
   asked: Asked,
 ): Promise<boolean | undefined> {
   try {
-    return (await signInAt(parts, asked)).isReady
+    return (await askedToSignIn(parts, asked)).isReady
   } catch (error) {
     if (error instanceof GatewayError) return undefined
     throw error

@@ -176,6 +176,18 @@ describe('headers with values of a team', () => {
     await api('lead')('PUT /connections', { server, owner: 'team:red', values: { API_KEY: 'of-red' } })
     expect(await keyOf(server, 'ana')).toContain('key of-red')
     expect(await keyOf(server, 'bo')).toContain('No account is connected')
+    expect(await connection(server, 'ana')).toMatchObject({
+      ...{ owner: 'team:red', state: 'connected', trouble: null, repair: null },
+    })
+    // It is not hers to take back.
+    const account = (await browsers.ana?.go(`${gateway.url}/account`))?.text
+    expect(account).toContain(`${server} of the team red`)
+    expect(account).not.toContain(`Disconnect ${server}`)
+    // No page of theirs could repair it.
+    expect(await connection(server, 'bo')).toMatchObject({
+      ...{ id: null, owner: 'user:bo@example.com', state: 'needed', repair: null },
+      trouble: expect.stringContaining('Ask a manager of the group lab'),
+    })
     await gateway.operator('DELETE /teams/red')
     await gateway.operator('POST /teams', { name: 'red' })
     await gateway.operator('PUT /teams/red/members/ana@example.com')

@@ -169,6 +169,14 @@ export async function deleteCredential(from: From, id: string): Promise<Stored |
   return row && storedOf(row)
 }
 
+/** Only if it is still what was seen: what somebody got meanwhile is another. */
+export async function deleteSeen(
+  from: From,
+  { id, version }: Pick<Credential, 'id' | 'version'>,
+): Promise<void> {
+  await from.deleteFrom('upstream_credentials').where('id', '=', id).where('version', '=', version).execute()
+}
+
 /** Of a team that is no more: whoever gets its name next is another. */
 export async function deleteOfOwner(from: From, owner: string): Promise<void> {
   await from.deleteFrom('upstream_credentials').where('owner', '=', owner).execute()

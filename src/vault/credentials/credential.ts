@@ -33,8 +33,8 @@ export const contentSchema = z.object({
   access: z.string().optional(),
   refresh: z.string().optional(),
   values: z.record(z.string(), z.string()).optional(),
-  /** Got with what a sign-in at an identity provider left: of no use once that is over. */
-  isBySignIn: z.boolean().optional(),
+  /** When they signed in at the identity provider, where it was got with what that left: of no use once that is over. */
+  signedInAt: z.number().optional(),
 })
 export type Content = z.infer<typeof contentSchema>
 

@@ -6,13 +6,15 @@ import type { Links } from '../connect/link.ts'
 import { type Challenge, readChallenge } from '../oauth/challenge.ts'
 import { personNeeded } from '../on-behalf/errors.ts'
 import type { OnBehalfOf } from '../on-behalf/open.ts'
+import { againFor } from './again.ts'
 import { type Credential, everyone } from './credential.ts'
-import { credentialOf, deleteCredential, type Stored } from './credential-table.ts'
-import { fits } from './fits.ts'
+import { credentialOf, deleteSeen, type Stored } from './credential-table.ts'
+import { fits, fitting } from './fits.ts'
 import { InUse, Live } from './live.ts'
 import { connectNeeded, notAccepted, notAllowed, widerNeeded } from './needed.ts'
 import { obtain } from './obtain.ts'
-import { contentOf, noteTrouble, type Renewing, type RenewParts, refreshed, renew } from './renew.ts'
+import { Refusals } from './refusals.ts'
+import { contentOf, noteTrouble, type RenewParts, renew } from './renew.ts'
 
 /** One server, opened. */
 export type Opened = {
@@ -32,7 +34,7 @@ export type Custody = {
   distrust(): void
 }
 
-/** A server that refuses credentials brings about new ones, and a failing renewal another try, no more often than this. */
+/** A failing renewal brings about another try no more often than this. */
 const pauseMilliseconds = 5000
 /** More than these are not remembered; the database has them all. */
 const mostRemembered = 10_000
@@ -43,8 +45,8 @@ export function openCustody(parts: CustodyParts): Custody {
   return new Remembered(parts)
 }
 
-/** A server that is used, and by whom. */
-type Use = { readonly opened: Opened; readonly asker: Asker }
+/** A server that is used, by whom, and what was known of changes in the database when that began. */
+type Use = { readonly opened: Opened; readonly asker: Asker; readonly epoch: number }
 
 class Remembered implements Custody {
   readonly #parts: CustodyParts
@@ -53,12 +55,12 @@ class Remembered implements Custody {
   readonly #renewals = new Map<string, Promise<Live>>()
   readonly #obtaining = new Map<string, Promise<Stored>>()
   readonly #pausedUntil = new Map<string, number>()
-  /** When a refusal last brought about another credential, by server and owner. */
-  readonly #refusedAt = new Map<string, number>()
+  readonly #refusals: Refusals
   #epoch = 0
 
   constructor(parts: CustodyParts) {
     this.#parts = parts
+    this.#refusals = new Refusals(parts.clock)
   }
 
   live(opened: Opened, asker: Asker): Credentials | Promise<Credentials> {
@@ -74,12 +76,16 @@ class Remembered implements Custody {
     const now = this.#parts.clock.now()
     if (known === undefined || known.epoch !== this.#epoch || known.goodUntil <= now)
       return this.#find(opened, asker)
-    if (known.renewAt <= now) this.#renewQuietly({ opened, asker }, known)
+    if (known.renewAt <= now) this.#renewQuietly(this.#begun(opened, asker), known)
     return known
   }
 
   distrust(): void {
     this.#epoch++
+  }
+
+  #begun(opened: Opened, asker: Asker): Use {
+    return { opened, asker, epoch: this.#epoch }
   }
 
   /** The server refused it: another one if there is one that it has not seen. */
@@ -90,6 +96,7 @@ class Remembered implements Custody {
     if (status === 403 && said?.error !== 'insufficient_scope') throw notAllowed()
     const known = this.#byServer.get(upstream)?.get(asker.id)
     if (known === undefined) return this.#find(opened, asker)
+    const use = this.#begun(opened, asker)
     const { credential } = known
     if (said?.error === 'insufficient_scope')
       throw opened.stored.onBehalf === undefined ? widerNeeded(upstream, credential, said) : notAllowed()
@@ -99,19 +106,18 @@ class Remembered implements Custody {
     const stored = await credentialOf(this.#parts.database.kysely, { serverId, owner })
     const trouble = stored?.credential.trouble ?? null
     if (trouble !== null) throw connectNeeded(upstream, trouble)
-    if (stored !== undefined && !isSame(stored.credential, credential))
-      return this.#use(opened, asker, fitting(opened, stored))
-    // A server that refuses what was got just now will refuse the next as well.
-    const isUnderWay = this.#renewals.has(credential.id)
-    if (!isUnderWay && this.#isRefusedAgain(`${serverId} ${owner}`)) throw notAccepted()
+    if (stored !== undefined && !isSame(stored.credential, credential)) {
+      fitting(opened, stored)
+      return this.#find(opened, asker)
+    }
+    if (!this.#isUnderWay(credential) && this.#refusals.isAgain(credential)) throw notAccepted()
     this.#lookAnew(opened, said)
     if (credential.isRefreshable && credential.trouble === null)
-      return this.#renewed({ opened, asker }, known).catch(error => {
-        // Nothing was got, so the next refusal is of nothing new.
-        this.#refusedAt.delete(`${serverId} ${owner}`)
+      return this.#renewed(use, known).catch(error => {
+        this.#refusals.forget(credential)
         throw error
       })
-    if (opened.stored.by === 'gateway') return this.#use(opened, asker, await this.#obtain(opened, everyone))
+    if (opened.stored.by === 'gateway') return this.#use(use, await this.#obtain(opened, everyone))
     await noteTrouble(
       this.#parts,
       { upstream, credential },
@@ -125,17 +131,6 @@ class Remembered implements Custody {
     if (oauth !== undefined) this.#parts.oauth.authority(upstream, oauth, challenge).catch(() => undefined)
   }
 
-  #isRefusedAgain(key: string): boolean {
-    const now = this.#parts.clock.elapsed()
-    const isSoon = now - (this.#refusedAt.get(key) ?? Number.NEGATIVE_INFINITY) < pauseMilliseconds
-    if (!isSoon) {
-      const [oldest] = this.#refusedAt.keys()
-      if (this.#refusedAt.size >= mostRemembered && oldest !== undefined) this.#refusedAt.delete(oldest)
-      this.#refusedAt.set(key, now)
-    }
-    return isSoon
-  }
-
   async #rejected(opened: Opened, asker: Asker, refused: Refusal): Promise<void> {
     try {
       await this.#replace(opened, asker, refused)
@@ -146,15 +141,16 @@ class Remembered implements Custody {
 
   async #find(opened: Opened, asker: Asker): Promise<Live> {
     const { upstream, stored: way } = opened
+    const use = this.#begun(opened, asker)
     const owners = way.owners(asker)
     if (owners.length === 0 && way.onBehalf !== undefined) throw personNeeded(upstream)
     for (const owner of owners) {
       const stored = await credentialOf(this.#parts.database.kysely, { serverId: upstream.id, owner })
       if (stored !== undefined && fits(opened, stored.credential))
-        return this.#usable(opened, asker, await this.#ofPresentSignIn(opened, stored))
+        return this.#usable(use, await this.#ofPresentSignIn(opened, stored))
       if (way.onBehalf !== undefined)
-        return this.#usable(opened, asker, fitting(opened, await this.#parts.onBehalf.room(opened, owner)))
-      if (way.by === 'gateway') return this.#use(opened, asker, await this.#obtain(opened, owner))
+        return this.#usable(use, fitting(opened, await this.#parts.onBehalf.room(opened, owner)))
+      if (way.by === 'gateway') return this.#use(use, await this.#obtain(opened, owner))
       if (stored !== undefined) throw connectNeeded(upstream, 'moved')
     }
     throw connectNeeded(upstream, 'none')
@@ -165,37 +161,38 @@ class Remembered implements Custody {
     const { onBehalf } = this.#parts
     const way = opened.stored.onBehalf
     if (way === undefined || !(await onBehalf.isOver(way, stored))) return stored
-    const { id, owner } = stored.credential
-    await deleteCredential(this.#parts.database.kysely, id)
-    return fitting(opened, await onBehalf.room(opened, owner))
+    await deleteSeen(this.#parts.database.kysely, stored.credential)
+    const present = fitting(opened, await onBehalf.room(opened, stored.credential.owner))
+    return this.#ofPresentSignIn(opened, present)
   }
 
   /** One that is at its end is renewed first. */
-  #usable(opened: Opened, asker: Asker, stored: Stored): Live | Promise<Live> {
-    const live = this.#use(opened, asker, stored)
+  #usable(use: Use, stored: Stored): Live | Promise<Live> {
+    const { opened } = use
+    const live = this.#use(use, stored)
     const { credential } = stored
     if (live.goodUntil > this.#parts.clock.now()) return live
     if (opened.stored.by === 'gateway' && !credential.isRefreshable)
-      return this.#obtain(opened, credential.owner).then(next => this.#use(opened, asker, next))
-    if (credential.trouble !== null) return this.#afterTrouble(opened, asker, credential)
+      return this.#obtain(opened, credential.owner).then(next => this.#use(use, next))
+    if (credential.trouble !== null) return this.#afterTrouble(use, credential)
     if (!credential.isRefreshable) throw connectNeeded(opened.upstream, 'refused')
-    return this.#renewed({ opened, asker }, live)
+    return this.#renewed(use, live)
   }
 
-  async #afterTrouble(opened: Opened, asker: Asker, { trouble, ...refused }: Credential): Promise<Live> {
+  async #afterTrouble({ opened, asker }: Use, { trouble, ...refused }: Credential): Promise<Live> {
     const { upstream } = opened
     if (!(await this.#parts.onBehalf.forgiven(opened, asker, { ...refused, trouble })))
       throw connectNeeded(upstream, trouble ?? 'none')
     return this.#find(opened, asker)
   }
 
-  #use(opened: Opened, asker: Asker, stored: Stored): Live {
+  #use({ opened, asker, epoch }: Use, stored: Stored): Live {
     const places = this.#placesOf(opened.upstream)
     const known = places.get(asker.id)
     const headers = this.#headersOf(opened, stored)
     // Who was equipped before an account took the place of another goes on with the other: it is the same person's.
     if (known !== undefined) {
-      known.renewed(stored, headers, this.#epoch)
+      known.renewed(stored, headers, epoch)
       return known
     }
     const environment = (sealed: Stored) => ({
@@ -203,7 +200,7 @@ class Remembered implements Custody {
       ...opened.stored.environment?.(contentOf(this.#parts.seals, sealed)),
     })
     const signer = (sealed: Stored) => opened.stored.sign?.(contentOf(this.#parts.seals, sealed))
-    const live = new Live(stored, { headers, epoch: this.#epoch, environment, signer })
+    const live = new Live(stored, { headers, epoch, environment, signer })
     const [oldest] = places.keys()
     if (places.size >= mostRemembered && oldest !== undefined) places.delete(oldest)
     places.set(asker.id, live)
@@ -222,29 +219,45 @@ class Remembered implements Custody {
 
   #renewQuietly(use: Use, live: Live): void {
     const { id } = live.credential
-    if (this.#renewals.has(id) || (this.#pausedUntil.get(id) ?? 0) > this.#parts.clock.elapsed()) return
+    if (this.#isUnderWay(live.credential) || (this.#pausedUntil.get(id) ?? 0) > this.#parts.clock.elapsed())
+      return
     // Whoever uses it next hears of it: as long as it is good there is nothing to say.
     this.#renewed(use, live).catch(() => undefined)
   }
 
-  #renewed(use: Use, live: Live): Promise<Live> {
-    const { id } = live.credential
-    const renewing = this.#renewals.get(id) ?? this.#renew(use, live).finally(() => this.#renewals.delete(id))
-    this.#renewals.set(id, renewing)
-    return renewing
+  #isUnderWay({ id }: Credential): boolean {
+    return this.#renewals.has(id) || this.#renewals.has(broughtFor(id))
   }
 
-  async #renew({ opened, asker }: Use, live: Live): Promise<Live> {
+  #renewed(use: Use, live: Live): Promise<Live> {
+    const { opened, asker } = use
+    const { id } = live.credential
+    const isBrought = opened.stored.onBehalf !== undefined && asker.presented !== undefined
+    // What is enough for who brings a token may be too little for others, and the other way round.
+    const key = isBrought ? broughtFor(id) : id
+    const renewing =
+      this.#renewals.get(key) ?? this.#renew(use, live).finally(() => this.#renewals.delete(key))
+    this.#renewals.set(key, renewing)
+    // It was taken away under it, with the sign-in that it came of: what they have now may do.
+    return renewing.catch(error => {
+      if (opened.stored.onBehalf !== undefined && isGone(error)) return this.#find(opened, asker)
+      throw error
+    })
+  }
+
+  async #renew(use: Use, live: Live): Promise<Live> {
+    const { opened } = use
     const { upstream } = opened
     const { credential } = live
     try {
       const stored = await renew(this.#parts, {
         upstream,
         credential,
-        ...this.#again({ opened, asker }, credential),
+        ...againFor(this.#parts, { opened, asker: use.asker, credential }),
       })
+      await this.#checkSignIn(opened, stored)
       this.#pausedUntil.delete(credential.id)
-      live.renewed(stored, this.#headersOf(opened, stored), this.#epoch)
+      live.renewed(stored, this.#headersOf(opened, stored), use.epoch)
       // What another process found out while this one waited.
       const { trouble } = stored.credential
       if (trouble !== null && live.goodUntil <= this.#parts.clock.now())
@@ -258,18 +271,10 @@ class Remembered implements Custody {
     }
   }
 
-  #again({ opened, asker }: Use, credential: Credential): Pick<Renewing, 'again' | 'refusedAs'> {
-    const { upstream, stored: way } = opened
-    const parts = this.#parts
-    const { oauth: settings, onBehalf } = way
-    if (onBehalf !== undefined)
-      return { again: () => this.#parts.onBehalf.obtain(opened, asker, credential), refusedAs: 'sign-in' }
-    return {
-      async again(content) {
-        if (settings === undefined) throw connectNeeded(upstream, 'refused')
-        return { tokens: await refreshed(parts, { upstream, settings, credential }, content) }
-      },
-    }
+  /** It may have ended while something was got with it. */
+  async #checkSignIn({ upstream, stored: { onBehalf } }: Opened, stored: Stored): Promise<void> {
+    if (onBehalf !== undefined && (await this.#parts.onBehalf.isOver(onBehalf, stored)))
+      throw connectNeeded(upstream, 'none')
   }
 
   /** What the gateway gets by itself; one at a time in this process, and of several processes each may get its own. */
@@ -283,10 +288,10 @@ class Remembered implements Custody {
   }
 }
 
-/** What is there now may be for where the server was, or will be. */
-function fitting(opened: Opened, stored: Stored): Stored {
-  if (!fits(opened, stored.credential)) throw connectNeeded(opened.upstream, 'moved')
-  return stored
+const broughtFor = (id: string) => `${id} brought`
+
+function isGone(error: unknown): boolean {
+  return error instanceof GatewayError && error.data?.reason === 'none'
 }
 
 function isSame(a: Credential, b: Credential): boolean {

@@ -2,6 +2,8 @@
 import type { Upstream } from '../../upstreams/index.ts'
 import type { Stored } from '../auth-types/auth-type.ts'
 import type { Credential } from './credential.ts'
+import type { Stored as StoredCredential } from './credential-table.ts'
+import { connectNeeded } from './needed.ts'
 
 type Place = { readonly upstream: Upstream; readonly stored: Stored }
 
@@ -17,4 +19,10 @@ export function fits(place: Place, credential: Pick<Credential, 'kind' | 'boundT
   const { oauth, onBehalf } = place.stored
   const isOfKind = (oauth === undefined && onBehalf === undefined) === (credential.kind === 'values')
   return isOfKind && credential.boundTo === boundTo(place)
+}
+
+/** What is there now may be for where the server was, or will be. Throws `vault.connect_needed`. */
+export function fitting(place: Place, stored: StoredCredential): StoredCredential {
+  if (!fits(place, stored.credential)) throw connectNeeded(place.upstream, 'moved')
+  return stored
 }

@@ -42,7 +42,8 @@ export type Renewing = {
 /** What was got, and what else of the credential is another now. */
 export type Got = {
   readonly tokens: Tokens
-  readonly isBySignIn?: boolean
+  /** Where it was got with what a sign-in left. */
+  readonly signedInAt?: number | undefined
   readonly about?: Partial<Pick<Credential, 'issuer' | 'resource' | 'clientId' | 'scopes' | 'expiresAt'>>
 }
 
@@ -180,7 +181,7 @@ function renewedBy({ seals, clock }: RenewParts, { credential, content, got }: R
     ...content,
     access: tokens.access,
     ...(tokens.refresh && { refresh: tokens.refresh }),
-    ...(got.isBySignIn !== undefined && { isBySignIn: got.isBySignIn }),
+    signedInAt: got.signedInAt,
   }
   return { credential: next, sealed: seals.seal(JSON.stringify(kept), placeOf(next)) }
 }

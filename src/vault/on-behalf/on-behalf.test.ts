@@ -3,10 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { apiOf, tokenFor } from '../../../test/fixtures/api.ts'
 import { CompanyGateway, crew, emails, type Person, people } from '../../../test/fixtures/company-gateway.ts'
-import { openJar } from '../../../test/fixtures/cookie-jar.ts'
+import { type Jar, openJar } from '../../../test/fixtures/cookie-jar.ts'
 import { call } from '../../../test/fixtures/http-call.ts'
 import { answerOf, inEra } from '../../../test/fixtures/mcp-call.ts'
 import { claimsOf } from '../../../test/fixtures/protected-server.ts'
+import { openDatabase } from '../../database/index.ts'
 import type { Connection } from '../connect/view.ts'
 
 let all: CompanyGateway
@@ -260,6 +261,39 @@ describe('who is nobody there', () => {
     await expect.poll(() => all.who(all.pats.ana), { timeout: 5000 }).toMatch(/sign in there again/)
     await all.signIn('ana', '/sign-in/acme', openJar())
     expect(await all.who(all.pats.ana)).toBe(emails.ana)
+  })
+
+  it('is who signed out, or left the browser to somebody else, after it was left alone for too long', async () => {
+    await all.register({ kind: 'token-exchange', audience: 'api://notes' })
+    const database = await openDatabase({ dataDir: all.gateway.dataDir })
+    const ways = {
+      async bo(jar: Jar) {
+        await all.company.setPeople(crew)
+        await all.signIn('bo', '/sign-in/acme', jar)
+      },
+      async nobody(jar: Jar, page: string) {
+        const [, name = '', value = ''] =
+          /<input type="hidden" name="([^"]+)" value="([^"]*)"/.exec(page) ?? []
+        const { url } = all.gateway
+        expect((await jar.get(`${url}/sign-out`, { [name]: value }, { origin: url })).status).toBeLessThan(
+          400,
+        )
+      },
+    }
+    for (const way of [ways.nobody, ways.bo]) {
+      const jar = openJar()
+      await all.signIn('ana', '/sign-in/acme', jar)
+      const page = await jar.get(`${all.gateway.url}/account`)
+      expect(await all.who(all.pats.ana)).toBe(emails.ana)
+      await database.kysely.updateTable('browser_sessions').set({ seen_at: 0 }).execute()
+      // Whoever comes in sweeps.
+      await all.signIn('cy', '/sign-in/acme', openJar())
+      expect(await all.who(all.pats.ana)).toBe(emails.ana)
+      await way(jar, page.text)
+      await expect.poll(() => all.who(all.pats.ana), { timeout: 5000 }).toMatch(/sign in there again/)
+    }
+    await database.close()
+    for (const person of people) await all.signIn(person, '/sign-in/acme', openJar())
   })
 
   it('is everybody, once what their sign-ins left is not kept any more; and it is gone', async () => {

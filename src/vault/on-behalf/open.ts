@@ -53,10 +53,10 @@ export function openOnBehalf(parts: OnBehalfParts): OnBehalfOf {
     isReady,
     async isOver(way, stored) {
       const at = provider(way.provider)
-      if (contentOf(seals, stored).isBySignIn !== true) return false
-      const { owner, refreshedAt } = stored.credential
-      const signedIn = await identity.providerTokens.signedIn(owner, at, way.subject)
-      return at.onBehalf === undefined || signedIn === undefined || signedIn.at > (refreshedAt ?? 0)
+      const { signedInAt } = contentOf(seals, stored)
+      if (signedInAt === undefined) return false
+      const signedIn = await identity.providerTokens.signedIn(stored.credential.owner, at, way.subject)
+      return at.onBehalf === undefined || signedIn?.at !== signedInAt
     },
     async room(opened, owner) {
       const { id: serverId } = opened.upstream
@@ -100,7 +100,7 @@ async function obtain(parts: OnBehalfParts, obtaining: Obtaining): Promise<Got> 
   const way = stored.onBehalf
   if (way === undefined || asker.kind !== 'user') throw personNeeded(upstream)
   const provider = obtaining.provider(way.provider)
-  const { subject, isBySignIn } = await subjectOf(parts, { upstream, way, asker, provider })
+  const { subject, signedInAt } = await subjectOf(parts, { upstream, way, asker, provider })
   const counters = openCounters(
     { oauth: parts.oauth, providers: parts.identity.providers },
     { upstream, provider },
@@ -113,7 +113,7 @@ async function obtain(parts: OnBehalfParts, obtaining: Obtaining): Promise<Got> 
   if (present.refreshedAt === null) await note(parts, { upstream, provider, present, issuer })
   return {
     tokens,
-    isBySignIn,
+    signedInAt,
     about: {
       ...{ issuer, resource, clientId: at.clientId, scopes: tokens.scopes ?? scopes },
       expiresAt: tokens.expiresAt ?? now + shortMilliseconds,
@@ -128,7 +128,7 @@ type Asking = {
   readonly provider: IdentityProvider
 }
 
-type Subject = { readonly subject: Secret; readonly isBySignIn: boolean }
+type Subject = { readonly subject: Secret; readonly signedInAt: number | undefined }
 
 /** The very token that the call came with, where it is one of the provider; else what their sign-in left here. */
 async function subjectOf(
@@ -137,11 +137,11 @@ async function subjectOf(
 ): Promise<Subject> {
   const { presented } = asker
   const isTheirs = presented?.issuer === provider.issuer && presented.expiresAt > clock.now()
-  if (isTheirs && way.subject === 'access') return { subject: presented.token, isBySignIn: false }
+  if (isTheirs && way.subject === 'access') return { subject: presented.token, signedInAt: undefined }
   if (provider.onBehalf === undefined) throw notKept(upstream, provider)
   const kept = await identity.providerTokens.of(asker.id, provider, way.subject)
   if (kept === undefined) throw connectNeeded(upstream, 'session')
-  return { subject: kept, isBySignIn: true }
+  return { subject: kept.token, signedInAt: kept.signedInAt }
 }
 
 /** What a new sign-in of the person may repair (RFC 6749, 5.2; RFC 8693, 2.2.2; OpenID Connect Core, 3.1.2.6). */

@@ -6,7 +6,7 @@ import { deleteTokensAt } from '../../provider-tokens/provider-tokens-table.ts'
 import { KeyRing } from '../../providers/bearer/key-ring.ts'
 import type { IdentityProvider } from '../../providers/provider.ts'
 import { linkedIdentity } from '../../providers/provider-table.ts'
-import { deleteSession, type From, type SessionRow, sessionsAtProvider } from '../../sign-in-table.ts'
+import { type From, type SessionRow, sessionsAtProvider } from '../../sign-in-table.ts'
 import type { SignInRoom } from '../enter.ts'
 import { orRefused } from '../enter.ts'
 import { deed } from '../journal.ts'
@@ -39,7 +39,7 @@ export function openLogout(
       const said = await verified(token, provider, { room, ring: ringOf(provider) })
       const sessions = await sessionsMeant(room, provider, said)
       await room.database.change(async tx => {
-        for (const { id } of sessions) await deleteSession(tx, id)
+        for (const { id } of sessions) await room.sessions.end(id, tx)
         // Also those of sessions that are over here already.
         await deleteTokens(tx, provider, said)
         const users = [...new Set(sessions.map(({ email }) => `user:${email}`))]
