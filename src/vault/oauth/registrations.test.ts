@@ -1,9 +1,9 @@
 /** What the gateway registers itself as: once, and taken back when nobody uses it any more. */
 
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type Connecting, openConnecting } from '../../../test/fixtures/connecting.ts'
+import { openDatabaseFile } from '../../../test/fixtures/database-file.ts'
 
 let yard: Connecting
 
@@ -19,7 +19,7 @@ const clients = () =>
   inDatabase(database => database.prepare('select client_id from upstream_clients').all().length)
 
 function inDatabase<T>(work: (database: DatabaseSync) => T): T {
-  const database = new DatabaseSync(join(yard.gateway.dataDir, 'gatehouse.db'))
+  const database = openDatabaseFile(yard.gateway.dataDir)
   try {
     return work(database)
   } finally {
