@@ -67,7 +67,7 @@ describe('the thread that ships', () => {
     await audit.flush()
     await threads[0]?.terminate()
     ids.push(...(await recordSome(1000)))
-    await expect.poll(() => audit.health().waitingBytes, { timeout: 20_000 }).toBe(0)
+    await expect.poll(() => audit.health().waitingBytes).toBe(0)
     expect(threads).toHaveLength(2)
     expect(await idsIn()).toEqual(ids.sort())
   })

@@ -335,7 +335,7 @@ describe('a credential', () => {
     expect(JSON.stringify(await all())).not.toMatch(/access_?token|refresh_?token|sealed|secret/i)
     const told = there.revoked.length
     await gateway.operator('PATCH /users/cy@example.com', { disabled: true })
-    await expect.poll(all, { timeout: 5000 }).toEqual([])
+    await expect.poll(all).toEqual([])
     await expect.poll(() => there.revoked.length).toBeGreaterThan(told)
   })
 })
