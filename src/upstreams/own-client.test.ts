@@ -122,6 +122,7 @@ describe('the eras of a server', () => {
     await expect(openOwnClient(connections, equipped, 'session', 0.1)).rejects.toMatchObject({
       code: 'upstream.timeout',
     })
+    await vi.waitFor(() => expect(late).toBeDefined())
     late?.()
     await vi.waitFor(() => expect(upstream.named('DELETE')[0]?.headers['mcp-session-id']).toBe('late'))
   })
