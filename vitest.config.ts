@@ -2,7 +2,13 @@ import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-const shared = { pool: 'forks', testTimeout: 30_000, hookTimeout: 60_000 } as const
+const shared = {
+  pool: 'forks',
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
+  setupFiles: ['test/fixtures/patience.ts'],
+  expect: { poll: { timeout: 20_000 } },
+}
 
 const slow = { ...shared, testTimeout: 120_000, hookTimeout: 300_000 }
 

@@ -1,4 +1,7 @@
 /** A call without an account leads its person to a page, and goes on by itself once they have been there. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { apiOf, tokenFor } from '../../test/fixtures/api.ts'
 import { type GatewayInside, openGatewayInside } from '../../test/fixtures/gateway-inside.ts'
@@ -9,6 +12,7 @@ import { authorizeUrl, challengeOf, newVerifier, someClient } from '../../test/f
 import { type ProtectedServer, startProtectedServer } from '../../test/fixtures/protected-server.ts'
 import type { Connection } from '../vault/index.ts'
 
+const dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-connect-first-'))
 let gateway: GatewayInside
 let there: ProtectedServer
 let browser: Browser
@@ -17,7 +21,7 @@ let number = 0
 let path = ''
 
 beforeAll(async () => {
-  gateway = await openGatewayInside({ environment: { GATEHOUSE_LIMITS_CALL_SECONDS: '4' } })
+  gateway = await openGatewayInside({ dataDir })
   there = await startProtectedServer()
   const { operator } = gateway
   await operator('POST /groups', { name: 'lab' })
@@ -30,6 +34,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await gateway.stop()
   await there.stop()
+  rmSync(dataDir, { recursive: true, force: true })
 })
 
 beforeEach(async () => {
@@ -78,15 +83,6 @@ it('of the stateless era asks, waits for its person, and gives the answer', asyn
     connect(url),
   ])
   expect(answer.result).toMatchObject({ resultType: 'complete', content: [{ text: 'ana@there.example' }] })
-})
-
-it('of the stateless era is asked again when its person does not go there, and is over when they decline', async () => {
-  const asking = (await ask()).result as unknown as Asking
-  const again = await ask({ requestState: asking.requestState, inputResponses: accepted })
-  expect(again.result).toMatchObject({ resultType: 'input_required' })
-  const declined = { connect: { action: 'decline' } }
-  const over = await ask({ requestState: asking.requestState, inputResponses: declined })
-  expect(over.error?.data).toMatchObject({ code: 'mcp.input_declined' })
 })
 
 it('T064: with the state of another call is no way to anything', async () => {
@@ -224,4 +220,16 @@ it('of the session era ends when its person declines, or its client cancels', as
   await two.messages.next()
   await two.send({ method: 'notifications/cancelled', params: { requestId: 2 } })
   expect((await two.messages.next()).value).toMatchObject({ error: { data: { code: 'mcp.cancelled' } } })
+})
+
+it('of the stateless era is asked again when its person does not go there, and is over when they decline', async () => {
+  // The last of all: a gateway that waits for people no longer than a test does.
+  await gateway.stop()
+  gateway = await openGatewayInside({ dataDir, environment: { GATEHOUSE_LIMITS_CALL_SECONDS: '2' } })
+  const asking = (await ask()).result as unknown as Asking
+  const again = await ask({ requestState: asking.requestState, inputResponses: accepted })
+  expect(again.result).toMatchObject({ resultType: 'input_required' })
+  const declined = { connect: { action: 'decline' } }
+  const over = await ask({ requestState: asking.requestState, inputResponses: declined })
+  expect(over.error?.data).toMatchObject({ code: 'mcp.input_declined' })
 })

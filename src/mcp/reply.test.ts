@@ -118,14 +118,17 @@ describe('an answer', () => {
 
   it('passes in pieces, the last of which waits for the audit', async () => {
     const { reply, opened, outcomes } = await waiting('stateless')
-    vi.spyOn(audit, 'record').mockImplementationOnce((event, written) => {
+    const written = Promise.withResolvers<() => void>()
+    vi.spyOn(audit, 'record').mockImplementationOnce((event, tell) => {
       audit.events.push(event)
-      setTimeout(written, 100)
+      written.resolve(tell)
     })
     for (const piece of ['{"a":', '"b"', '}']) reply.piece(Buffer.from(piece))
     const got = await opened
     reply.finished({ error: null, isError: true, resultType: null, bytes: 9 })
     await vi.waitFor(() => expect(got.text()).toBe('{"a":"b"'))
+    const tell = await written.promise
+    tell()
     await got.ended
     expect(got.text()).toBe('{"a":"b"}')
     expect(outcomes()).toEqual([['tool_error', null]])

@@ -147,7 +147,7 @@ describe('a session', () => {
     expect(deleted.status).toBe(200)
     await stream.ended
     expect(answerOf(await pending).error?.data).toMatchObject({ code: 'mcp.cancelled' })
-    expect(upstream.named('DELETE')).toHaveLength(1)
+    await vi.waitFor(() => expect(upstream.named('DELETE')).toHaveLength(1))
     expect([plane.mcp.sessions(), plane.mcp.streams()]).toEqual([0, 0])
     expect((await plane.ask('ana', { headers: inSession(session) })).status).toBe(404)
   })

@@ -73,9 +73,8 @@ describe('a virtual account with a secret', () => {
     })
     // The other process hears of new servers within a second.
     for (const at of [yard.gateway, yard.beside])
-      await vi.waitFor(
-        async () => expect((await yard.initialize(LAB, { token: body.access_token, at })).status).toBe(200),
-        { timeout: 5000 },
+      await vi.waitFor(async () =>
+        expect((await yard.initialize(LAB, { token: body.access_token, at })).status).toBe(200),
       )
     const [event] = await yard.told()
     expect(event).toMatchObject({

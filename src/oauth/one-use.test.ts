@@ -70,7 +70,7 @@ describe.each([
     return (await call(`${at(n)}/mcp`, asked)).status === 200
   }
   const isDeadSoon = (token: string, n: number) =>
-    expect.poll(() => isGood(token, n), { timeout: 5000, interval: 100 }).toBe(false)
+    expect.poll(() => isGood(token, n), { interval: 100 }).toBe(false)
 
   async function code() {
     const client_id = await someClient(issuer)
@@ -81,7 +81,7 @@ describe.each([
     return { client_id, code_verifier, code: returned(done).get('code') ?? '' }
   }
 
-  it('T024: a code is good once, and what came of it dies with a second use, everywhere within 5 s', async () => {
+  it('T024: a code is good once, and what came of it dies with a second use, everywhere', async () => {
     const asked = await code()
     const first = await redeem(at(0), asked)
     expect(first.status).toBe(200)

@@ -157,7 +157,7 @@ it('the stream of unasked messages goes on from the last event', async () => {
     },
   })
   const stream = await plane.follow('ana', { headers: inSession(session) })
-  await vi.waitFor(() => expect(eventsOf(stream.text())).toHaveLength(3), 10_000)
+  await vi.waitFor(() => expect(eventsOf(stream.text())).toHaveLength(3))
   expect(upstream.named('GET').map(({ headers }) => headers['last-event-id'])).toEqual([
     undefined,
     'e-1',

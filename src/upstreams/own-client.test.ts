@@ -122,6 +122,7 @@ describe('the eras of a server', () => {
     await expect(openOwnClient(connections, equipped, 'session', 0.1)).rejects.toMatchObject({
       code: 'upstream.timeout',
     })
+    await vi.waitFor(() => expect(late).toBeDefined())
     late?.()
     await vi.waitFor(() => expect(upstream.named('DELETE')[0]?.headers['mcp-session-id']).toBe('late'))
   })
@@ -153,7 +154,7 @@ describe('the eras of a server', () => {
 
   it('stay what they were where there is no answer in time', async () => {
     const equipped = await begin({ initialize: () => {} })
-    const found = await findEras(connections, equipped, { seconds: 0.2, before: ['session'] })
+    const found = await findEras(connections, equipped, { seconds: 1, before: ['session'] })
     expect(found).toEqual({ eras: ['session', 'stateless'], isCertain: false })
   })
 })

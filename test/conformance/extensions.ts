@@ -57,7 +57,7 @@ async function target(isDirect: boolean): Promise<string> {
 async function outcome(url: string, scenario: string): Promise<boolean> {
   const { conformance } = await peers()
   const args = [conformance, 'server', '--url', url, '--scenario', scenario, '--force']
-  const failures = await run({ args, timeoutMs: 60_000 }).then(
+  const failures = await run({ args, timeoutMs: 10 * 60_000 }).then(
     () => [],
     (cause: unknown) => {
       const lines = String(cause).split('\n')

@@ -225,7 +225,7 @@ describe('server-everything and a client that can do everything', () => {
 
 /** Looks again until it is so. */
 async function eventually(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 15_000
+  const deadline = Date.now() + 60_000
   while (!(await isSo())) {
     if (Date.now() > deadline) throw new Error(`never became so: ${isSo}`)
     await sleep(50)

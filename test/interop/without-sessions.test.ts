@@ -90,9 +90,9 @@ describe('a client of sessions', () => {
       await client.subscribeResource({ uri: 'test://watched-resource' })
       const uri = 'test://watched-resource'
       await client.callTool({ name: 'test_trigger_resource_update', arguments: { uri } })
-      await vi.waitFor(() => expect(heard).toEqual([uri]), 5000)
+      await vi.waitFor(() => expect(heard).toEqual([uri]))
       await client.callTool({ name: 'test_trigger_tool_change' })
-      await vi.waitFor(() => expect(heard).toEqual(['test://watched-resource', 'tools']), 5000)
+      await vi.waitFor(() => expect(heard).toEqual(['test://watched-resource', 'tools']))
       await client.unsubscribeResource({ uri: 'test://watched-resource' })
     } finally {
       await client.close()

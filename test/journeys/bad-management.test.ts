@@ -9,6 +9,7 @@ import { type Gateway, startGateway, USER } from '../fixtures/gateway.ts'
 import { type HostileUpstream, startHostileUpstream } from '../fixtures/hostile-upstream.ts'
 import { answerOf } from '../fixtures/mcp-call.ts'
 import { callerOf, type Sent, send } from '../fixtures/raw-client.ts'
+import { eventually } from '../fixtures/watch.ts'
 
 const ADMIN = 'root@example.com'
 const MANAGER = 'mia@example.com'
@@ -253,9 +254,13 @@ servers:
 describe('a program', () => {
   beforeAll(async () => {
     await admin('POST /servers', { group: 'lab', name: 'program', transport: stdio() })
-    // An admin may, and the gateway looks at what it registered; that was this start.
-    await new Promise(resolve => setTimeout(resolve, 1000))
-    rmSync(marker, { force: true })
+    // An admin may, and the gateway looks at what it registered: until it says that it could not be read, it starts it.
+    await eventually(
+      'the end of the first reading',
+      () => admin<object>(`GET /access/explain?subject=user:${ADMIN}&server=lab/program`),
+      explained => JSON.stringify(explained).includes('It could not be read'),
+    )
+    rmSync(marker)
   })
 
   const places: [string, () => unknown][] = [

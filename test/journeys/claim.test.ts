@@ -1,9 +1,9 @@
 /** The claim link: who sees it, how long and how often it is good. And nobody else can reach a gateway without an admin. */
 import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it, onTestFinished } from 'vitest'
+import { openDatabaseFile } from '../fixtures/database-file.ts'
 import { type Launched, launch } from '../fixtures/gateway.ts'
 import { type Answered, call } from '../fixtures/http-call.ts'
 import { freePort, ROOT, type Running, start } from '../fixtures/process.ts'
@@ -63,7 +63,7 @@ it('it is refused once its time is over, and the next start gives another', asyn
   const place = await newPlace()
   const gateway = await begin(place)
   const secret = secretIn(place)
-  const database = new DatabaseSync(join(place.dataDir, 'gatehouse.db'))
+  const database = openDatabaseFile(place.dataDir)
   const fact = database.prepare("select value from instance_facts where name = 'claim'").get()
   const { expiresAt } = JSON.parse(String(fact?.value))
   expect((expiresAt - Date.now()) / 60_000).toBeLessThanOrEqual(15)

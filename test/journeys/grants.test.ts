@@ -131,7 +131,7 @@ it('a grant of tools lets nobody listen to resources and prompts', async () => {
   const acknowledged = async (who: string) => {
     const said = { id: 5, method: 'subscriptions/listen', params: { notifications: everything } }
     const stream = await open(at('lab/echo'), { ...inEra('stateless', said), token: house.token(who) })
-    await vi.waitUntil(() => eventsOf(stream.text()).length > 0, { timeout: 10_000 })
+    await vi.waitUntil(() => eventsOf(stream.text()).length > 0)
     stream.close()
     return eventsOf(stream.text())[0]?.params?.notifications
   }

@@ -10,10 +10,11 @@ import { type Era, inEra, openSession } from '../fixtures/mcp-call.ts'
 import { ROOT } from '../fixtures/process.ts'
 import { begin } from '../fixtures/raw-client.ts'
 import { event, type ScriptedUpstream, startScripted } from '../fixtures/scripted-upstream.ts'
+import { eventually } from '../fixtures/watch.ts'
 
 const COUNT = 1000
 const WARM_UP = 200
-/** The goal is 25 KB; the rest is for what a busy machine has not yet given back. */
+/** The goal is 25 KB; the rest is for what may not be given back at all. */
 const MOST_BYTES = 35_000
 const collecting = `--import=${pathToFileURL(join(ROOT, 'bench', 'collect-on-signal.mjs')).href}`
 
@@ -94,7 +95,12 @@ describe.runIf(process.platform === 'linux')('a thousand idle streams', () => {
     const before = await residentBytes()
     const streams = await openMany(era, COUNT)
     expect(streams.map(({ statusCode }) => statusCode)).toEqual(streams.map(() => 200))
-    const each = ((await residentBytes()) - before) / COUNT
+    // A busy machine takes its time to give back what is not used.
+    const each = await eventually(
+      'bytes of each',
+      async () => ((await residentBytes()) - before) / COUNT,
+      bytes => bytes < MOST_BYTES,
+    )
     expect(streams.filter(stream => stream.destroyed)).toEqual([])
     for (const stream of streams) stream.destroy()
     expect(each).toBeLessThan(MOST_BYTES)

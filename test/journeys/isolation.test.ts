@@ -106,7 +106,8 @@ async function callOnce(seat: Seat, id: number): Promise<void> {
     _meta: { progressToken },
   }
   const asked = { ...inEra(era, { id, method: 'tools/call', params, session }), token }
-  const isStopped = Math.random() < 0.5
+  // Of fifty calls twenty-four: by chance it could be more than half.
+  const isStopped = (id >> 1) % 2 === 1
   const under = send(url, asked)
   const got = Promise.allSettled([
     under.response.then(async response =>

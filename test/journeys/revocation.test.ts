@@ -1,4 +1,4 @@
-/** What is taken away is gone within five seconds, on every gateway of a database, also for what is open. */
+/** What is taken away is gone soon, on every gateway of a database, also for what is open. How soon: src/follow-revision.test.ts. */
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,8 +11,8 @@ import { call, type Opened, open } from '../fixtures/http-call.ts'
 import { answerOf, type Era, eventsOf, inEra, openSession, textOf } from '../fixtures/mcp-call.ts'
 import { type PostgresServer, startPostgres } from '../fixtures/postgres-server.ts'
 import { freePort } from '../fixtures/process.ts'
+import { eventually, PATIENCE_MS } from '../fixtures/watch.ts'
 
-const within = 5000
 const users = ['token', 'person', 'grant', 'member', 'tool', 'refresher'].map(name => `${name}@example.com`)
 
 let postgres: PostgresServer
@@ -104,11 +104,7 @@ async function listen(url: string, token: string): Promise<Opened> {
 }
 
 async function soon(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + within
-  while (!(await isSo())) {
-    if (performance.now() > deadline) throw new Error(`not within ${within} ms: ${what}`)
-    await sleep(50)
-  }
+  await eventually(what, isSo, found => found)
 }
 
 async function outcomeOf(place: Place, era: Era, asked: { token: string; tool?: string }): Promise<string> {
@@ -149,7 +145,7 @@ function expectEnded(places: Place[]): Promise<unknown> {
   return Promise.all(
     places.flatMap(({ name, streams }) =>
       streams.map(async (stream, index) => {
-        const late = sleep(within).then(() => {
+        const late = sleep(PATIENCE_MS, undefined, { ref: false }).then(() => {
           throw new Error(
             `the ${index === 0 ? 'session stream' : 'listen'} at the ${name} gateway is still open`,
           )
@@ -170,7 +166,7 @@ async function grantOf(subject: string): Promise<string> {
   return items.find(grant => grant.subject === subject)?.id ?? ''
 }
 
-describe('within five seconds, at every gateway', () => {
+describe('soon, at every gateway', () => {
   it.each<[string, string, (token: Token) => Promise<unknown>, string]>([
     ['a token is revoked', 'user:token@example.com', token => api(`DELETE /tokens/${token.id}`), gone.token],
     [

@@ -1,11 +1,10 @@
 /** People of a company sign in at its identity provider, which is a process of its own, in a real browser. */
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { AuditEvent } from '../../src/audit/index.ts'
 import { type OpenBrowser, openBrowser } from '../fixtures/browser.ts'
 import { openJar } from '../fixtures/cookie-jar.ts'
+import { openDatabaseFile } from '../fixtures/database-file.ts'
 import { type GatewayInside, openGatewayInside } from '../fixtures/gateway-inside.ts'
 import { type IdentityProviderProcess, startIdentityProvider } from '../fixtures/identity-provider.ts'
 import { complaintsOf, expectAccessible, picture } from '../fixtures/pages.ts'
@@ -59,7 +58,7 @@ const isAt = (path: string) => (url: URL) => url.origin === gateway.url && url.p
 
 /** One statement on the database of the gateway; gives the first row. */
 function database(statement: string): Record<string, unknown> | undefined {
-  const opened = new DatabaseSync(join(gateway.dataDir, 'gatehouse.db'))
+  const opened = openDatabaseFile(gateway.dataDir)
   try {
     return opened.prepare(statement).get()
   } finally {

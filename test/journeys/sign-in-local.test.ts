@@ -1,10 +1,9 @@
 /** People without an identity provider: claim, links, passkeys, and out again; in a real browser. */
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import type { CDPSession, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { AuditEvent } from '../../src/audit/index.ts'
 import { type OpenBrowser, openBrowser } from '../fixtures/browser.ts'
+import { openDatabaseFile } from '../fixtures/database-file.ts'
 import { type GatewayInside, openGatewayInside } from '../fixtures/gateway-inside.ts'
 import { complaintsOf, expectAccessible, picture } from '../fixtures/pages.ts'
 
@@ -144,7 +143,7 @@ it('adds a passkey, signs in with it at the path that was asked for, and takes i
     .first()
     .waitFor()
   // As if a copy of it had been used elsewhere since.
-  const database = new DatabaseSync(join(gateway.dataDir, 'gatehouse.db'))
+  const database = openDatabaseFile(gateway.dataDir)
   database.exec('update passkeys set counter = counter + 1000')
   database.close()
   await page.goto(`${url}/sign-in?again=1&return=/account`)

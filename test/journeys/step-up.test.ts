@@ -1,8 +1,8 @@
 /** What is dangerous wants a session that is fresh; every such route is walked with one that is not. */
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { expect, it, onTestFinished } from 'vitest'
 import { openJar } from '../fixtures/cookie-jar.ts'
+import { openDatabaseFile } from '../fixtures/database-file.ts'
 import { launch } from '../fixtures/gateway.ts'
 import { freePort } from '../fixtures/process.ts'
 import { temporaryDirectory } from '../fixtures/processes.ts'
@@ -67,7 +67,7 @@ it('walks every route that is dangerous', async () => {
     return `${got.status} ${JSON.parse(got.text || '{}').code ?? ''}`
   }
   for (const line of dangerous) expect(await ask(line), line).not.toContain('step_up_required')
-  const database = new DatabaseSync(join(dataDir, 'gatehouse.db'))
+  const database = openDatabaseFile(dataDir)
   // Nobody waits ten minutes for a test.
   database.exec('update browser_sessions set authenticated_at = authenticated_at - 600001')
   database.close()

@@ -38,7 +38,7 @@ const calling = (session: string, said: object = { method: 'tools/call', params 
 
 async function asked(stream: Opened, count = 1): Promise<Message[]> {
   const questions = () => eventsOf(stream.text()).filter(({ id, method }) => id !== undefined && method)
-  await vi.waitFor(() => expect(questions()).toHaveLength(count), 3000)
+  await vi.waitFor(() => expect(questions()).toHaveLength(count))
   return questions()
 }
 

@@ -81,7 +81,7 @@ describe('the stream of unasked messages', () => {
     expect(listens()).toHaveLength(2)
     const last = listens().at(-1)
     last?.response.end(event({ id: last.id, result: { resultType: 'complete' } }))
-    await vi.waitFor(() => expect(listens()).toHaveLength(3), 3000)
+    await vi.waitFor(() => expect(listens()).toHaveLength(3))
     expect(listens()[2]?.params.notifications).toEqual({ ...lists, resourceSubscriptions: ['a:b'] })
     await vi.waitFor(() => expect(eventsOf(stream.text())).toHaveLength(3))
     expect(eventsOf(stream.text())).toEqual([

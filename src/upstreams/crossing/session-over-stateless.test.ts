@@ -411,7 +411,7 @@ describe('a server that is a process', () => {
       session,
     }
     const stream = await plane.follow('ana', inEra('session', said))
-    await vi.waitFor(() => expect(eventsOf(stream.text())).toHaveLength(1), 5000)
+    await vi.waitFor(() => expect(eventsOf(stream.text())).toHaveLength(1))
     const [question] = eventsOf(stream.text())
     expect(question).toMatchObject({ method: 'elicitation/create', params: { message: 'Who?' } })
     await server.respond(session, { id: question?.id, result: { action: 'decline' } })

@@ -356,7 +356,7 @@ describe('what a server asks in the middle of a call', () => {
     expect({ id, result }).toEqual({ id: 2, result: { ...done, resultType: 'complete' } })
 
     await plane.say('ana', 'stateless', work({}, 3))
-    await vi.waitFor(() => expect(upstream.named('notifications/cancelled')).toHaveLength(1), 5000)
+    await vi.waitFor(() => expect(upstream.named('notifications/cancelled')).toHaveLength(1))
   })
 
   it('leads to a page first where the server refuses until it was visited', async () => {

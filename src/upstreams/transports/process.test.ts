@@ -312,7 +312,7 @@ if (process.platform === 'linux') {
       expect(log.error).not.toHaveBeenCalled()
     })
 
-    it('300 times leaves no zombie and no file open', { timeout: 120_000 }, async () => {
+    it('300 times leaves no zombie and no file open', { timeout: 300_000 }, async () => {
       const { processes, command } = openHouse()
       const openFiles = () => readdirSync('/proc/self/fd').length
       await command('cat').server.stop()

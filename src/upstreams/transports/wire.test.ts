@@ -187,7 +187,7 @@ describe('connections', () => {
 describe('a request', () => {
   it('that gets no answer in time is ended', async () => {
     await begin(silent)
-    expect(await ask({ total: 300 }).done).toMatchObject({ error: { code: 'upstream.timeout' } })
+    expect(await ask({ total: 1000 }).done).toMatchObject({ error: { code: 'upstream.timeout' } })
     await vi.waitFor(() => expect(server.lines[0]?.socket.destroyed).toBe(true))
   })
 

@@ -29,7 +29,7 @@ async function connected(): Promise<string> {
 /** The same, as both gateways know it. */
 async function connectedAtBoth(): Promise<string> {
   const server = await connected()
-  await expect.poll(() => yard.who('ana', server, yard.beside), { timeout: 5000 }).toBe(ana)
+  await expect.poll(() => yard.who('ana', server, yard.beside)).toBe(ana)
   return server
 }
 

@@ -70,7 +70,7 @@ async function bench(database: Database, more: Partial<VaultKeyParts> = {}): Pro
     verify: () => asked<Verified>('POST /vault/keys/verify', {}),
     async rotate() {
       await begin()
-      await vi.waitFor(async () => expect((await view()).rotation?.state).not.toBe('running'), 10_000)
+      await vi.waitFor(async () => expect((await view()).rotation?.state).not.toBe('running'))
       return view()
     },
   }
@@ -146,13 +146,12 @@ onEachDatabase(open => {
     await first.begin()
     await vi.waitFor(async () => expect((await first.view()).rotation?.moved).toBeGreaterThan(0), {
       interval: 1,
-      timeout: 5000,
     })
     await first.keys.close()
     const rows = (await first.view()).items
     expect(rows.map(({ state }) => state).sort()).toEqual(['active', 'old'])
     const second = await bench(database)
-    await vi.waitFor(async () => expect((await second.view()).rotation?.state).toBe('done'), 10_000)
+    await vi.waitFor(async () => expect((await second.view()).rotation?.state).toBe('done'))
     const { items } = await second.view()
     expect(items.find(({ state }) => state === 'active')).toMatchObject({ values: 400 })
     expect(items.find(({ state }) => state === 'retired')).toMatchObject({ values: 0 })
@@ -242,9 +241,7 @@ describe('a provider elsewhere', () => {
     await keys.confirm()
     expect((await view()).locked).toContain('cannot be reached')
     await transit.startAgain()
-    const at = performance.now()
-    await vi.waitFor(() => expect(seals.open(sealed, ['a'])).toBe('secret'), 5000)
-    expect(performance.now() - at).toBeLessThan(5000)
+    await vi.waitFor(() => expect(seals.open(sealed, ['a'])).toBe('secret'))
   })
 
   it('T146: starts without it, locked, and opens when it comes', async () => {

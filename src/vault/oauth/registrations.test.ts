@@ -1,9 +1,9 @@
 /** What the gateway registers itself as: once, and taken back when nobody uses it any more. */
 
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type Connecting, openConnecting } from '../../../test/fixtures/connecting.ts'
+import { openDatabaseFile } from '../../../test/fixtures/database-file.ts'
 
 let yard: Connecting
 
@@ -19,7 +19,7 @@ const clients = () =>
   inDatabase(database => database.prepare('select client_id from upstream_clients').all().length)
 
 function inDatabase<T>(work: (database: DatabaseSync) => T): T {
-  const database = new DatabaseSync(join(yard.gateway.dataDir, 'gatehouse.db'))
+  const database = openDatabaseFile(yard.gateway.dataDir)
   try {
     return work(database)
   } finally {
@@ -30,7 +30,6 @@ function inDatabase<T>(work: (database: DatabaseSync) => T): T {
 /** The last client of the gateway there. */
 const last = () => `client-${yard.there.registered.length}`
 const takenBack = () => yard.there.unregistered.map(({ client }) => client)
-const soon = { timeout: 5000 }
 
 describe('a registration', () => {
   it('is one, however many come at once', async () => {
@@ -47,7 +46,7 @@ describe('a registration', () => {
     const [client, kept] = [last(), clients()]
     await yard.gateway.operator(`DELETE /servers/${server}`)
     const token = `Bearer registration-token-of-${client}`
-    await expect.poll(() => yard.there.unregistered.at(-1), soon).toEqual({ client, token })
+    await expect.poll(() => yard.there.unregistered.at(-1)).toEqual({ client, token })
     expect(clients()).toBe(kept - 1)
   })
 
@@ -59,10 +58,10 @@ describe('a registration', () => {
     const { operator } = yard.gateway
     await operator(`PATCH /servers/${server}`, { auth: { kind: 'oauth2', issuer: yard.there.origin } })
     await operator(`DELETE /servers/${other}`)
-    await expect.poll(takenBack, soon).toContain(last())
+    await expect.poll(takenBack).toContain(last())
     expect(takenBack()).not.toContain(client)
     await operator(`PATCH /servers/${server}`, { auth: { kind: 'oauth2', issuer: 'https://other.example' } })
-    await expect.poll(takenBack, soon).toContain(client)
+    await expect.poll(takenBack).toContain(client)
     expect(await yard.events('vault.unregister', server)).toMatchObject([
       { outcome: 'ok', detail: { issuer: yard.there.origin, clientId: client } },
     ])
@@ -79,7 +78,7 @@ describe('a registration', () => {
     const long = Date.now() - 25 * 3_600_000
     inDatabase(database => database.prepare('update upstream_clients set used_at = ?').run(long))
     await yard.gateway.operator('POST /users', { email: 'somebody@example.com' })
-    await expect.poll(takenBack, soon).toContain(forgotten)
+    await expect.poll(takenBack).toContain(forgotten)
     expect(takenBack()).not.toContain(last())
   })
 
@@ -99,7 +98,7 @@ describe('a registration', () => {
       servers.push(server)
     }
     for (const server of servers) await yard.gateway.operator(`DELETE /servers/${server}`)
-    await expect.poll(clients, soon).toBe(kept)
+    await expect.poll(clients).toBe(kept)
     expect(yard.there.unregistered.length).toBe(told)
   })
 

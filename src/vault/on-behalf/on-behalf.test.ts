@@ -227,7 +227,7 @@ describe('who is nobody there', () => {
     // What was got with it goes with it.
     expect(await all.who(all.pats.cy)).toBe(emails.cy)
     await apiOf(all.gateway.url, all.pats.cy)('DELETE /me/sessions')
-    await expect.poll(() => all.who(all.pats.cy), { timeout: 5000 }).toMatch(/sign in there again/)
+    await expect.poll(() => all.who(all.pats.cy)).toMatch(/sign in there again/)
     expect(await all.connection('cy')).toMatchObject({
       state: 'needed',
       repair: expect.stringContaining('/connect/'),
@@ -242,7 +242,7 @@ describe('who is nobody there', () => {
     expect(await all.who(all.pats.cy)).toBe(emails.cy)
     const got = all.there.seen.at(-1)
     await apiOf(all.gateway.url, all.pats.cy)('DELETE /me/sessions')
-    await expect.poll(() => all.who(all.pats.cy), { timeout: 5000 }).toMatch(/sign in there again/)
+    await expect.poll(() => all.who(all.pats.cy)).toMatch(/sign in there again/)
     expect(await all.who(await all.company.tokenOf('cy', 'api://gate'))).toBe(emails.cy)
     expect(all.there.seen.at(-1)).not.toBe(got)
     await all.signIn('cy', '/sign-in/acme', openJar())
@@ -258,7 +258,7 @@ describe('who is nobody there', () => {
     expect(await all.who(all.pats.ana)).toBe(emails.ana)
     await all.company.setPeople(crew)
     await all.signIn('bo', '/sign-in/acme', jar)
-    await expect.poll(() => all.who(all.pats.ana), { timeout: 5000 }).toMatch(/sign in there again/)
+    await expect.poll(() => all.who(all.pats.ana)).toMatch(/sign in there again/)
     await all.signIn('ana', '/sign-in/acme', openJar())
     expect(await all.who(all.pats.ana)).toBe(emails.ana)
   })
@@ -301,7 +301,7 @@ describe('who is nobody there', () => {
     const { operator } = all.gateway
     expect(await all.who(all.pats.ana)).toBe(emails.ana)
     await operator('PATCH /identity-providers/acme', { onBehalf: null })
-    await expect.poll(() => all.who(all.pats.ana), { timeout: 5000 }).toMatch(/none is kept/)
+    await expect.poll(() => all.who(all.pats.ana)).toMatch(/none is kept/)
     await operator('PATCH /identity-providers/acme', { onBehalf: {} })
     expect(await all.who(all.pats.ana)).toMatch(/sign in there again/)
     for (const person of people) await all.signIn(person, '/sign-in/acme', openJar())
@@ -357,7 +357,7 @@ describe('the identity provider ends it', () => {
     const body = new URLSearchParams({ logout_token: token })
     const { status } = await fetch(`${all.gateway.url}/sign-in/acme/logout`, { method: 'POST', body })
     expect(status).toBe(200)
-    await expect.poll(() => all.who(all.pats.bo), { timeout: 5000 }).toMatch(/sign in there again/)
+    await expect.poll(() => all.who(all.pats.bo)).toMatch(/sign in there again/)
     await signInAgain('bo')
     expect(await all.who(all.pats.bo)).toBe(emails.bo)
   })
