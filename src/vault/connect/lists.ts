@@ -30,14 +30,12 @@ async function connectionsOf(parts: RouteParts, caller: Caller): Promise<Connect
     const way = parts.opened(upstream)?.stored
     const isOfPeople = way?.onBehalf !== undefined && caller.kind === 'user'
     const needs = way?.by === 'person' || isOfPeople
-    const ofTeam = way?.isOfTeams === true ? await firstOf(parts, upstream, way.owners(caller)) : undefined
+    const mayUse = parts.access.clear(caller, 'server.use', { group, server: name, policy }).allowed
+    // What is their own they see wherever it is; what is of a team only where they may use it.
+    const isOfTeam = mayUse && way?.isOfTeams === true
+    const ofTeam = isOfTeam ? await firstOf(parts, upstream, way.owners(caller)) : undefined
     const credential = ofTeam ?? has.get(upstream.id)
-    if (!needs && credential === undefined) continue
-    if (
-      !parts.access.clear(caller, 'server.use', { group, server: name, policy }).allowed &&
-      credential === undefined
-    )
-      continue
+    if (credential === undefined && !(needs && mayUse)) continue
     const own = { id: caller.id, name: subjectOf(caller) }
     const owner = ofTeam === undefined ? own : { id: ofTeam.owner, name: ofTeam.owner }
     shown.push(await shownAs(parts, upstream, { credential, owner }))

@@ -179,6 +179,11 @@ describe('headers with values of a team', () => {
     expect(await connection(server, 'ana')).toMatchObject({
       ...{ owner: 'team:red', state: 'connected', trouble: null, repair: null },
     })
+    // Who is in the team and may not use the server does not hear of it.
+    await gateway.operator('POST /users', { email: 'cy@example.com' })
+    await gateway.operator('PUT /teams/red/members/cy@example.com')
+    const { token } = await tokenFor(gateway.operator, 'user:cy@example.com')
+    expect(JSON.stringify(await apiOf(gateway.url, token)('GET /connections'))).not.toContain(server)
     // It is not hers to take back.
     const account = (await browsers.ana?.go(`${gateway.url}/account`))?.text
     expect(account).toContain(`${server} of the team red`)
